@@ -48,6 +48,8 @@ concept property_range = std::ranges::input_range<Range> && requires(std::ranges
 ///
 /// Thread safety: distinct objects safe; shared objects safe for reading.
 struct config {
+  static constexpr std::chrono::milliseconds default_delivery_timeout{120'000};
+
   /// `bootstrap.servers`: host[:port], separated by commas; IPv6 addresses in brackets; port 9092 when missing.
   std::string bootstrap_servers = "localhost:9092";
   /// `client.id`: how brokers name us in logs and quotas, at most 32767 bytes; empty: "producer-" and a number.
@@ -63,7 +65,7 @@ struct config {
   std::int32_t max_in_flight_requests_per_connection = 5;
 
   /// `delivery.timeout.ms`: from `send` to the answer, 0 or more and at least linger + request timeout.
-  std::chrono::milliseconds delivery_timeout{120'000};
+  std::chrono::milliseconds delivery_timeout = default_delivery_timeout;
   /// `request.timeout.ms`: how long an answer of a broker may take, 0 or more.
   std::chrono::milliseconds request_timeout{30'000};
   /// `max.block.ms`: how long a record may wait for metadata or memory before it fails, 0 or more.
@@ -159,9 +161,9 @@ struct config {
 };
 
 /// "0", "1" or "all".
-std::string_view to_string(acks value) noexcept;
+COKAFKA_DECL std::string_view to_string(acks value) noexcept;
 /// "when_busy" or "always".
-std::string_view to_string(linger_policy value) noexcept;
+COKAFKA_DECL std::string_view to_string(linger_policy value) noexcept;
 
 }  // namespace cokafka::inline COKAFKA_ABI
 
