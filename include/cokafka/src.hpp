@@ -9,6 +9,19 @@
 #error "cokafka/src.hpp belongs to compiled mode: define COKAFKA_SEPARATE_COMPILATION for the whole program"
 #endif
 
-#include "cokafka/detail/base/config.hpp"
+#include "cokafka/detail/base/crc32c.ipp"
+#include "cokafka/detail/base/host_port.ipp"
+#include "cokafka/detail/base/murmur2.ipp"
+#include "cokafka/detail/base/property_text.ipp"
+#include "cokafka/detail/wire/frame_parser.ipp"
+#include "cokafka/detail/wire/types.ipp"
+#include "cokafka/detail/messages/codec.ipp"
+#include "cokafka/config.ipp"
+#include "cokafka/detail/batch/batch_builder.ipp"
+#include "cokafka/detail/batch/batch_view.ipp"
+#include "cokafka/error.ipp"
+#include "cokafka/detail/core/completion.ipp"
+#include "cokafka/detail/core/ledger.ipp"
+#include "cokafka/detail/core/partition_queue.ipp"
 
 #endif
