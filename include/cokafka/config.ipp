@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// Bodies of config.hpp: the rules between properties.
+// Bodies of config.hpp: the table of properties and the rules between them.
 // Layer 3.
 #ifndef COKAFKA_CONFIG_IPP
 #define COKAFKA_CONFIG_IPP
@@ -7,34 +7,106 @@
 #include "cokafka/config.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
-#include <variant>
 
-#include "cokafka/config_properties.ipp"
 #include "cokafka/detail/base/foreign_properties.hpp"
 #include "cokafka/detail/base/host_port.hpp"
+#include "cokafka/detail/base/property_table.hpp"
 #include "cokafka/detail/base/property_text.hpp"
 
 namespace cokafka::inline COKAFKA_ABI {
 
-COKAFKA_DECL std::string_view to_string(acks value) noexcept {
-  switch (value) {
-    case acks::none: return "0";
-    case acks::leader: return "1";
-    case acks::all: return "all";
-  }
-  return {};
-}
-
-COKAFKA_DECL std::string_view to_string(linger_policy value) noexcept {
-  switch (value) {
-    case linger_policy::when_busy: return "when_busy";
-    case linger_policy::always: return "always";
-  }
-  return {};
-}
-
 namespace detail {
+
+template <>
+struct property_words<cokafka::acks> {
+  static constexpr property_word<cokafka::acks> all[] = {
+      {"0", acks::none}, {"1", acks::leader}, {"all", acks::all}, {"-1", acks::all}};
+};
+
+template <>
+struct property_words<cokafka::linger_policy> {
+  static constexpr property_word<cokafka::linger_policy> all[] = {{"when_busy", linger_policy::when_busy},
+                                                                  {"always", linger_policy::always}};
+};
+
+template <>
+struct property_words<cokafka::log_level> {
+  static constexpr property_word<cokafka::log_level> all[] = {
+      {"trace", log_level::trace},     {"debug", log_level::debug}, {"info", log_level::info},
+      {"warning", log_level::warning}, {"error", log_level::error}, {"off", log_level::off}};
+};
+
+using config_property = property_row<config, cokafka::acks, cokafka::linger_policy, cokafka::log_level>;
+
+inline constexpr std::int64_t any_int64 = std::numeric_limits<std::int64_t>::max();
+
+inline constexpr config_property config_properties[] = {
+    {"bootstrap.servers", &config::bootstrap_servers},
+    {"client.id", &config::client_id},
+    {"acks", &config::acks},
+    {"enable.idempotence", &config::enable_idempotence},
+    {"retries", &config::retries},
+    {"max.in.flight.requests.per.connection", &config::max_in_flight_requests_per_connection, 1},
+    {"delivery.timeout.ms", &config::delivery_timeout},
+    {"request.timeout.ms", &config::request_timeout},
+    {"max.block.ms", &config::max_block, 0, for_ever},
+    {"linger.ms", &config::linger},
+    {"linger.policy", &config::linger_policy},
+    {"batch.size", &config::batch_size},
+    {"max.request.size", &config::max_request_size},
+    {"buffer.memory", &config::buffer_memory, 0, any_int64},
+    {"parked.memory", &config::parked_memory, 0, any_int64},
+    {"partitioner.ignore.keys", &config::partitioner_ignore_keys},
+    {"metadata.max.age.ms", &config::metadata_max_age, 0, for_ever},
+    {"allow.auto.create.topics", &config::allow_auto_create_topics},
+    {"retry.backoff.ms", &config::retry_backoff, 0, for_ever},
+    {"retry.backoff.max.ms", &config::retry_backoff_max, 0, for_ever},
+    {"reconnect.backoff.ms", &config::reconnect_backoff, 0, for_ever},
+    {"reconnect.backoff.max.ms", &config::reconnect_backoff_max, 0, for_ever},
+    {"socket.connection.setup.timeout.ms", &config::socket_connection_setup_timeout, 1, for_ever},
+    {"socket.connection.setup.timeout.max.ms", &config::socket_connection_setup_timeout_max, 1, for_ever},
+    {"connections.max.idle.ms", &config::connections_max_idle, -1, for_ever},
+    {"send.buffer.bytes", &config::send_buffer_bytes, -1},
+    {"receive.buffer.bytes", &config::receive_buffer_bytes, -1},
+    {"receive.message.max.bytes", &config::receive_message_max_bytes, 1000},
+    {"log.level", &config::log_level},
+};
+
+/// librdkafka's other name for a property that means the same.
+struct config_alias {
+  std::string_view alias;
+  std::string_view name;
+};
+
+inline constexpr config_alias config_aliases[] = {
+    {"metadata.broker.list", "bootstrap.servers"},
+    {"request.required.acks", "acks"},
+    {"queue.buffering.max.ms", "linger.ms"},
+    {"max.in.flight", "max.in.flight.requests.per.connection"},
+    {"message.send.max.retries", "retries"},
+    {"message.timeout.ms", "delivery.timeout.ms"},
+    {"topic.metadata.refresh.interval.ms", "metadata.max.age.ms"},
+};
+
+inline const config_property* find_config_property(std::string_view name) noexcept {
+  for (const config_alias& row : config_aliases) {
+    if (row.alias == name) name = row.name;
+  }
+  for (const config_property& row : config_properties) {
+    if (row.name == name) return &row;
+  }
+  return nullptr;
+}
+
+inline error config_failure(std::string sentence) {
+  return error(error_details{.code = make_error_code(errc::config_error), .message = std::move(sentence)});
+}
+
+inline error config_failure(std::string_view name, std::string_view value, std::string_view rule) {
+  return config_failure(std::string(name).append("=").append(value).append(": ").append(rule));
+}
 
 // The rules of the two members that are text.
 inline result<void> check_texts(const config& subject) {
@@ -86,6 +158,10 @@ inline result<void> refuse_property(std::string_view name, std::string_view valu
 
 }  // namespace detail
 
+COKAFKA_DECL std::string_view to_string(acks value) noexcept { return detail::word_of(value); }
+
+COKAFKA_DECL std::string_view to_string(linger_policy value) noexcept { return detail::word_of(value); }
+
 COKAFKA_DECL result<void> config::set(std::string_view name, std::string_view value) {
   value = detail::trimmed(value);
   const detail::config_property* row = detail::find_config_property(name);
@@ -94,14 +170,15 @@ COKAFKA_DECL result<void> config::set(std::string_view name, std::string_view va
     if (const auto list = detail::parse_host_ports(value); !list.problem.empty())
       return detail::config_failure(name, value, list.problem);
   }
-  const std::string rule = std::visit(detail::member_reader(*this, *row, value), row->member);
+  const std::string rule = detail::read_property(*this, *row, value);
   if (!rule.empty()) return detail::config_failure(name, value, rule);
   return success();
 }
 
 COKAFKA_DECL result<void> config::validate() const {
   for (const detail::config_property& row : detail::config_properties) {
-    BOOST_OUTCOME_TRY(std::visit(detail::member_checker(*this, row), row.member));
+    if (const auto complaint = detail::check_property(*this, row); !complaint.rule.empty())
+      return detail::config_failure(row.name, complaint.value, complaint.rule);
   }
   BOOST_OUTCOME_TRY(detail::check_texts(*this));
   BOOST_OUTCOME_TRY(detail::check_idempotence(*this));
