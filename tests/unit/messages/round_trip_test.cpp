@@ -3,11 +3,11 @@
 #include "cokafka/detail/messages/codec.hpp"
 #include "cokafka/detail/messages/known_apis.hpp"
 #include "support/catch.hpp"
+#include "support/mutate.hpp"
 #include "support/random_message.hpp"
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <random>
 #include <string>
 #include <string_view>
@@ -25,13 +25,11 @@ std::string encode_body(const Message& message, std::int16_t version) {
   return body;
 }
 
-// Bytes in a heap block of their exact size, so that AddressSanitizer sees a read past their end.
 template <class Message>
 bool decodes(std::string_view bytes, std::int16_t version) {
-  const std::unique_ptr<char[]> exact(new char[bytes.size()]);
-  bytes.copy(exact.get(), bytes.size());
+  const cokafka_test::exact_bytes exact(bytes);
   Message message;
-  return decode_body({exact.get(), bytes.size()}, version, message);
+  return decode_body(exact.view(), version, message);
 }
 
 template <class Message>
