@@ -62,8 +62,9 @@ class error {
 
   /// An error without details. Its fate is not_written only where the code alone proves that; a code of the broker is
   /// taken for the answer to a record's only attempt.
-  error(errc code) noexcept : code_(static_cast<int>(code)) {}
-  error(broker_errc code) noexcept : code_(static_cast<int>(code)), of_broker_(true) {}
+  error(errc code) noexcept : code_(code == errc{} ? no_result : static_cast<int>(code)) {}
+  error(broker_errc code) noexcept
+      : code_(code == broker_errc::none ? no_result : static_cast<int>(code)), of_broker_(code != broker_errc::none) {}
 
   explicit error(error_details details);
 
@@ -100,8 +101,10 @@ class error {
     error_details details;
   };
 
+  static constexpr int no_result = static_cast<int>(errc::no_result);
+
   boost::intrusive_ptr<const shared_details> details_;  // null: only the code below
-  int code_ = static_cast<int>(errc::no_result);
+  int code_ = no_result;
   bool of_broker_ = false;
 };
 
