@@ -20,8 +20,13 @@
 #include "cokafka/detail/batch/batch_builder.ipp"
 #include "cokafka/detail/batch/batch_view.ipp"
 #include "cokafka/error.ipp"
+#include "cokafka/detail/core/accumulator.ipp"
 #include "cokafka/detail/core/completion.ipp"
 #include "cokafka/detail/core/ledger.ipp"
+#include "cokafka/detail/core/parking.ipp"
 #include "cokafka/detail/core/partition_queue.ipp"
+#include "cokafka/detail/core/produce_queue.ipp"
+#include "cokafka/detail/core/produce_request.ipp"
+#include "cokafka/detail/io/system_environment.ipp"
 
 #endif
