@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// How the library is compiled: header-only or compiled mode, feature macros, the inline namespace that keeps them apart.
-// Layer 0.
+// How the library is compiled: header-only or compiled mode, feature macros, the inline namespace that keeps them
+// apart. Layer 0.
 #ifndef COKAFKA_DETAIL_BASE_CONFIG_HPP
 #define COKAFKA_DETAIL_BASE_CONFIG_HPP
 
@@ -36,7 +36,7 @@
 // instead of breaking the one-definition rule in silence.
 #define COKAFKA_ABI_JOIN_(mode, zstd, lz4, snappy, zlib, tls) v0_##mode##_##zstd##lz4##snappy##zlib##tls
 #define COKAFKA_ABI_JOIN(mode, zstd, lz4, snappy, zlib, tls) COKAFKA_ABI_JOIN_(mode, zstd, lz4, snappy, zlib, tls)
-#define COKAFKA_ABI                                                                                             \
+#define COKAFKA_ABI                                                                                               \
   COKAFKA_ABI_JOIN(COKAFKA_ABI_MODE, COKAFKA_WITH_ZSTD, COKAFKA_WITH_LZ4, COKAFKA_WITH_SNAPPY, COKAFKA_WITH_ZLIB, \
                    COKAFKA_WITH_TLS)
 

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: BSL-1.0
+// Where a record goes when it is sent: into the open batch of its partition, or into the parking lot, or back.
+// Layer 4.
+#ifndef COKAFKA_DETAIL_CORE_ACCUMULATOR_HPP
+#define COKAFKA_DETAIL_CORE_ACCUMULATOR_HPP
+
+#include "cokafka/detail/base/config.hpp"
+#include "cokafka/detail/core/buffer_memory.hpp"
+#include "cokafka/detail/core/effects.hpp"
+#include "cokafka/detail/core/flush_tracker.hpp"
+#include "cokafka/detail/core/parked_record.hpp"
+#include "cokafka/detail/core/settings.hpp"
+#include "cokafka/detail/core/topic_registry.hpp"
+#include "cokafka/result.hpp"
+
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// Told, from any thread and under no lock, that the home strand has something to look at.
+class attention_listener {
+ public:
+  virtual void attention() = 0;
+
+ protected:
+  ~attention_listener() = default;
+};
+
+/// What became of a send.
+struct send_outcome {
+  completion_ptr done{};
+  record_ticket ticket{};
+};
+
+///  send -> topic known, memory there -> partition_queue::append
+///       \-> topic unknown ------------> metadata line   (first in first out per topic)
+///        \-> memory missing ----------> memory line     (first in first out over all)
+///
+/// While a topic or partition has a parked record, later sends to it park behind it (guarantee.md, rule 22).
+/// Thread safety: the functions of senders may be called from any thread, the others on the home strand.
+class accumulator {
+ public:
+  accumulator(const settings& rules, attention_listener& home, std::uint64_t seed);
+
+  // --- senders -------------------------------------------------------------------------------------------------------
+
+  /// Takes the record in. Never blocks and never fails for run-time reasons: a record that is refused has a completion
+  /// that has failed. `to` saves the look-up of record.topic.
+  send_outcome send(const record_view& record, topic* to, clock_time now);
+  /// The same, but an error where send() would have to park.
+  result<send_outcome> try_send(const record_view& record, topic* to, clock_time now);
+
+  /// Links the waiter until `bytes` may be taken; false when they may be taken now or never (then `failure` says so).
+  bool wait_for_space(operation_waiter& waiting, std::size_t bytes, clock_time now);
+  bool cancel_space(operation_waiter& waiting);
+
+  /// Valid names only; makes the topic known to the engine.
+  topic& want_topic(std::string_view name);
+
+  struct outstanding_total {
+    std::uint64_t records = 0;
+    std::uint64_t bytes = 0;
+  };
+  outstanding_total outstanding();
+
+  // --- the home strand -----------------------------------------------------------------------------------------------
+
+  /// New metadata of a topic: places its parked records, then lets senders see the table.
+  void publish(topic& of, std::unique_ptr<const partition_table> table, clock_time now, effects& out);
+  /// Metadata says that the topic cannot be used: its parked records fail.
+  void refuse(topic& of, broker_errc why, const std::string& message, clock_time now, effects& out);
+  /// Memory was given back: places what waits for it.
+  void place_waiting(clock_time now, effects& out);
+  /// Fails what has waited too long; `unreachable` says why metadata is missing, where that is known.
+  void expire(clock_time now, const std::string& unreachable, boost::system::error_code cause, effects& out);
+  void fail_parked(const error_details& why, clock_time now, effects& out);
+  std::optional<clock_time> earliest_parked_deadline();
+  bool is_partition_missing();  // somebody waits for a partition that is not there
+  void abandon(waiter_list& out);
+
+  /// From now on sends fail with errc::closed.
+  void close() noexcept { closed_.store(true, std::memory_order_release); }
+  bool is_closed() const noexcept { return closed_.load(std::memory_order_acquire); }
+  /// Wall clock minus steady clock, so that a send reads only one of them.
+  void set_wall_offset(std::chrono::nanoseconds offset) noexcept {
+    wall_offset_.store(offset.count(), std::memory_order_relaxed);
+  }
+
+  buffer_memory memory;
+  flush_tracker flushes;
+  topic_registry topics;
+
+ private:
+  std::optional<error> check(const record_view& record) const;
+  std::optional<error> find_topic(const record_view& record, topic*& to);
+  std::int64_t timestamp_of(const record_view& record, clock_time now) const noexcept;
+  partition_queue* choose(const record_view& record, topic& to, const partition_table& table, std::size_t& slot) const;
+  bool place_directly(const record_view& record, topic& to, std::int64_t timestamp, clock_time now,
+                      send_outcome& out, parked_for& otherwise, partition_queue*& behind);
+  send_outcome park(const record_view& record, topic& to, parked_for reason, partition_queue* behind,
+                    std::int64_t timestamp, clock_time now);
+  send_outcome failed(const record_view& record, topic* to, error why) const;
+  void wake(partition_queue& partition);
+
+  bool place_parked(parked_record& parked, const partition_table& table, std::vector<partition_owner*>& full, effects& out);
+  void leave_line(parked_record& parked) noexcept;
+  void leave_line_for_refresh(parked_record& parked);
+  void move_to_memory_line(parked_record& parked);
+  void fail_one(parked_record& parked, error_details why, clock_time now, effects& out);
+  void place_memory_line(clock_time now, effects& out);
+
+  const settings& settings_;
+  attention_listener& home_;
+  std::atomic<bool> closed_{false};
+  std::atomic<std::int64_t> wall_offset_{0};
+  std::atomic<std::uint32_t> waiting_for_memory_{0};  // parked for memory, or for space
+
+  std::mutex mutex_;  // guards what follows; a partition's lock may be taken under it
+  std::deque<parked_ptr> metadata_line_;
+  std::deque<parked_ptr> memory_line_;
+  std::size_t parked_bytes_ = 0;
+  deadline_heap deadlines_;
+  std::vector<partition_queue*> to_wake_;  // by placing; woken after the mutex is released
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+#if defined(COKAFKA_HEADER_ONLY)
+#include "cokafka/detail/core/accumulator.ipp"
+#include "cokafka/detail/core/parking.ipp"
+#endif
+
+#endif

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: BSL-1.0
+// Bodies of accumulator: what senders call.
+// Layer 4.
+#ifndef COKAFKA_DETAIL_CORE_ACCUMULATOR_IPP
+#define COKAFKA_DETAIL_CORE_ACCUMULATOR_IPP
+
+#include "cokafka/detail/core/accumulator.hpp"
+
+#include "cokafka/detail/base/murmur2.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+COKAFKA_DECL accumulator::accumulator(const settings& rules, attention_listener& home, std::uint64_t seed)
+    : memory(static_cast<std::size_t>(rules.user.buffer_memory)), topics(seed), settings_(rules), home_(home) {
+  memory.on_release([this] { home_.attention(); });
+}
+
+// --- checks ----------------------------------------------------------------------------------------------------------
+
+COKAFKA_DECL std::optional<error> accumulator::check(const record_view& record) const {
+  if (is_closed()) return error(errc::closed);
+  const auto invalid = [](std::string message) {
+    error_details why;
+    why.code = errc::invalid_record;
+    why.message = std::move(message);
+    return error(std::move(why));
+  };
+  if (record.partition && *record.partition < 0) {
+    return invalid("partition " + std::to_string(*record.partition) + " is negative");
+  }
+  if (record.timestamp && record.timestamp->time_since_epoch().count() < 0) return invalid("the timestamp is before 1970");
+  if (record.timeout && record.timeout->count() < 0) return invalid("the timeout is negative");
+  const std::size_t size = record_size_upper_bound(record);
+  if (size > settings_.max_request_size || size > memory.total()) {
+    error_details why;
+    why.code = errc::record_too_large;
+    why.message = "the record may take " + std::to_string(size) + " bytes; max.request.size is " +
+                  std::to_string(settings_.max_request_size) + " and buffer.memory " + std::to_string(memory.total());
+    return error(std::move(why));
+  }
+  return std::nullopt;
+}
+
+COKAFKA_DECL topic& accumulator::want_topic(std::string_view name) {
+  topic& found = topics.find_or_add(name);
+  if (found.table.load(std::memory_order_acquire) == nullptr && !found.wanted.exchange(true)) home_.attention();
+  return found;
+}
+
+COKAFKA_DECL std::optional<error> accumulator::find_topic(const record_view& record, topic*& to) {
+  if (to == nullptr) {
+    to = topics.find_recent(record.topic);
+    if (to == nullptr) {
+      if (!is_valid_topic_name(record.topic)) {
+        error_details why;
+        why.code = errc::invalid_topic;
+        why.message = "the topic name \"" + std::string(record.topic.substr(0, 260)) +
+                      "\" is not 1 to 249 of the characters a-z A-Z 0-9 . _ -";
+        return error(std::move(why));
+      }
+      to = &want_topic(record.topic);
+    }
+  }
+  const broker_errc refused = to->refused.load(std::memory_order_relaxed);
+  if (refused != broker_errc::none) {
+    return refused == broker_errc::invalid_topic_exception ? error(errc::invalid_topic) : error(refused);
+  }
+  return std::nullopt;
+}
+
+COKAFKA_DECL std::int64_t accumulator::timestamp_of(const record_view& record, clock_time now) const noexcept {
+  if (record.timestamp) return record.timestamp->time_since_epoch().count();
+  const auto wall = std::chrono::nanoseconds(now.time_since_epoch()) +
+                    std::chrono::nanoseconds(wall_offset_.load(std::memory_order_relaxed));
+  return std::chrono::duration_cast<std::chrono::milliseconds>(wall).count();
+}
+
+COKAFKA_DECL send_outcome accumulator::failed(const record_view& record, topic* to, error why) const {
+  const topic_name name = to != nullptr ? to->name : topic_name(record.topic.substr(0, 260));
+  return {completion_ptr(new completion(name, record.partition.value_or(-1), std::move(why))), {}};
+}
+
+// --- placing ---------------------------------------------------------------------------------------------------------
+
+// Explicit, else murmur2 over all partitions for keyed records, else sticky over those with a leader.
+COKAFKA_DECL partition_queue* accumulator::choose(const record_view& record, topic& to, const partition_table& table,
+                                                  std::size_t& slot) const {
+  if (record.partition) {
+    const auto index = static_cast<std::size_t>(*record.partition);
+    return index < table.all.size() ? table.all[index] : nullptr;
+  }
+  if (record.key && !settings_.user.partitioner_ignore_keys) {
+    const auto hash = static_cast<std::uint32_t>(to_positive(murmur2(record.key->str())));
+    return table.all[hash % table.all.size()];
+  }
+  slot = thread_slot();
+  return table.available[to.sticky.choose(slot, table.available.size())];
+}
+
+COKAFKA_DECL bool accumulator::place_directly(const record_view& record, topic& to, std::int64_t timestamp,
+                                              clock_time now, send_outcome& out, parked_for& otherwise,
+                                              partition_queue*& behind) {
+  const partition_table* table = to.table.load(std::memory_order_acquire);
+  otherwise = parked_for::metadata;
+  if (table == nullptr || to.parked.load(std::memory_order_relaxed) > 0) return false;
+  std::size_t slot = sticky_slots;
+  partition_queue* into = choose(record, to, *table, slot);
+  otherwise = parked_for::partition;
+  if (into == nullptr) return false;
+  otherwise = parked_for::memory;
+  if (waiting_for_memory_.load(std::memory_order_relaxed) > 0) return false;
+  otherwise = parked_for::share;
+  behind = into;
+  if (into->parked.load(std::memory_order_relaxed) > 0) return false;
+  const clock_duration timeout = record.timeout ? clock_duration(*record.timeout) : settings_.delivery_timeout;
+  append_outcome appended = into->append(record, timestamp, now, timeout);
+  if (appended.state == append_outcome::status::no_memory) otherwise = parked_for::memory;
+  if (appended.state != append_outcome::status::appended) return false;
+  if (slot != sticky_slots) to.sticky.produced(slot, appended.bytes, appended.new_batch, settings_.batch_size);
+  if (appended.wake) wake(*into);
+  out.done = std::move(appended.done);
+  out.ticket.index = appended.index;
+  return true;
+}
+
+COKAFKA_DECL void accumulator::wake(partition_queue& partition) {
+  if (partition.wake_pending.exchange(true, std::memory_order_acq_rel)) return;
+  partition.owner.load(std::memory_order_acquire)->wake(partition);
+}
+
+namespace accumulating {
+
+inline record_ticket ticket_of(const record_view& record, std::int64_t timestamp) noexcept {
+  record_ticket ticket;
+  if (record.key) ticket.key_size = static_cast<std::int32_t>(record.key->size());
+  if (record.value) ticket.value_size = static_cast<std::int32_t>(record.value->size());
+  ticket.timestamp = timestamp;
+  return ticket;
+}
+
+}  // namespace accumulating
+
+COKAFKA_DECL send_outcome accumulator::send(const record_view& record, topic* to, clock_time now) {
+  if (auto refused = check(record)) return failed(record, to, *std::move(refused));
+  if (auto refused = find_topic(record, to)) return failed(record, to, *std::move(refused));
+  send_outcome out;
+  const std::int64_t timestamp = timestamp_of(record, now);
+  out.ticket = accumulating::ticket_of(record, timestamp);
+  parked_for otherwise{};
+  partition_queue* behind = nullptr;
+  if (place_directly(record, *to, timestamp, now, out, otherwise, behind)) return out;
+  return park(record, *to, otherwise, behind, timestamp, now);
+}
+
+COKAFKA_DECL result<send_outcome> accumulator::try_send(const record_view& record, topic* to, clock_time now) {
+  if (auto refused = check(record)) return *std::move(refused);
+  if (auto refused = find_topic(record, to)) return *std::move(refused);
+  send_outcome out;
+  const std::int64_t timestamp = timestamp_of(record, now);
+  out.ticket = accumulating::ticket_of(record, timestamp);
+  parked_for otherwise{};
+  partition_queue* behind = nullptr;
+  if (place_directly(record, *to, timestamp, now, out, otherwise, behind)) return out;
+  error_details why;
+  switch (otherwise) {
+    case parked_for::metadata:
+      why.code = errc::would_park;
+      why.message = "the metadata of topic " + std::string(to->name.str()) + " has not arrived yet";
+      break;
+    case parked_for::partition: why.code = errc::unknown_partition; break;
+    default: why.code = errc::buffer_full; break;
+  }
+  return error(std::move(why));
+}
+
+COKAFKA_DECL auto accumulator::outstanding() -> outstanding_total {
+  outstanding_total total;
+  for (topic* each : topics.all()) {
+    const partition_table* table = each->table.load(std::memory_order_acquire);
+    if (table == nullptr) continue;
+    for (partition_queue* partition : table->all) {
+      const auto counted = partition->outstanding();
+      total.records += counted.records;
+      total.bytes += counted.bytes;
+    }
+  }
+  std::scoped_lock guard(mutex_);
+  for (const auto* line : {&metadata_line_, &memory_line_}) {
+    for (const auto& each : *line) {
+      if (!each->record) continue;
+      total.records += 1;
+      total.bytes += each->record->memory();
+    }
+  }
+  return total;
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+#endif

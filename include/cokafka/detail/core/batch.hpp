@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSL-1.0
+// A batch on its way through the producer: its records, its deadline, and its page of the ledger.
+// Layer 4.
+#ifndef COKAFKA_DETAIL_CORE_BATCH_HPP
+#define COKAFKA_DETAIL_CORE_BATCH_HPP
+
+#include "cokafka/detail/base/config.hpp"
+#include "cokafka/detail/base/deadline_heap.hpp"
+#include "cokafka/detail/batch/batch_builder.hpp"
+#include "cokafka/detail/core/buffer_memory.hpp"
+#include "cokafka/detail/core/completion.hpp"
+#include "cokafka/detail/core/flush_tracker.hpp"
+
+#include <boost/smart_ptr/intrusive_ptr.hpp>
+#include <boost/smart_ptr/intrusive_ref_counter.hpp>
+#include <boost/system/error_code.hpp>
+#include <cstdint>
+#include <optional>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// Open (senders append, under the partition's lock), then sealed (owned by the strand that owns the partition), then
+/// finished (its deliveries have their answer). A request on the wire keeps it alive after that: its chunks go back to the
+/// budget when the last reference goes, never while a socket may still read them (KAFKA-19012).
+struct batch : boost::intrusive_ref_counter<batch, boost::thread_safe_counter> {
+  batch(buffer_memory& from, broker_share* charged, completion_ptr result) noexcept
+      : memory(from), share(charged), done(std::move(result)) {}
+  ~batch() { memory.give_back(records.release_chunks(), share); }
+
+  batch_builder records{};
+  buffer_memory& memory;
+  broker_share* share;
+  completion_ptr done;
+  flush_tracker::generation generation = 0;
+
+  clock_time created{};     // linger and elapsed count from here
+  clock_time deadline{};    // the earliest of its records
+  clock_duration timeout{}; // of its records: one batch, one timeout
+
+  // The ledger: only the owner of the partition touches what follows.
+  std::optional<batch_stamp> stamp{};
+  std::uint32_t attempts = 0;     // written to a socket
+  bool unknown = false;           // an attempt was written and neither answered nor disproved
+  bool finished = false;          // the deliveries have been told
+  boost::system::error_code last_cause{};
+};
+
+using batch_ptr = boost::intrusive_ptr<batch>;
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+#endif

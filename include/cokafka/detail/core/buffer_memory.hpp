@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: BSL-1.0
+// The budget of `buffer.memory`: every chunk of every batch is charged here, and to the broker it waits for.
+// Layer 4.
+#ifndef COKAFKA_DETAIL_CORE_BUFFER_MEMORY_HPP
+#define COKAFKA_DETAIL_CORE_BUFFER_MEMORY_HPP
+
+#include "cokafka/detail/base/chunk_pool.hpp"
+#include "cokafka/detail/base/config.hpp"
+
+#include <atomic>
+#include <cstddef>
+#include <functional>
+#include <utility>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// How much of the budget waits for one broker. Owned by the broker's link; outlives the batches charged to it.
+struct broker_share {
+  std::atomic<std::size_t> used{0};
+};
+
+/// Chunks against a fixed number of bytes. A broker that does not drain cannot take the whole budget from the others
+/// (guarantee.md, rule 22): with more than one broker, a broker's share may grow only while it is at most three times what
+/// is still free, so something always remains for a broker that answers. Thread safety: shared objects safe.
+class buffer_memory {
+ public:
+  enum class outcome { taken, exhausted, over_share };
+
+  explicit buffer_memory(std::size_t total) : total_(total), free_(total) {}
+
+  /// Called, on the thread that gave memory back, when somebody said that they wait. Set before first use.
+  void on_release(std::function<void()> callback) { released_ = std::move(callback); }
+
+  /// Chunks that grow a chain of `capacity` bytes by at least `wanted`: all or none. `share` may be null. Headers of chunks are
+  /// not charged.
+  outcome take(std::size_t capacity, std::size_t wanted, broker_share* share, chunk_chain& taken) {
+    const std::size_t bytes = chunk_bytes_for(capacity, wanted);
+    std::size_t seen = free_.load(std::memory_order_relaxed);
+    do {
+      if (seen < bytes) return outcome::exhausted;
+      if (share != nullptr && share_is_full(*share, bytes, seen - bytes)) return outcome::over_share;
+    } while (!free_.compare_exchange_weak(seen, seen - bytes, std::memory_order_relaxed));
+    if (share != nullptr) share->used.fetch_add(bytes, std::memory_order_relaxed);
+    taken = pool_.acquire(capacity, wanted);
+    return outcome::taken;
+  }
+
+  void give_back(chunk_chain&& chain, broker_share* share) noexcept {
+    if (chain.empty()) return;
+    const std::size_t bytes = chain.capacity;
+    pool_.release(std::move(chain));
+    if (share != nullptr) share->used.fetch_sub(bytes, std::memory_order_relaxed);
+    free_.fetch_add(bytes, std::memory_order_seq_cst);
+    if (somebody_waits_.load(std::memory_order_seq_cst) && released_) released_();
+  }
+
+  /// Whoever waits says so before it looks at the budget again, so that no release is missed.
+  void somebody_waits(bool waits) noexcept { somebody_waits_.store(waits, std::memory_order_seq_cst); }
+  bool is_somebody_waiting() const noexcept { return somebody_waits_.load(std::memory_order_relaxed); }
+
+  /// Limits shares: there is more than one broker.
+  void limit_shares(bool limited) noexcept { limited_.store(limited, std::memory_order_relaxed); }
+
+  std::size_t total() const noexcept { return total_; }
+  std::size_t available() const noexcept { return free_.load(std::memory_order_seq_cst); }
+
+ private:
+  bool share_is_full(const broker_share& share, std::size_t bytes, std::size_t free_then) const noexcept {
+    return limited_.load(std::memory_order_relaxed) && share.used.load(std::memory_order_relaxed) + bytes > 3 * free_then;
+  }
+
+  chunk_pool pool_;
+  const std::size_t total_;
+  std::atomic<std::size_t> free_;
+  std::atomic<bool> limited_{false};
+  std::atomic<bool> somebody_waits_{false};
+  std::function<void()> released_;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+#endif

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSL-1.0
+// What a rule wants done: handlers to run, lines to log, news for the engine. The tasks carry it out.
+// Layer 4.
+#ifndef COKAFKA_DETAIL_CORE_EFFECTS_HPP
+#define COKAFKA_DETAIL_CORE_EFFECTS_HPP
+
+#include "cokafka/detail/base/config.hpp"
+#include "cokafka/detail/core/waiter.hpp"
+#include "cokafka/logger.hpp"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// Filled under no lock, carried out on a strand, outside every lock.
+struct effects {
+  waiter_list answered{};      // record_waiters, in record order per batch
+  waiter_list ended{};         // operation_waiters: flushes that have ended, space that is there
+  bool refresh_metadata = false;
+  std::vector<std::pair<log_level, std::string>> log{};
+
+  void answer(waiter_list&& more) { answered.splice(answered.end(), more); }
+  void end_flushes(waiter_list&& more) { ended.splice(ended.end(), more); }
+  void say(log_level level, std::string line) { log.emplace_back(level, std::move(line)); }
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+#endif

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: BSL-1.0
+// Knows when everything that was accepted before a flush has been answered (guarantee.md, rule 18).
+// Layer 4.
+#ifndef COKAFKA_DETAIL_CORE_FLUSH_TRACKER_HPP
+#define COKAFKA_DETAIL_CORE_FLUSH_TRACKER_HPP
+
+#include "cokafka/detail/base/config.hpp"
+#include "cokafka/detail/core/waiter.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// Counts batches and parked records by generation; each flush starts a new one and waits for all older. One entry per
+/// batch, not per record. Thread safety: shared objects safe.
+class flush_tracker {
+ public:
+  using generation = std::uint64_t;
+
+  /// A batch or a parked record begins; it must leave() exactly once.
+  generation enter() {
+    std::scoped_lock guard(mutex_);
+    if (generations_.empty()) generations_.emplace_back();
+    ++generations_.back().alive;
+    return first_ + generations_.size() - 1;
+  }
+
+  /// It has been answered. Returns the flushes that this ends.
+  [[nodiscard]] waiter_list leave(generation entered) {
+    std::scoped_lock guard(mutex_);
+    --at(entered).alive;
+    return take_ended();
+  }
+
+  /// A parked record goes on as part of a batch: the batch takes over the older of both generations, the record's place
+  /// is given up. Returns the batch's generation from now on.
+  generation merge(generation parked, generation batch) {
+    std::scoped_lock guard(mutex_);
+    if (parked >= batch) {
+      --at(parked).alive;
+      return batch;
+    }
+    --at(batch).alive;
+    return parked;
+  }
+
+  /// Starts a flush; false when nothing is outstanding (the waiter is not linked then).
+  bool begin(waiter& flushing) {
+    std::scoped_lock guard(mutex_);
+    const bool outstanding = std::any_of(generations_.begin(), generations_.end(), [](auto& g) { return g.alive > 0; });
+    if (!outstanding) return false;
+    generations_.back().waiting.push_back(flushing);
+    generations_.emplace_back();
+    flushing_.fetch_add(1, std::memory_order_relaxed);
+    return true;
+  }
+
+  /// Stops waiting; false when the flush has ended already.
+  bool cancel(waiter& flushing) {
+    std::scoped_lock guard(mutex_);
+    if (!flushing.is_linked()) return false;
+    for (auto& each : generations_) {
+      auto found = std::find_if(each.waiting.begin(), each.waiting.end(), [&](waiter& w) { return &w == &flushing; });
+      if (found == each.waiting.end()) continue;
+      each.waiting.erase(found);
+      flushing_.fetch_sub(1, std::memory_order_relaxed);
+      return true;
+    }
+    return false;
+  }
+
+  /// Hands out all flushes, for destruction or forced close.
+  waiter_list abandon() {
+    std::scoped_lock guard(mutex_);
+    waiter_list all;
+    for (auto& each : generations_) all.splice(all.end(), each.waiting);
+    flushing_.store(0, std::memory_order_relaxed);
+    return all;
+  }
+
+  /// While a flush waits, no batch lingers.
+  bool is_flushing() const noexcept { return flushing_.load(std::memory_order_relaxed) > 0; }
+
+ private:
+  struct counted {
+    std::size_t alive = 0;
+    waiter_list waiting;
+  };
+
+  counted& at(generation entered) { return generations_[static_cast<std::size_t>(entered - first_)]; }
+
+  waiter_list take_ended() {
+    waiter_list ended;
+    while (!generations_.empty() && generations_.front().alive == 0) {
+      auto& oldest = generations_.front();
+      flushing_.fetch_sub(oldest.waiting.size(), std::memory_order_relaxed);
+      ended.splice(ended.end(), oldest.waiting);
+      generations_.pop_front();
+      ++first_;
+    }
+    return ended;
+  }
+
+  mutable std::mutex mutex_;
+  std::deque<counted> generations_;
+  generation first_ = 0;
+  std::atomic<std::size_t> flushing_{0};
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+#endif

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: BSL-1.0
+// The rule of retries: one pure function from what came back for an attempt to what happens to the batch.
+// Layer 4.
+#ifndef COKAFKA_DETAIL_CORE_LEDGER_HPP
+#define COKAFKA_DETAIL_CORE_LEDGER_HPP
+
+#include "cokafka/detail/base/broker_errors.hpp"
+#include "cokafka/detail/base/config.hpp"
+#include "cokafka/fate.hpp"
+
+#include <cstdint>
+#include <optional>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// What is known when an attempt of a batch ends.
+struct attempt_facts {
+  std::optional<broker_errc> code{};   // empty: no answer (disconnect, request timeout, unreadable answer)
+  bool idempotent = true;
+  bool acknowledged = true;            // acks is not 0: the broker answers
+  bool earlier_unknown = false;        // an earlier attempt was written and never disproved
+  bool predecessor_missing = false;    // a batch stamped before this one is not in the log yet
+  bool expired = false;                // its deadlines have passed and its deliveries were told
+  std::uint32_t attempts = 1;          // written to a socket, this one included
+  std::uint32_t retries = 2147483647;  // the limit of `retries`
+};
+
+enum class verdict_action : std::uint8_t {
+  complete,  // the batch is in the log
+  retry,     // the same bytes again, after a backoff
+  fail       // the deliveries get the code
+};
+
+struct verdict {
+  verdict_action action = verdict_action::fail;
+  fate known = fate::maybe_written;  // of a batch that fails now, over all its attempts
+  bool proven_absent = false;        // no attempt of the batch can be in the log
+  bool has_offset = false;           // complete: the broker told the offset
+  bool refresh_metadata = false;
+  bool new_epoch = false;            // once the partition has drained (guarantee.md, rules 6 and 7)
+  bool data_lost = false;            // acknowledged records have vanished from the log (rule 8)
+
+  bool operator==(const verdict&) const = default;
+};
+
+/// The whole decision (guarantee.md, rules 6, 8, 12, 13 in their plain form). `not_written` and a new stamp need proof; what
+/// is not proven is sent again byte for byte until it is answered or due.
+verdict judge(const attempt_facts& facts) noexcept;
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+#if defined(COKAFKA_HEADER_ONLY)
+#include "cokafka/detail/core/ledger.ipp"
+#endif
+
+#endif

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: BSL-1.0
+// Body of the ledger's rule.
+// Layer 4.
+#ifndef COKAFKA_DETAIL_CORE_LEDGER_IPP
+#define COKAFKA_DETAIL_CORE_LEDGER_IPP
+
+#include "cokafka/detail/core/ledger.hpp"
+
+#include "cokafka/detail/base/error_class.hpp"
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+COKAFKA_DECL verdict judge(const attempt_facts& facts) noexcept {
+  verdict said;
+  bool wants_retry = false;
+  if (!facts.code) {
+    said.refresh_metadata = true;
+    wants_retry = facts.acknowledged;
+  } else {
+    const broker_errc code = *facts.code;
+    const fate answered = fate_of_answer(code, !facts.earlier_unknown);
+    if (answered == fate::written) {
+      said.action = verdict_action::complete;
+      said.known = fate::written;
+      said.has_offset = code == broker_errc::none;
+      return said;
+    }
+    // Without acks=all an error may follow the append only where the closed list does not exclude it: the same table.
+    said.proven_absent = answered == fate::not_written && !facts.earlier_unknown;
+    said.refresh_metadata = has(classify(code), error_class::refreshes);
+    wants_retry = has(classify(code), error_class::retriable);
+    if (code == broker_errc::out_of_order_sequence_number && facts.idempotent) {
+      wants_retry = true;
+      // At the head of the line on its first attempt: what was acknowledged before it is gone (rule 8).
+      said.data_lost = said.proven_absent && !facts.predecessor_missing;
+      said.new_epoch = said.data_lost;
+    }
+  }
+  said.known = said.proven_absent ? fate::not_written : fate::maybe_written;
+  const bool may_retry = wants_retry && !facts.expired && facts.attempts <= facts.retries;
+  said.action = may_retry ? verdict_action::retry : verdict_action::fail;
+  // A batch that leaves the line unwritten takes its sequence numbers with it; those behind it need a new epoch.
+  if (!may_retry && facts.idempotent) said.new_epoch = true;
+  return said;
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+#endif

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: BSL-1.0
+// When cluster metadata is fetched: at once for a new topic, with backoff for news that do not help, and every metadata.max.age.ms.
+// Layer 4.
+#ifndef COKAFKA_DETAIL_CORE_METADATA_SCHEDULE_HPP
+#define COKAFKA_DETAIL_CORE_METADATA_SCHEDULE_HPP
+
+#include "cokafka/detail/base/config.hpp"
+#include "cokafka/detail/base/deadline_heap.hpp"
+#include "cokafka/detail/core/backoff.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// Requests are coalesced: however many ask, one refresh answers them. Belongs to the home strand.
+class metadata_schedule {
+ public:
+  metadata_schedule(backoff_policy again, clock_duration max_age) : again_(again), max_age_(max_age) {}
+
+  /// Somebody met a sign that the metadata is out of date.
+  void want() noexcept { wanted_ = true; }
+  /// A topic that has never been asked for: does not wait for a backoff.
+  void want_now() noexcept { at_once_ = true; }
+
+  /// When the next refresh is due; empty when nothing was ever wanted.
+  std::optional<clock_time> due() const noexcept {
+    if (at_once_) return clock_time::min();
+    if (wanted_) return not_before_;
+    if (succeeded_at_) return *succeeded_at_ + max_age_;
+    return std::nullopt;
+  }
+
+  /// A refresh begins; what is wanted from now on is for the next one.
+  void started() noexcept {
+    wanted_ = false;
+    at_once_ = false;
+  }
+  /// It was answered. `helped`: everything that was waited for is known now.
+  void succeeded(clock_time now, bool helped, std::uint64_t random) noexcept {
+    succeeded_at_ = now;
+    attempts_ = helped ? 0 : attempts_ + 1;
+    not_before_ = now + again_.delay(std::max<std::uint32_t>(attempts_, 1), random);
+    wanted_ = wanted_ || !helped;
+  }
+  void failed(clock_time now, std::uint64_t random) noexcept {
+    wanted_ = true;
+    not_before_ = now + again_.delay(++attempts_, random);
+  }
+
+ private:
+  backoff_policy again_;
+  clock_duration max_age_;
+  bool wanted_ = false;
+  bool at_once_ = false;
+  std::uint32_t attempts_ = 0;
+  clock_time not_before_ = clock_time::min();
+  std::optional<clock_time> succeeded_at_{};
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+#endif

@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: BSL-1.0
+// Bodies of accumulator: the parking lot, who waits there, in which order it empties.
+// Layer 4.
+#ifndef COKAFKA_DETAIL_CORE_PARKING_IPP
+#define COKAFKA_DETAIL_CORE_PARKING_IPP
+
+#include "cokafka/detail/core/accumulator.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+COKAFKA_DECL send_outcome accumulator::park(const record_view& record, topic& to, parked_for reason,
+                                            partition_queue* behind, std::int64_t timestamp, clock_time now) {
+  auto parked = std::make_unique<parked_record>();
+  parked->reason = reason;
+  parked->of = &to;
+  parked->record.emplace(record);
+  parked->timestamp = timestamp;
+  parked->sent_at = now;
+  parked->timeout = record.timeout ? clock_duration(*record.timeout) : settings_.delivery_timeout;
+  parked->memory = sizeof(parked_record) + parked->record->memory();
+  parked->done.reset(new completion(to.name, record.partition.value_or(-1)));
+  send_outcome out;
+  out.done = parked->done;
+  out.ticket.timestamp = timestamp;
+  if (record.key) out.ticket.key_size = static_cast<std::int32_t>(record.key->size());
+  if (record.value) out.ticket.value_size = static_cast<std::int32_t>(record.value->size());
+  {
+    std::scoped_lock guard(mutex_);
+    if (parked_bytes_ + parked->memory > static_cast<std::size_t>(settings_.user.parked_memory)) {
+      return failed(record, &to, error(errc::buffer_full));
+    }
+    parked_bytes_ += parked->memory;
+    parked->generation = flushes.enter();
+    deadlines_.set(parked->expiry, now + std::min(clock_duration(settings_.user.max_block), parked->timeout));
+    switch (reason) {
+      case parked_for::metadata: to.parked.fetch_add(1, std::memory_order_relaxed); break;
+      case parked_for::share:
+        parked->behind = behind;
+        behind->parked.fetch_add(1, std::memory_order_relaxed);
+        break;
+      case parked_for::memory: waiting_for_memory_.fetch_add(1, std::memory_order_relaxed); break;
+      case parked_for::partition:
+      case parked_for::space: break;
+    }
+    const bool needs_metadata = reason == parked_for::metadata || reason == parked_for::partition;
+    if (!needs_metadata) memory.somebody_waits(true);
+    (needs_metadata ? metadata_line_ : memory_line_).push_back(std::move(parked));
+  }
+  home_.attention();
+  return out;
+}
+
+// Undoes what parking counted. Under the mutex.
+COKAFKA_DECL void accumulator::leave_line(parked_record& parked) noexcept {
+  deadlines_.clear(parked.expiry);
+  parked_bytes_ -= parked.memory;
+  parked.memory = 0;
+  switch (parked.reason) {
+    case parked_for::metadata: parked.of->parked.fetch_sub(1, std::memory_order_relaxed); break;
+    case parked_for::share: parked.behind->parked.fetch_sub(1, std::memory_order_relaxed); break;
+    case parked_for::memory:
+    case parked_for::space: waiting_for_memory_.fetch_sub(1, std::memory_order_relaxed); break;
+    case parked_for::partition: break;
+  }
+}
+
+// Under the mutex. True when the record has found its batch; else its reason says what it waits for now.
+COKAFKA_DECL bool accumulator::place_parked(parked_record& parked, const partition_table& table,
+                                            std::vector<partition_owner*>& full, effects& out) {
+  const auto waits_for = [&](parked_for reason, partition_queue* behind) {
+    const std::size_t kept = parked.memory;
+    const clock_time due = parked.expiry.at;
+    leave_line(parked);
+    parked.memory = kept;
+    parked_bytes_ += kept;
+    deadlines_.set(parked.expiry, due);
+    parked.reason = reason;
+    parked.behind = behind;
+    if (reason == parked_for::memory) waiting_for_memory_.fetch_add(1, std::memory_order_relaxed);
+    if (reason == parked_for::share) behind->parked.fetch_add(1, std::memory_order_relaxed);
+    memory.somebody_waits(true);
+    return false;
+  };
+  std::size_t slot = sticky_slots;
+  partition_queue* into = parked.behind != nullptr ? parked.behind : choose(parked.record->view(), *parked.of, table, slot);
+  if (into == nullptr) return false;
+  partition_owner* owner = into->owner.load(std::memory_order_acquire);
+  if (std::find(full.begin(), full.end(), owner) != full.end()) return waits_for(parked_for::share, into);
+  append_outcome appended =
+      into->append_parked(parked.record->view(), parked.timestamp, parked.sent_at, parked.timeout, parked.generation);
+  if (appended.state == append_outcome::status::no_memory) return waits_for(parked_for::memory, nullptr);
+  if (appended.state == append_outcome::status::over_share) {
+    full.push_back(owner);
+    return waits_for(parked_for::share, into);
+  }
+  if (slot != sticky_slots) parked.of->sticky.produced(slot, appended.bytes, appended.new_batch, settings_.batch_size);
+  out.answer(parked.done->forward(std::move(appended.done), appended.index));
+  leave_line(parked);
+  if (appended.wake) to_wake_.push_back(into);
+  return true;
+}
+
+COKAFKA_DECL void accumulator::publish(topic& of, std::unique_ptr<const partition_table> table, clock_time now,
+                                       effects& out) {
+  std::vector<partition_queue*> woken;
+  {
+    std::scoped_lock guard(mutex_);
+    of.last_error.store(broker_errc::none, std::memory_order_relaxed);
+    of.refused.store(broker_errc::none, std::memory_order_relaxed);
+    std::vector<partition_owner*> full;
+    std::deque<parked_ptr> rest;
+    for (auto& each : metadata_line_) {
+      if (each->of != &of) {
+        rest.push_back(std::move(each));
+        continue;
+      }
+      // Behind records that wait for memory nothing is placed: first in, first out.
+      const bool wait = waiting_for_memory_.load(std::memory_order_relaxed) > 0;
+      const auto& wanted = each->record->view().partition;
+      if (wanted && static_cast<std::size_t>(*wanted) >= table->all.size()) {
+        if (each->reason == parked_for::partition) {
+          error_details why;
+          why.code = errc::unknown_partition;
+          why.message = "topic " + std::string(of.name.str()) + " has " + std::to_string(table->all.size()) +
+                        " partitions, there is no partition " + std::to_string(*wanted);
+          fail_one(*each, std::move(why), now, out);
+          continue;
+        }
+        leave_line_for_refresh(*each);
+        rest.push_back(std::move(each));
+        continue;
+      }
+      if (wait) {
+        move_to_memory_line(*each);
+      } else if (place_parked(*each, *table, full, out)) {
+        continue;
+      }
+      memory_line_.push_back(std::move(each));
+    }
+    metadata_line_ = std::move(rest);
+    of.publish(std::move(table));
+    woken.swap(to_wake_);
+  }
+  for (partition_queue* each : woken) wake(*each);
+}
+
+COKAFKA_DECL void accumulator::move_to_memory_line(parked_record& parked) {
+  if (parked.reason == parked_for::metadata) parked.of->parked.fetch_sub(1, std::memory_order_relaxed);
+  parked.reason = parked_for::memory;
+  waiting_for_memory_.fetch_add(1, std::memory_order_relaxed);
+  memory.somebody_waits(true);
+}
+
+// The topic has become known, this partition of it has not: one forced refresh decides, and nobody waits behind it.
+COKAFKA_DECL void accumulator::leave_line_for_refresh(parked_record& parked) {
+  parked.of->parked.fetch_sub(1, std::memory_order_relaxed);
+  parked.reason = parked_for::partition;
+}
+
+COKAFKA_DECL void accumulator::place_waiting(clock_time now, effects& out) {
+  std::vector<partition_queue*> woken;
+  {
+    std::scoped_lock guard(mutex_);
+    if (memory_line_.empty()) return;
+    place_memory_line(now, out);
+    memory.somebody_waits(!memory_line_.empty());
+    woken.swap(to_wake_);
+  }
+  for (partition_queue* each : woken) wake(*each);
+}
+
+COKAFKA_DECL void accumulator::place_memory_line(clock_time, effects& out) {
+  std::vector<partition_owner*> full;
+  std::deque<parked_ptr> rest;
+  while (!memory_line_.empty()) {
+    parked_ptr& first = memory_line_.front();
+    if (first->reason == parked_for::space) {
+      if (memory.available() < first->space_wanted) break;
+      leave_line(*first);
+      out.ended.push_back(*std::exchange(first->space_waiter, nullptr));
+      memory_line_.pop_front();
+      continue;
+    }
+    const partition_table* table = first->of->table.load(std::memory_order_acquire);
+    const bool placed = place_parked(*first, *table, full, out);
+    if (!placed && first->reason == parked_for::memory) break;
+    if (!placed) rest.push_back(std::move(first));
+    memory_line_.pop_front();
+  }
+  while (!rest.empty()) {
+    memory_line_.push_front(std::move(rest.back()));
+    rest.pop_back();
+  }
+}
+
+// --- endings ---------------------------------------------------------------------------------------------------------
+
+COKAFKA_DECL void accumulator::fail_one(parked_record& parked, error_details why, clock_time now, effects& out) {
+  leave_line(parked);
+  if (parked.reason == parked_for::space) {
+    parked.space_waiter->failure = error(std::move(why));
+    out.ended.push_back(*std::exchange(parked.space_waiter, nullptr));
+    return;
+  }
+  why.elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(now - parked.sent_at);
+  batch_outcome outcome;
+  outcome.failure = error(std::move(why));
+  out.answer(parked.done->complete(std::move(outcome)));
+  out.end_flushes(flushes.leave(parked.generation));
+}
+
+COKAFKA_DECL void accumulator::refuse(topic& of, broker_errc why, const std::string& message, clock_time now,
+                                      effects& out) {
+  std::scoped_lock guard(mutex_);
+  of.refused.store(why, std::memory_order_relaxed);
+  const auto fails = [&](parked_ptr& each) {
+    if (each->of != &of) return false;
+    error_details details;
+    details.code = why == broker_errc::invalid_topic_exception ? make_error_code(errc::invalid_topic) : make_error_code(why);
+    details.message = message;
+    fail_one(*each, std::move(details), now, out);
+    return true;
+  };
+  std::erase_if(metadata_line_, fails);
+}
+
+COKAFKA_DECL void accumulator::expire(clock_time now, const std::string& unreachable, boost::system::error_code cause,
+                                      effects& out) {
+  std::scoped_lock guard(mutex_);
+  bool any = false;
+  while (deadline_entry* due = deadlines_.pop_due(now)) {
+    any = true;
+    auto& parked = *static_cast<parked_record*>(due->owner);
+    error_details why;
+    why.cause = cause;
+    switch (parked.reason) {
+      case parked_for::memory:
+      case parked_for::share:
+      case parked_for::space: why.code = errc::buffer_timed_out; break;
+      case parked_for::partition: why.code = errc::unknown_partition; break;
+      case parked_for::metadata: {
+        const broker_errc last = parked.of->last_error.load(std::memory_order_relaxed);
+        if (!unreachable.empty()) {
+          why.code = errc::no_brokers;
+          why.message = unreachable;
+        } else if (last != broker_errc::none) {
+          why.code = last;
+          why.message = "topic " + std::string(parked.of->name.str()) + ": " + make_error_code(last).message();
+        } else {
+          why.code = errc::metadata_timed_out;
+        }
+        break;
+      }
+    }
+    fail_one(parked, std::move(why), now, out);
+  }
+  if (!any) return;
+  const auto ended = [](const parked_ptr& each) { return each->memory == 0 && each->space_waiter == nullptr; };
+  std::erase_if(metadata_line_, ended);
+  std::erase_if(memory_line_, ended);
+}
+
+COKAFKA_DECL void accumulator::fail_parked(const error_details& why, clock_time now, effects& out) {
+  std::scoped_lock guard(mutex_);
+  for (auto* line : {&metadata_line_, &memory_line_}) {
+    for (auto& each : *line) fail_one(*each, why, now, out);
+    line->clear();
+  }
+}
+
+COKAFKA_DECL std::optional<clock_time> accumulator::earliest_parked_deadline() {
+  std::scoped_lock guard(mutex_);
+  return deadlines_.earliest();
+}
+
+COKAFKA_DECL bool accumulator::is_partition_missing() {
+  std::scoped_lock guard(mutex_);
+  return std::any_of(metadata_line_.begin(), metadata_line_.end(),
+                     [](const parked_ptr& each) { return each->reason == parked_for::partition; });
+}
+
+COKAFKA_DECL void accumulator::abandon(waiter_list& out) {
+  std::scoped_lock guard(mutex_);
+  for (auto* line : {&metadata_line_, &memory_line_}) {
+    for (auto& each : *line) {
+      if (each->done) {
+        waiter_list waiting = each->done->abandon();
+        out.splice(out.end(), waiting);
+      }
+      if (each->space_waiter != nullptr) out.push_back(*std::exchange(each->space_waiter, nullptr));
+    }
+  }
+}
+
+// --- waiting for space -----------------------------------------------------------------------------------------------
+
+COKAFKA_DECL bool accumulator::wait_for_space(operation_waiter& waiting, std::size_t bytes, clock_time now) {
+  if (is_closed()) {
+    waiting.failure = error(errc::closed);
+    return false;
+  }
+  if (bytes > memory.total()) {
+    waiting.failure = error(errc::record_too_large);
+    return false;
+  }
+  // A record may have to begin a chunk, so the largest chunk must fit as well.
+  const std::size_t wanted = std::min(bytes + chunk_sizes.back(), memory.total());
+  {
+    std::scoped_lock guard(mutex_);
+    memory.somebody_waits(true);
+    if (memory_line_.empty() && memory.available() >= wanted) {
+      memory.somebody_waits(false);
+      return false;
+    }
+    auto parked = std::make_unique<parked_record>();
+    parked->reason = parked_for::space;
+    parked->sent_at = now;
+    parked->space_waiter = &waiting;
+    parked->space_wanted = wanted;
+    waiting_for_memory_.fetch_add(1, std::memory_order_relaxed);
+    deadlines_.set(parked->expiry, now + clock_duration(settings_.user.max_block));
+    memory_line_.push_back(std::move(parked));
+  }
+  home_.attention();
+  return true;
+}
+
+COKAFKA_DECL bool accumulator::cancel_space(operation_waiter& waiting) {
+  std::scoped_lock guard(mutex_);
+  const auto found = std::find_if(memory_line_.begin(), memory_line_.end(),
+                                  [&](const parked_ptr& each) { return each->space_waiter == &waiting; });
+  if (found == memory_line_.end()) return false;
+  leave_line(**found);
+  memory_line_.erase(found);
+  return true;
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+#endif

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: BSL-1.0
+// The batches of one partition, from the first append to the last answer, with its sequences and its window.
+// Layer 4.
+#ifndef COKAFKA_DETAIL_CORE_PARTITION_QUEUE_HPP
+#define COKAFKA_DETAIL_CORE_PARTITION_QUEUE_HPP
+
+#include "cokafka/detail/base/config.hpp"
+#include "cokafka/detail/base/deadline_heap.hpp"
+#include "cokafka/detail/base/spin_lock.hpp"
+#include "cokafka/detail/core/batch.hpp"
+#include "cokafka/detail/core/deadline_kind.hpp"
+#include "cokafka/detail/core/effects.hpp"
+#include "cokafka/detail/core/ledger.hpp"
+#include "cokafka/detail/core/settings.hpp"
+
+#include <atomic>
+#include <boost/intrusive/list.hpp>
+#include <deque>
+#include <optional>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+class topic;
+class partition_queue;
+
+/// The strand that owns partitions: a broker's, or the home strand while a leader is not known. Outlives its partitions.
+class partition_owner {
+ public:
+  /// There is news in the partition's open batch. Any thread; never called under a lock.
+  virtual void wake(partition_queue& woken) = 0;
+  /// The partition is this owner's from now on: its former owner has let it go. Any thread.
+  virtual void adopt_soon(partition_queue& added) = 0;
+  /// The partition's desired owner has changed: let it go as soon as nothing of it is in flight. Any thread.
+  virtual void reconsider_owner_soon(partition_queue& moved) = 0;
+
+  broker_share share{};  // of buffer.memory
+
+ protected:
+  ~partition_owner() = default;
+};
+
+/// Producer id and epoch as the broker gave them (InitProducerId).
+struct producer_identity {
+  std::int64_t id = -1;
+  std::int16_t epoch = -1;
+  bool operator==(const producer_identity&) const = default;
+};
+
+/// What one append came to.
+struct append_outcome {
+  enum class status : std::uint8_t { appended, no_memory, over_share };
+  status state = status::no_memory;
+  bool wake = false;      // the owner should look: a new batch, a full one, an earlier deadline
+  bool new_batch = false;
+  std::uint32_t index = 0;
+  std::size_t bytes = 0;
+  completion_ptr done{};
+};
+
+/// When the owner may take a batch of this partition.
+struct readiness {
+  enum class state : std::uint8_t { empty, blocked, backing_off, lingering, ready };
+  state is = state::empty;
+  clock_time until{};  // backing_off, lingering
+};
+
+/// Circumstances that make every batch ready.
+struct drain_conditions {
+  bool at_once = false;  // flush, close, memory waited for
+};
+
+/// Senders append to the open batch under the lock; everything else belongs to the owner.
+///
+///    append -> [ open | closed ... ]  --take-->  in flight (1, then up to 5)  --answer-->  done
+///                  pending                          |        ^
+///                                                   v        |
+///                                               retry line: stamped, in sequence order, one at a time
+///
+/// A partition has one batch in flight until one has been acknowledged under its (producer id, epoch, leader), and falls
+/// back to one with any error (guarantee.md, rule 4).
+class partition_queue : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+ public:
+  partition_queue(const settings& rules, buffer_memory& memory, flush_tracker& flushes, topic& of, std::int32_t index);
+  partition_queue(const partition_queue&) = delete;
+  partition_queue& operator=(const partition_queue&) = delete;
+
+  // --- senders, any thread -------------------------------------------------------------------------------------------
+
+  /// Encodes the record into the open batch. `sent_at` is when it was accepted: its deadline counts from there.
+  append_outcome append(const record_view& record, std::int64_t timestamp, clock_time sent_at, clock_duration timeout);
+
+  /// A parked record, which has been counted as `generation`, goes on in this partition; its completion is forwarded.
+  append_outcome append_parked(const record_view& record, std::int64_t timestamp, clock_time sent_at,
+                               clock_duration timeout, flush_tracker::generation counted);
+
+  /// Records and bytes that were appended and not yet answered.
+  struct outstanding_count {
+    std::uint64_t records = 0;
+    std::uint64_t bytes = 0;
+  };
+  outstanding_count outstanding();
+
+  topic& of_topic() const noexcept { return topic_; }
+  std::int32_t index() const noexcept { return index_; }
+
+  std::atomic<partition_owner*> owner{nullptr};          // who must be woken
+  std::atomic<partition_owner*> desired_owner{nullptr};  // where it shall go as soon as nothing is in flight
+  std::atomic<bool> wake_pending{false};
+  std::atomic<std::uint32_t> parked{0};  // records parked behind a full share of the broker
+  partition_queue* woken_next = nullptr;
+
+  // --- the owner's strand only ---------------------------------------------------------------------------------------
+
+  readiness look(clock_time now, drain_conditions conditions);
+  /// Bytes of the batch that take() would hand out.
+  std::size_t next_size();
+  /// Seals, stamps and hands out the next batch; it is in flight from now on. Precondition: look() said ready or lingering.
+  /// Empty when it needs a producer id and `identity` is not one.
+  batch_ptr take(const std::optional<producer_identity>& identity);
+
+  /// The answer to the attempt of a batch in flight (or its absence, with the reason).
+  struct answer {
+    std::optional<broker_errc> code{};
+    boost::system::error_code cause{};
+    std::string message{};
+    std::int64_t base_offset = -1;
+    std::int64_t log_append_time = -1;
+    std::optional<std::int32_t> broker{};
+    clock_duration backoff{};  // what a retry has to wait
+  };
+  verdict answered(batch& sent, const answer& said, clock_time now, effects& out);
+
+  /// acks=0: the socket took the bytes; there is no answer.
+  void written_unacknowledged(batch& sent, effects& out);
+
+  /// The earliest deadline of all batches; empty when there are none.
+  std::optional<clock_time> earliest_deadline();
+  /// Fails what is due. `cause` is why nothing moves, where that is known.
+  void expire(clock_time now, boost::system::error_code cause, effects& out);
+  /// Fails everything that is not in flight, and tells the deliveries of what is.
+  void fail_all(const error_details& why, clock_time now, effects& out);
+
+  std::size_t in_flight() const noexcept { return in_flight_.size(); }
+  bool has_in_flight() const noexcept { return !in_flight_.empty(); }
+  bool has_pending();
+  /// Another owner is meant to have it: nothing is sent from here any more.
+  bool is_leaving() const noexcept {
+    return desired_owner.load(std::memory_order_acquire) != owner.load(std::memory_order_relaxed);
+  }
+  bool needs_identity() const noexcept { return settings_.idempotent && !identity_; }
+  /// A producer id whose epochs are exhausted; another must be asked for.
+  std::optional<std::int64_t> used_up_producer_id() const noexcept {
+    if (identity_ || used_up_id_ < 0) return std::nullopt;
+    return used_up_id_;
+  }
+  std::optional<producer_identity> identity() const noexcept { return identity_; }
+  /// Under a new leader the first batch goes alone again.
+  void leader_changed() noexcept { window_open_ = false; }
+  /// Hands out all waiters without an answer, for destruction.
+  void abandon(waiter_list& out);
+
+  partition_owner* adopted_by = nullptr;  // set when the owner has taken it over
+  deadline_entry expiry;   // earliest deadline of a batch
+  deadline_entry wake_at;  // end of linger or backoff
+  enum class place : std::uint8_t { none, ready, lingering } drain_place = place::none;
+
+ private:
+  std::size_t window() const noexcept;
+  batch* open_batch(clock_duration timeout, std::size_t record_bytes) noexcept;
+  batch_ptr make_batch(clock_time sent_at, clock_duration timeout, flush_tracker::generation generation);
+  append_outcome append_locked(const record_view& record, std::int64_t timestamp, clock_time sent_at,
+                               clock_duration timeout, std::optional<flush_tracker::generation> counted);
+  void stamp(batch& sent);
+  void settle_epoch(const std::optional<producer_identity>& latest);
+  void back_to_retry_line(batch_ptr sent);
+  bool is_predecessor_missing(const batch& of) const noexcept;
+  void finish(batch& ended, batch_outcome outcome, effects& out);
+  void fail(batch& ended, error_details why, clock_time now, effects& out);
+
+  const settings& settings_;
+  buffer_memory& memory_;
+  flush_tracker& flushes_;
+  topic& topic_;
+  const std::int32_t index_;
+
+  spin_lock lock_;
+  std::deque<batch_ptr> pending_;  // under lock_; the last one may be open
+  outstanding_count outstanding_;  // under lock_
+
+  std::deque<batch_ptr> retry_;      // written before, in sequence order
+  std::deque<batch_ptr> in_flight_;  // in the order of their requests
+  std::optional<producer_identity> identity_{};
+  std::int32_t next_sequence_ = 0;
+  clock_time backoff_until_{};
+  bool window_open_ = false;
+  bool new_epoch_ = false;  // sequences start again once nothing is in flight
+  std::int64_t used_up_id_ = -1;
+};
+
+/// The sequence behind `count` records from `sequence` on: after 2^31 - 1 comes 0.
+constexpr std::int32_t advance_sequence(std::int32_t sequence, std::int32_t count) noexcept {
+  return static_cast<std::int32_t>((static_cast<std::uint32_t>(sequence) + static_cast<std::uint32_t>(count)) & 0x7fffffffU);
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+#if defined(COKAFKA_HEADER_ONLY)
+#include "cokafka/detail/core/partition_queue.ipp"
+#endif
+
+#endif

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSL-1.0
+// A Produce request as it goes to the socket: framing in one small buffer, the batches from where they are.
+// Layer 4.
+#ifndef COKAFKA_DETAIL_CORE_PRODUCE_REQUEST_HPP
+#define COKAFKA_DETAIL_CORE_PRODUCE_REQUEST_HPP
+
+#include "cokafka/detail/base/config.hpp"
+#include "cokafka/detail/core/produce_queue.hpp"
+#include "cokafka/detail/core/settings.hpp"
+#include "cokafka/detail/messages/produce.hpp"
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// One request that was or is being written. Keeps its batches, and so their bytes, alive until it is answered.
+struct produce_request {
+  std::int32_t correlation_id = 0;
+  std::int16_t version = 0;
+  clock_time written_at{};
+  std::vector<planned_batch> batches{};
+  std::string framing{};
+  std::vector<std::span<const char>> gather{};  // what one write sends, in order
+  std::size_t size = 0;
+};
+
+/// Whether version 13 can be spoken: it names topics by id, and every topic of the request must have one.
+bool has_all_topic_ids(std::span<const planned_batch> batches) noexcept;
+
+/// Fills framing, gather and size. Batches of one topic need not be neighbours; `sent` gets them grouped by topic.
+void encode_produce_request(produce_request& sent, const settings& rules);
+
+/// Where the answer for a batch of the request stands in the response; null when the broker left it out.
+const messages::produce_response::partition* find_answer(const messages::produce_response& response,
+                                                         const partition_queue& partition, std::int16_t version) noexcept;
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+#if defined(COKAFKA_HEADER_ONLY)
+#include "cokafka/detail/core/produce_request.ipp"
+#endif
+
+#endif

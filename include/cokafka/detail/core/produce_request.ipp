@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: BSL-1.0
+// Bodies of the Produce request: grouping by topic, framing, the list of a gather write.
+// Layer 4.
+#ifndef COKAFKA_DETAIL_CORE_PRODUCE_REQUEST_IPP
+#define COKAFKA_DETAIL_CORE_PRODUCE_REQUEST_IPP
+
+#include "cokafka/detail/core/produce_request.hpp"
+
+#include "cokafka/detail/core/topic.hpp"
+#include "cokafka/detail/messages/codec.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+namespace producing {
+
+inline wire::uuid topic_id_of(const partition_queue& partition) noexcept {
+  const partition_table* table = partition.of_topic().table.load(std::memory_order_acquire);
+  return table != nullptr ? table->topic_id : wire::uuid{};
+}
+
+// Batches of one topic next to each other, topics in the order of their first batch.
+inline void group_by_topic(std::vector<planned_batch>& batches) {
+  for (auto first = batches.begin(); first != batches.end();) {
+    const topic* group = &first->partition->of_topic();
+    first = std::stable_partition(first, batches.end(),
+                                  [&](const planned_batch& each) { return &each.partition->of_topic() == group; });
+  }
+}
+
+inline void append_batch(std::vector<std::span<const char>>& gather, const batch& sent) {
+  gather.push_back(sent.records.header());
+  for (const chunk* each = sent.records.chunks(); each != nullptr && each->size > 0; each = each->next) {
+    gather.emplace_back(each->data(), each->size);
+  }
+}
+
+}  // namespace producing
+
+COKAFKA_DECL bool has_all_topic_ids(std::span<const planned_batch> batches) noexcept {
+  return std::none_of(batches.begin(), batches.end(),
+                      [](const planned_batch& each) { return producing::topic_id_of(*each.partition).is_zero(); });
+}
+
+COKAFKA_DECL void encode_produce_request(produce_request& sent, const settings& rules) {
+  producing::group_by_topic(sent.batches);
+  messages::produce_request message;
+  message.acks = rules.acks;
+  message.timeout_ms = static_cast<std::int32_t>(rules.user.request_timeout.count());
+  const topic* last = nullptr;
+  for (const auto& each : sent.batches) {
+    if (&each.partition->of_topic() != last) {
+      last = &each.partition->of_topic();
+      message.topics.emplace_back();
+      message.topics.back().name = std::string(last->name.str());
+      message.topics.back().topic_id = producing::topic_id_of(*each.partition);
+    }
+    message.topics.back().partitions.push_back({each.partition->index(), {std::nullopt, each.what->records.size()}});
+  }
+  std::vector<wire::cut> cuts;
+  messages::encode_request(sent.framing, &cuts, message, sent.version, sent.correlation_id, rules.client_id);
+  std::size_t from = 0;
+  sent.size = sent.framing.size();
+  for (std::size_t i = 0; i < cuts.size(); ++i) {
+    sent.gather.emplace_back(sent.framing.data() + from, cuts[i].position_in_buffer - from);
+    producing::append_batch(sent.gather, *sent.batches[i].what);
+    from = cuts[i].position_in_buffer;
+    sent.size += cuts[i].size;
+  }
+  if (from < sent.framing.size()) sent.gather.emplace_back(sent.framing.data() + from, sent.framing.size() - from);
+}
+
+COKAFKA_DECL const messages::produce_response::partition* find_answer(const messages::produce_response& response,
+                                                                      const partition_queue& partition,
+                                                                      std::int16_t version) noexcept {
+  const wire::uuid id = version >= 13 ? producing::topic_id_of(partition) : wire::uuid{};
+  for (const auto& topic : response.responses) {
+    const bool same = version >= 13 ? topic.topic_id == id : topic.name == partition.of_topic().name.str();
+    if (!same) continue;
+    for (const auto& each : topic.partitions) {
+      if (each.index == partition.index()) return &each;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+#endif

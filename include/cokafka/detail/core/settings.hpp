@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSL-1.0
+// What the rules need of the configuration, computed once when the producer is made.
+// Layer 4.
+#ifndef COKAFKA_DETAIL_CORE_SETTINGS_HPP
+#define COKAFKA_DETAIL_CORE_SETTINGS_HPP
+
+#include "cokafka/config.hpp"
+#include "cokafka/detail/base/config.hpp"
+#include "cokafka/detail/base/deadline_heap.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// The configuration in the units of the rules. Owned by the core; constant.
+struct settings {
+  explicit settings(const config& from, std::string client_id_chosen)
+      : user(from),
+        client_id(std::move(client_id_chosen)),
+        acks(static_cast<std::int16_t>(from.acks)),
+        idempotent(from.idempotent()),
+        delivery_timeout(from.effective_delivery_timeout()),
+        batch_size(from.batch_size > 0 ? static_cast<std::size_t>(from.batch_size) : 1),
+        max_request_size(static_cast<std::size_t>(from.max_request_size)),
+        batch_limit(max_request_size > request_overhead ? max_request_size - request_overhead : 1),
+        partition_window(idempotent ? 5 : from.max_in_flight_requests_per_connection),
+        max_in_flight(static_cast<std::size_t>(from.max_in_flight_requests_per_connection)) {}
+
+  // A request with one batch: size, header with client id, acks, timeout, one topic of 249 characters, one partition.
+  static constexpr std::size_t request_overhead = 512;
+
+  config user;
+  std::string client_id;
+  std::int16_t acks;
+  bool idempotent;
+  clock_duration delivery_timeout;
+  std::size_t batch_size;        // where a batch becomes ready
+  std::size_t max_request_size;  // no request is larger, but for a single record that is
+  std::size_t batch_limit;       // where a batch ends (guarantee.md, rule 5)
+  std::int32_t partition_window;
+  std::size_t max_in_flight;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+#endif

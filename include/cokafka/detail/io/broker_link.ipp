@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: BSL-1.0
+// The tasks of broker_link: run, write, read.
+// Layer 5.
+#ifndef COKAFKA_DETAIL_IO_BROKER_LINK_IPP
+#define COKAFKA_DETAIL_IO_BROKER_LINK_IPP
+
+#include "cokafka/detail/io/broker_link.hpp"
+
+#include <algorithm>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/strand.hpp>
+#include <utility>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+COKAFKA_DECL broker_link::broker_link(link_host& host, asio::any_io_executor executor, std::int32_t id, endpoint at)
+    : partition_keeper(host, asio::make_strand(std::move(executor))),
+      id_(id),
+      endpoint_(std::move(at)),
+      connection_(host.env(), strand_, host.rules(), deadlines_, host.caps()),
+      request_timeout_(static_cast<int>(deadline_kind::request_timeout), this),
+      idle_close_(static_cast<int>(deadline_kind::idle_close), this),
+      backoff_over_(static_cast<int>(deadline_kind::backoff_over), this),
+      throttle_over_(static_cast<int>(deadline_kind::throttle_over), this) {}
+
+// --- run -------------------------------------------------------------------------------------------------------------
+
+COKAFKA_DECL void broker_link::start_running() {
+  if (started_ || stopping_) return;
+  started_ = true;
+  auto alive = host_.keep_alive();
+  deadlines_.start(alive, [this] { handle_deadlines(); });
+  asio::co_spawn(strand_, run(), [alive](std::exception_ptr) {});
+}
+
+COKAFKA_DECL asio::awaitable<void> broker_link::run() {
+  while (!stopping_) {
+    if (!has_reason_to_connect()) {
+      deadlines_.settle();
+      co_await news_.wait(asio::deferred);
+      continue;
+    }
+    if (co_await reach()) co_await serve();
+  }
+  end();
+}
+
+COKAFKA_DECL bool broker_link::has_reason_to_connect() { return connect_wanted_ || queue_.has_work(); }
+
+// One attempt to connect, or the wait before it. False: ask again.
+COKAFKA_DECL asio::awaitable<bool> broker_link::reach() {
+  if (host_.env().now() < retry_connect_at_) {
+    deadlines_.heap.set(backoff_over_, retry_connect_at_);
+    deadlines_.update();
+    co_await news_.wait(asio::deferred);
+    co_return false;
+  }
+  const config& user = host_.rules().user;
+  const backoff_policy setup{user.effective_connection_setup_timeout(), user.socket_connection_setup_timeout_max};
+  const clock_duration timeout = setup.delay(failed_attempts_ + 1, host_.env().random());
+  const endpoint to = endpoint_;
+  error_code failed = co_await connection_.open(to, timeout);
+  connect_wanted_ = false;
+  if (stopping_) co_return false;
+  const auto version = connection_.versions().newest(messages::api_key::produce);
+  if (!failed && !version) failed = make_error_code(errc::unsupported_version);
+  if (!failed) {
+    produce_version_ = *version;
+    co_return true;
+  }
+  connection_.close();
+  last_error_ = failed;
+  const backoff_policy again{user.reconnect_backoff, user.effective_reconnect_backoff_max()};
+  retry_connect_at_ = host_.env().now() + again.delay(++failed_attempts_, host_.env().random());
+  host_.say(log_level::warning, name() + ": cannot be reached: " + failed.message());
+  host_.want_metadata();
+  host_.link_changed();
+  co_return false;
+}
+
+COKAFKA_DECL asio::awaitable<void> broker_link::serve() {
+  connected_.store(true, std::memory_order_relaxed);
+  last_error_ = {};
+  last_used_ = host_.env().now();
+  host_.say(log_level::info, name() + ": connected, Produce version " + std::to_string(produce_version_));
+  host_.link_changed();
+  auto alive = host_.keep_alive();
+  asio::co_spawn(strand_, read_responses(), [alive](std::exception_ptr) {});
+  co_await write_requests();
+  connection_.close();
+  co_await reader_ended_.wait(asio::deferred);
+  connected_.store(false, std::memory_order_relaxed);
+  deadlines_.heap.clear(request_timeout_);
+  deadlines_.heap.clear(idle_close_);
+  if (in_flight_.empty() && !last_error_) co_return;  // closed because it was idle
+  if (!last_error_) last_error_ = make_error_code(errc::disconnected);
+  const config& user = host_.rules().user;
+  const backoff_policy again{user.reconnect_backoff, user.effective_reconnect_backoff_max()};
+  retry_connect_at_ = host_.env().now() + again.delay(++failed_attempts_, host_.env().random());
+  host_.say(log_level::warning, name() + ": connection lost: " + last_error_.message());
+  lose_requests(make_error_code(std::exchange(request_timed_out_, false) ? errc::request_timed_out : errc::disconnected));
+  host_.want_metadata();
+}
+
+// --- write -----------------------------------------------------------------------------------------------------------
+
+COKAFKA_DECL asio::awaitable<void> broker_link::write_requests() {
+  while (!stopping_ && connection_.is_open()) {
+    const clock_time now = host_.env().now();
+    if (auto request = next_request(now)) {
+      if (!co_await write(std::move(request))) co_return;
+      continue;
+    }
+    note_idle();
+    co_await news_.wait(asio::deferred);
+  }
+}
+
+COKAFKA_DECL std::shared_ptr<produce_request> broker_link::next_request(clock_time now) {
+  const settings& rules = host_.rules();
+  if (in_flight_.size() >= rules.max_in_flight || throttled_until_ > now) return nullptr;
+  const auto identity = host_.identity();
+  auto batches = queue_.next_request(now, in_flight_.empty(), host_.conditions(), identity);
+  if (queue_.is_identity_missing()) host_.want_identity(queue_.used_up_id());
+  if (batches.empty()) return nullptr;
+  auto request = std::make_shared<produce_request>();
+  request->batches = std::move(batches);
+  request->correlation_id = connection_.next_correlation_id();
+  request->version = produce_version_;
+  if (request->version >= 13 && !has_all_topic_ids(request->batches)) request->version = 12;
+  request->written_at = now;
+  encode_produce_request(*request, rules);
+  return request;
+}
+
+COKAFKA_DECL asio::awaitable<bool> broker_link::write(std::shared_ptr<produce_request> request) {
+  const clock_duration timeout = host_.rules().user.request_timeout;
+  if (in_flight_.empty()) deadlines_.heap.set(request_timeout_, request->written_at + timeout);
+  in_flight_.push_back(request);
+  deadlines_.update();
+  write_buffers_.clear();
+  for (const auto& part : request->gather) write_buffers_.emplace_back(part.data(), part.size());
+  auto [failed, written] =
+      co_await async_write_all(connection_.transport(), write_buffers_, asio::as_tuple(asio::deferred));
+  (void)written;
+  last_used_ = host_.env().now();
+  if (failed) {
+    if (!last_error_) last_error_ = failed;
+    co_return false;
+  }
+  if (host_.rules().acks == 0 && !in_flight_.empty() && in_flight_.back() == request) {
+    in_flight_.pop_back();
+    deadlines_.heap.clear(request_timeout_);
+    effects out;
+    for (auto& each : request->batches) each.partition->written_unacknowledged(*each.what, out);
+    carry_out(out);
+    for (auto& each : request->batches) reconsider(*each.partition, last_used_);
+  }
+  co_return true;
+}
+
+// --- read ------------------------------------------------------------------------------------------------------------
+
+COKAFKA_DECL asio::awaitable<void> broker_link::read_responses() {
+  error_code ended;
+  while (!ended) {
+    wire::parsed_frame frame = connection_.parser().next();
+    if (frame.status == wire::frame_status::frame) {
+      if (!handle_response(frame.body)) ended = make_error_code(errc::invalid_response);
+      continue;
+    }
+    if (frame.status != wire::frame_status::need_more) {
+      ended = make_error_code(errc::invalid_response);
+      break;
+    }
+    const auto room = connection_.parser().prepare(4096);
+    auto [failed, size] = co_await async_read_some(connection_.transport(), asio::buffer(room.data(), room.size()),
+                                                   asio::as_tuple(asio::deferred));
+    if (!failed) connection_.parser().commit(size);
+    ended = failed;
+  }
+  // Closed by ourselves (idle, stop, request timeout): what the read says is not the reason.
+  if (connection_.is_open() && !last_error_) last_error_ = ended;
+  connection_.close();
+  reader_ended_.set();
+  news_.set();
+}
+
+COKAFKA_DECL bool broker_link::handle_response(std::string_view frame) {
+  if (host_.rules().acks == 0) return true;  // some fake brokers answer all the same
+  wire::reader header(frame);
+  const std::int32_t id = header.int32();
+  if (!header.ok() || in_flight_.empty() || in_flight_.front()->correlation_id != id) return false;
+  messages::produce_response response;
+  std::int32_t answered_id = 0;
+  if (!messages::decode_response(frame, in_flight_.front()->version, response, answered_id)) return false;
+  const clock_time now = host_.env().now();
+  const std::shared_ptr<produce_request> answered = std::move(in_flight_.front());
+  in_flight_.pop_front();
+  failed_attempts_ = 0;
+  last_used_ = now;
+  if (in_flight_.empty()) {
+    deadlines_.heap.clear(request_timeout_);
+  } else {
+    deadlines_.heap.set(request_timeout_, in_flight_.front()->written_at + host_.rules().user.request_timeout);
+  }
+  if (answered->version >= 6 && response.throttle_time_ms > 0) {
+    obey_throttle(std::chrono::milliseconds(response.throttle_time_ms), now);
+  }
+  settle_request(*answered, response, now);
+  news_.set();
+  return true;
+}
+
+COKAFKA_DECL void broker_link::settle_request(produce_request& answered, const messages::produce_response& response,
+                                              clock_time now) {
+  const backoff_policy again{host_.rules().user.effective_retry_backoff(), host_.rules().user.retry_backoff_max};
+  effects out;
+  for (auto& each : answered.batches) {
+    partition_queue::answer said;
+    said.broker = id_;
+    said.backoff = again.delay(each.what->attempts, host_.env().random());
+    if (const auto* found = find_answer(response, *each.partition, answered.version)) {
+      said.code = static_cast<broker_errc>(found->error_code);
+      said.base_offset = found->base_offset;
+      said.log_append_time = found->log_append_time_ms;
+      if (found->error_message) said.message = *found->error_message;
+    } else {
+      said.cause = make_error_code(errc::invalid_response);
+    }
+    const verdict judged = each.partition->answered(*each.what, said, now, out);
+    if (judged.action == verdict_action::retry && host_.is_logged(log_level::debug)) {
+      out.say(log_level::debug, name() + ": " + std::string(each.partition->of_topic().name.str()) + "-" +
+                                    std::to_string(each.partition->index()) + " is tried again: " +
+                                    each.what->last_cause.message());
+    }
+  }
+  carry_out(out);
+  for (auto& each : answered.batches) reconsider(*each.partition, now);
+}
+
+COKAFKA_DECL void broker_link::lose_requests(error_code why) {
+  const clock_time now = host_.env().now();
+  const backoff_policy again{host_.rules().user.effective_retry_backoff(), host_.rules().user.retry_backoff_max};
+  effects out;
+  std::deque<std::shared_ptr<produce_request>> lost;
+  lost.swap(in_flight_);
+  for (auto& request : lost) {
+    for (auto& each : request->batches) {
+      partition_queue::answer nothing;
+      nothing.broker = id_;
+      nothing.cause = why;
+      nothing.backoff = again.delay(each.what->attempts, host_.env().random());
+      each.partition->answered(*each.what, nothing, now, out);
+    }
+  }
+  carry_out(out);
+  for (auto& request : lost) {
+    for (auto& each : request->batches) reconsider(*each.partition, now);
+  }
+}
+
+COKAFKA_DECL void broker_link::obey_throttle(std::chrono::milliseconds throttle, clock_time now) {
+  throttled_until_ = std::max(throttled_until_, now + clock_duration(throttle));
+  deadlines_.heap.set(throttle_over_, throttled_until_);
+  deadlines_.update();
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+#include "cokafka/detail/io/broker_link_state.ipp"
+
+#endif

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: BSL-1.0
+// Bodies of broker_link besides its tasks: deadlines, idleness, the end, what other threads ask for.
+// Layer 5.
+#ifndef COKAFKA_DETAIL_IO_BROKER_LINK_STATE_IPP
+#define COKAFKA_DETAIL_IO_BROKER_LINK_STATE_IPP
+
+#include "cokafka/detail/io/broker_link.hpp"
+
+#include <utility>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+// --- any thread ------------------------------------------------------------------------------------------------------
+
+COKAFKA_DECL void broker_link::set_endpoint(endpoint at) {
+  on_strand([this, at = std::move(at)]() mutable { endpoint_ = std::move(at); });
+}
+
+COKAFKA_DECL void broker_link::connect_soon() {
+  on_strand([this] {
+    connect_wanted_ = true;
+    news();
+  });
+}
+
+COKAFKA_DECL void broker_link::stop(error_details why) {
+  on_strand([this, why = std::move(why)]() mutable {
+    if (std::exchange(stopping_, true)) return;
+    stop_reason_ = std::move(why);
+    connection_.close();
+    deadlines_.stop();
+    if (!started_) return end();
+    news_.set();
+  });
+}
+
+// --- the strand ------------------------------------------------------------------------------------------------------
+
+COKAFKA_DECL void broker_link::news() {
+  start_running();
+  if (!connection_.is_open() || queue_.has_candidates(in_flight_.empty())) news_.set();
+}
+
+COKAFKA_DECL void broker_link::end() {
+  fail_partitions(stop_reason_);
+  host_.link_ended();
+}
+
+COKAFKA_DECL void broker_link::handle_deadlines() {
+  const clock_time now = host_.env().now();
+  effects out;
+  while (deadline_entry* due = deadlines_.heap.pop_due(now)) {
+    if (handle_partition_deadline(*due, now, last_error_, out)) continue;
+    switch (static_cast<deadline_kind>(due->kind)) {
+      case deadline_kind::call_timeout: connection_.timed_out(); break;
+      case deadline_kind::request_timeout:
+        request_timed_out_ = true;
+        last_error_ = make_error_code(errc::request_timed_out);
+        connection_.close();
+        break;
+      case deadline_kind::idle_close:
+        // Used since the entry was set: note_idle sets it again.
+        if (now - last_used_ < clock_duration(host_.rules().user.connections_max_idle)) break;
+        if (in_flight_.empty() && !queue_.has_work()) {
+          host_.say(log_level::debug, name() + ": closed, because it was idle");
+          connection_.close();
+        }
+        break;
+      default: break;  // backoff or throttle is over: the news below is all it takes
+    }
+  }
+  carry_out(out);
+  news_.set();
+}
+
+COKAFKA_DECL void broker_link::note_idle() {
+  if (!in_flight_.empty() || queue_.has_candidates(true)) return deadlines_.update();
+  const auto max_idle = host_.rules().user.connections_max_idle;
+  if (max_idle.count() > 0 && !idle_close_.is_set()) deadlines_.heap.set(idle_close_, last_used_ + max_idle);
+  deadlines_.settle();
+}
+
+COKAFKA_DECL std::string broker_link::name() const { return "broker " + std::to_string(id_) + " at " + text_of(endpoint_); }
+
+COKAFKA_DECL void broker_link::shutdown() noexcept {
+  stopping_ = true;
+  deadlines_.stop();
+  connection_.shutdown();
+  news_.drop();
+  reader_ended_.drop();
+  strand_ = asio::any_io_executor();
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+#endif

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSL-1.0
+// A strand that owns partitions: how it learns of news, takes partitions over and lets them go, and obeys their deadlines.
+// Layer 5.
+#ifndef COKAFKA_DETAIL_IO_PARTITION_KEEPER_HPP
+#define COKAFKA_DETAIL_IO_PARTITION_KEEPER_HPP
+
+#include "cokafka/detail/base/config.hpp"
+#include "cokafka/detail/core/partition_queue.hpp"
+#include "cokafka/detail/core/produce_queue.hpp"
+#include "cokafka/detail/io/deadline_timer.hpp"
+#include "cokafka/detail/io/link_host.hpp"
+#include "cokafka/detail/io/woken_stack.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/strand.hpp>
+#include <memory>
+#include <utility>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// What a broker's strand and the home strand (for partitions without a leader) have in common. A partition has one keeper
+/// at a time; hand-over is a message. Thread safety: the functions of partition_owner, and poke, from any thread; the rest on the strand.
+class partition_keeper : public partition_owner {
+ public:
+  void wake(partition_queue& woken) final;
+  void adopt_soon(partition_queue& added) final;
+  void reconsider_owner_soon(partition_queue& moved) final;
+  /// Circumstances have changed (flush, memory, producer id): look at every partition again.
+  void poke();
+
+  std::uint64_t timer_wake_ups() const noexcept { return deadlines_.wake_ups(); }
+  const std::vector<partition_queue*>& partitions() const noexcept { return queue_.partitions(); }
+
+ protected:
+  partition_keeper(link_host& host, asio::any_io_executor strand)
+      : host_(host), strand_(std::move(strand)), deadlines_(host.env(), strand_), queue_(host.rules(), deadlines_.heap) {}
+  ~partition_keeper() = default;
+
+  template <class Function>
+  void on_strand(Function function) {
+    auto alive = host_.keep_alive();
+    if (!alive) return;
+    asio::post(strand_, [alive = std::move(alive), function = std::move(function)]() mutable { function(); });
+  }
+
+  /// There is something new in the queue: the tasks should look.
+  virtual void news() = 0;
+
+  void reconsider(partition_queue& seen, clock_time now);
+  /// Handles an entry of a partition; false for other kinds.
+  bool handle_partition_deadline(deadline_entry& due, clock_time now, error_code cause, effects& out);
+  void carry_out(effects& wanted);
+  void fail_partitions(const error_details& why);
+
+  link_host& host_;
+  asio::any_io_executor strand_;
+  deadline_timer deadlines_;
+  produce_queue queue_;
+
+ private:
+  void take_woken();
+  void hand_over_if_wanted(partition_queue& seen);
+
+  woken_stack woken_;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+#if defined(COKAFKA_HEADER_ONLY)
+#include "cokafka/detail/io/partition_keeper.ipp"
+#endif
+
+#endif

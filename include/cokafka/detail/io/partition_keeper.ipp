@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: BSL-1.0
+// Bodies of partition_keeper.
+// Layer 5.
+#ifndef COKAFKA_DETAIL_IO_PARTITION_KEEPER_IPP
+#define COKAFKA_DETAIL_IO_PARTITION_KEEPER_IPP
+
+#include "cokafka/detail/io/partition_keeper.hpp"
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+COKAFKA_DECL void partition_keeper::wake(partition_queue& woken) {
+  if (woken_.push(woken)) on_strand([this] { take_woken(); });
+}
+
+COKAFKA_DECL void partition_keeper::adopt_soon(partition_queue& added) {
+  on_strand([this, &added] {
+    if (added.owner.load(std::memory_order_acquire) != this || added.adopted_by == this) return;
+    added.adopted_by = this;
+    queue_.adopt(added, host_.env().now(), host_.conditions());
+    hand_over_if_wanted(added);
+    news();
+    deadlines_.update();
+  });
+}
+
+COKAFKA_DECL void partition_keeper::reconsider_owner_soon(partition_queue& moved) {
+  on_strand([this, &moved] {
+    if (moved.owner.load(std::memory_order_acquire) == this && moved.adopted_by == this) {
+      reconsider(moved, host_.env().now());
+    }
+  });
+}
+
+COKAFKA_DECL void partition_keeper::poke() {
+  on_strand([this] {
+    queue_.reconsider_all(host_.env().now(), host_.conditions());
+    news();
+    deadlines_.update();
+  });
+}
+
+COKAFKA_DECL void partition_keeper::take_woken() {
+  const clock_time now = host_.env().now();
+  woken_.take_all([&](partition_queue& woken) {
+    partition_owner* owner = woken.owner.load(std::memory_order_acquire);
+    if (owner != this) {  // handed over while the news was on its way
+      if (!woken.wake_pending.exchange(true, std::memory_order_acq_rel)) owner->wake(woken);
+    } else if (woken.adopted_by == this) {
+      reconsider(woken, now);
+    }
+  });
+  news();
+  deadlines_.update();
+}
+
+COKAFKA_DECL void partition_keeper::reconsider(partition_queue& seen, clock_time now) {
+  hand_over_if_wanted(seen);
+  if (seen.adopted_by == this) queue_.reconsider(seen, now, host_.conditions());
+}
+
+// Rule 10 in its plain form: a partition moves when nothing of it is in flight here any more.
+COKAFKA_DECL void partition_keeper::hand_over_if_wanted(partition_queue& seen) {
+  if (seen.adopted_by != this || !seen.is_leaving() || seen.has_in_flight()) return;
+  queue_.release(seen);
+  seen.adopted_by = nullptr;
+  seen.leader_changed();
+  partition_owner* next = seen.desired_owner.load(std::memory_order_acquire);
+  seen.owner.store(next, std::memory_order_release);
+  next->adopt_soon(seen);
+}
+
+COKAFKA_DECL bool partition_keeper::handle_partition_deadline(deadline_entry& due, clock_time now, error_code cause,
+                                                              effects& out) {
+  const auto kind = static_cast<deadline_kind>(due.kind);
+  if (kind != deadline_kind::partition_expiry && kind != deadline_kind::partition_wake) return false;
+  auto& partition = *static_cast<partition_queue*>(due.owner);
+  if (kind == deadline_kind::partition_expiry) partition.expire(now, cause, out);
+  reconsider(partition, now);
+  return true;
+}
+
+COKAFKA_DECL void partition_keeper::carry_out(effects& wanted) {
+  if (wanted.refresh_metadata) host_.want_metadata();
+  host_.carry_out(wanted);
+}
+
+COKAFKA_DECL void partition_keeper::fail_partitions(const error_details& why) {
+  const clock_time now = host_.env().now();
+  effects out;
+  for (partition_queue* each : queue_.partitions()) each->fail_all(why, now, out);
+  host_.carry_out(out);
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+#endif

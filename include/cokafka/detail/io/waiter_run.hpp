@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSL-1.0
+// How handlers are run: one post per batch and executor, inside which the waiting handlers follow each other.
+// Layer 5.
+#ifndef COKAFKA_DETAIL_IO_WAITER_RUN_HPP
+#define COKAFKA_DETAIL_IO_WAITER_RUN_HPP
+
+#include "cokafka/detail/base/config.hpp"
+#include "cokafka/detail/core/waiter.hpp"
+
+#include <chrono>
+#include <utility>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// The function object that is posted. Delivers its waiters in order; after 256 of them or 100 µs the rest is posted again, so
+/// that a pool of threads shares the work and nobody else starves. A handler that throws does not keep the others from
+/// running. Destroyed without having run, it destroys its waiters: the execution context has gone.
+class waiter_run {
+ public:
+  explicit waiter_run(waiter_list&& run) noexcept { waiting_.swap(run); }
+  waiter_run(waiter_run&& other) noexcept { waiting_.swap(other.waiting_); }
+  waiter_run& operator=(waiter_run&&) = delete;
+  ~waiter_run() {
+    while (!waiting_.empty()) {
+      waiter& each = waiting_.front();
+      waiting_.pop_front();
+      each.destroy();
+    }
+  }
+
+  void operator()() {
+    const rest_guard guard{waiting_};
+    const auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(100);
+    for (int delivered = 1; !waiting_.empty(); ++delivered) {
+      waiter& each = waiting_.front();
+      waiting_.pop_front();
+      each.deliver();
+      if (delivered == 256 || (delivered % 16 == 0 && std::chrono::steady_clock::now() > until)) return;
+    }
+  }
+
+ private:
+  // Whatever is left, because time is up or a handler threw, goes to the end of the executor's queue.
+  struct rest_guard {
+    waiter_list& rest;
+    ~rest_guard() {
+      if (rest.empty()) return;
+      waiter& first = rest.front();
+      first.post(std::move(rest));
+    }
+  };
+
+  waiter_list waiting_;
+};
+
+/// Splits the waiters into runs of equal executors and posts each run.
+inline void post_waiters(waiter_list& waiting) {
+  while (!waiting.empty()) {
+    waiter& first = waiting.front();
+    auto end = std::next(waiting.begin());
+    while (end != waiting.end() && end->runs_with(first)) ++end;
+    waiter_list run;
+    run.splice(run.end(), waiting, waiting.begin(), end);
+    first.post(std::move(run));
+  }
+}
+
+/// Ends all waiters without calling their handlers.
+inline void destroy_waiters(waiter_list& waiting) noexcept {
+  const waiter_run destroys{std::move(waiting)};
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+#endif
