@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: BSL-1.0
+// The log of one partition: what a leader checks before it appends a batch, and what readers get.
+// Layer 8.
+#ifndef COKAFKA_TESTING_PARTITION_LOG_HPP
+#define COKAFKA_TESTING_PARTITION_LOG_HPP
+
+#include "cokafka/detail/base/broker_errors.hpp"
+#include "cokafka/detail/base/config.hpp"
+#include "cokafka/detail/batch/batch_view.hpp"
+#include "cokafka/testing/producer_states.hpp"
+#include "cokafka/testing/stored.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cokafka::inline COKAFKA_ABI::testing::embedded {
+
+/// The rules of a topic that the log enforces.
+struct log_rules {
+  std::size_t max_message_bytes = 1'048'588;
+  bool log_append_time = false;
+  /// `message.timestamp.after.max.ms`: how far ahead of the broker's clock a record may be.
+  std::int64_t timestamp_after_max_ms = std::numeric_limits<std::int64_t>::max();
+};
+
+struct bad_record {
+  std::int32_t index = 0;
+  std::string message;
+};
+
+struct append_result {
+  broker_errc error = broker_errc::none;
+  std::int64_t base_offset = -1;
+  std::int64_t log_append_time = -1;
+  std::vector<bad_record> bad_records{};
+  std::string message{};
+  bool duplicate = false;
+};
+
+/// An offset with its timestamp; -1 where there is none.
+struct indexed_offset {
+  std::int64_t offset = -1;
+  std::int64_t timestamp = -1;
+};
+
+/// Thread safety: distinct objects safe.
+class partition_log {
+ public:
+  /// Checks the records of a Produce request, which must be exactly one batch, and appends them. `now` is the wall
+  /// clock in milliseconds since 1970.
+  COKAFKA_DECL append_result append(std::string_view records, const log_rules& rules, std::int32_t leader_epoch,
+                                    std::int64_t now);
+
+  std::int64_t start_offset() const noexcept { return 0; }
+  std::int64_t end_offset() const noexcept { return end_offset_; }
+
+  /// Whole batches from the one that holds `offset` on, up to `max_bytes`; with `at_least_one` the first comes even
+  /// when it is larger. Precondition: start_offset() <= offset <= end_offset().
+  COKAFKA_DECL std::string read(std::int64_t offset, std::size_t max_bytes, bool at_least_one) const;
+  /// How many bytes read() would give without a limit, or `enough` when it is at least that.
+  COKAFKA_DECL std::size_t bytes_from(std::int64_t offset, std::size_t enough) const;
+
+  /// The first record that is not older than `timestamp`.
+  COKAFKA_DECL indexed_offset first_since(std::int64_t timestamp) const;
+  /// The first record with the largest timestamp.
+  COKAFKA_DECL indexed_offset newest() const;
+
+  COKAFKA_DECL std::vector<stored_record> records() const;
+  COKAFKA_DECL std::vector<stored_batch> batches() const;
+
+  /// The only broker that holds it was restarted.
+  void restart() { producers_.keep_last_batches_only(); }
+
+ private:
+  struct entry {
+    std::int64_t base_offset = 0;
+    std::string bytes;
+  };
+
+  COKAFKA_DECL append_result take(const detail::batch_view& batch, const log_rules& rules, std::int32_t leader_epoch,
+                                  std::int64_t now);
+  COKAFKA_DECL std::size_t index_of(std::int64_t offset) const;
+
+  std::vector<entry> entries_;
+  std::int64_t end_offset_ = 0;
+  producer_states producers_;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::testing::embedded
+
+#if defined(COKAFKA_HEADER_ONLY)
+#include "cokafka/testing/partition_log.ipp"
+#endif
+
+#endif
