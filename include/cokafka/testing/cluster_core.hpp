@@ -57,7 +57,10 @@ class cluster_core : public std::enable_shared_from_this<cluster_core> {
   cluster_state state;
 
  private:
-  using door = std::shared_ptr<detail::listener>;
+  struct door {
+    std::shared_ptr<detail::listener> listener;  // null: closed
+    std::uint32_t generation = 0;                // of the broker when it opened
+  };
 
   COKAFKA_DECL std::uint16_t listen(std::int32_t broker, std::uint16_t port);
   COKAFKA_DECL void close_dead();

@@ -69,10 +69,11 @@ COKAFKA_DECL std::uint16_t cluster_core::listen(std::int32_t broker, std::uint16
     host = state.brokers[index].host;
     generation = state.brokers[index].generation;
   }
-  doors_[index] = environment_->listen(strand_, host, port);
-  detail::asio::co_spawn(strand_, accepting::accept_all(shared_from_this(), doors_[index], broker, generation),
+  doors_[index] = {environment_->listen(strand_, host, port), generation};
+  const auto& opened = doors_[index].listener;
+  detail::asio::co_spawn(strand_, accepting::accept_all(shared_from_this(), opened, broker, generation),
                          detail::asio::detached);
-  return doors_[index]->port();
+  return opened->port();
 }
 
 COKAFKA_DECL void cluster_core::stop_broker(std::int32_t broker) {
@@ -84,18 +85,21 @@ COKAFKA_DECL void cluster_core::stop_broker(std::int32_t broker) {
 }
 
 COKAFKA_DECL void cluster_core::start_broker(std::int32_t broker) {
+  std::uint32_t generation = 0;
   {
     const std::scoped_lock lock(mutex);
     if (stopped_ || state.brokers[static_cast<std::size_t>(broker)].running) return;
     state.start(broker);
+    generation = state.brokers[static_cast<std::size_t>(broker)].generation;
   }
-  detail::asio::post(strand_, [self = shared_from_this(), broker] {
-    const std::size_t index = static_cast<std::size_t>(broker);
-    if (self->doors_[index] || !self->is_alive(broker, self->state.brokers[index].generation)) return;
+  detail::asio::post(strand_, [self = shared_from_this(), broker, generation] {
+    const auto index = static_cast<std::size_t>(broker);
+    // Stopped again meanwhile, or stopped and started again, which is another post's business.
+    if (self->doors_[index].listener || !self->is_alive(broker, generation)) return;
     try {
       self->listen(broker, self->state.brokers[index].port);
     } catch (const boost::system::system_error&) {  // somebody else took the port: nobody can connect
-      self->doors_[index] = nullptr;
+      self->doors_[index].listener = nullptr;
     }
   });
 }
@@ -114,10 +118,9 @@ COKAFKA_DECL void cluster_core::stop() {
 
 COKAFKA_DECL void cluster_core::close_dead() {
   for (std::size_t b = 0; b != doors_.size(); ++b) {
-    const std::scoped_lock lock(mutex);
-    if (state.brokers[b].running || !doors_[b]) continue;
-    doors_[b]->close();
-    doors_[b] = nullptr;
+    if (!doors_[b].listener || is_alive(static_cast<std::int32_t>(b), doors_[b].generation)) continue;
+    doors_[b].listener->close();
+    doors_[b].listener = nullptr;
   }
   for (const auto& [number, open] : connections_) {
     if (!open->is_alive()) open->close();
