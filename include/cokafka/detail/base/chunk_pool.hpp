@@ -65,11 +65,12 @@ constexpr std::size_t chunk_bytes_for(std::size_t capacity, std::size_t wanted) 
   return taken;
 }
 
-/// Free lists of chunks, one per size; owned by the memory budget of one producer. It keeps at most what was once in
-/// use, so it is bounded by buffer.memory. Thread safety: shared objects safe.
+/// Free lists of chunks, one per size; owned by the memory budget of one producer. What is in use and what is kept for reuse
+/// is together not more than `limit`, as long as no more than that is in use: where chunks of one size are wanted, free ones of
+/// other sizes go. Thread safety: shared objects safe.
 class chunk_pool {
  public:
-  chunk_pool() = default;
+  explicit chunk_pool(std::size_t limit = static_cast<std::size_t>(-1)) noexcept : limit_(limit) {}
   chunk_pool(const chunk_pool&) = delete;
   chunk_pool& operator=(const chunk_pool&) = delete;
   ~chunk_pool() {
@@ -84,8 +85,19 @@ class chunk_pool {
   /// A chain that grows one of `capacity` bytes by at least `wanted` bytes. Throws std::bad_alloc only.
   chunk_chain acquire(std::size_t capacity, std::size_t wanted) {
     chunk_chain taken;
-    while (taken.capacity < wanted) taken.push_back(acquire_one(next_chunk_size(capacity + taken.capacity)));
+    try {
+      while (taken.capacity < wanted) taken.push_back(acquire_one(next_chunk_size(capacity + taken.capacity)));
+    } catch (...) {
+      release(std::move(taken));
+      throw;
+    }
     return taken;
+  }
+
+  /// Bytes of all chunks that exist, in use or free.
+  std::size_t made() noexcept {
+    std::scoped_lock guard(lock_);
+    return made_;
   }
 
   void release(chunk_chain&& chain) noexcept {
@@ -113,12 +125,33 @@ class chunk_pool {
         found->size = 0;
         return found;
       }
+      make_room(size);
     }
-    auto* made = ::new (::operator new(sizeof(chunk) + size)) chunk;
+    void* const memory = ::operator new(sizeof(chunk) + size, std::nothrow);
+    if (memory == nullptr) {
+      std::scoped_lock guard(lock_);
+      made_ -= size;
+      throw std::bad_alloc();
+    }
+    auto* made = ::new (memory) chunk;
     made->capacity = static_cast<std::uint32_t>(size);
     return made;
   }
 
+  // Counts a chunk that is about to be made, and frees others where it is too many. Under the lock.
+  void make_room(std::size_t size) noexcept {
+    made_ += size;
+    for (auto& list : free_) {
+      while (made_ > limit_ && list != nullptr) {
+        chunk* const gone = std::exchange(list, list->next);
+        made_ -= gone->capacity;
+        ::operator delete(gone);
+      }
+    }
+  }
+
+  const std::size_t limit_;
+  std::size_t made_ = 0;  // bytes of all chunks that exist
   spin_lock lock_;
   std::array<chunk*, chunk_sizes.size()> free_{};
 };

@@ -40,9 +40,9 @@ class deadline_heap {
  public:
   void set(deadline_entry& entry, clock_time at) {
     if (!entry.is_set()) {
-      entry.at = at;
-      entry.slot = entries_.size();
       entries_.push_back(&entry);
+      entry.at = at;
+      entry.slot = entries_.size() - 1;
       sift_up(entry.slot);
       return;
     }

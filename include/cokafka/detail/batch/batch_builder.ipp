@@ -47,11 +47,9 @@ inline char* put_nullable(char* at, const std::optional<bytes_view>& field) noex
 }  // namespace batch_encoding
 
 COKAFKA_DECL std::size_t record_size_upper_bound(const record_view& record) noexcept {
-  constexpr std::size_t overhead = 21;  // length, attributes, timestamp and offset deltas, key and value lengths at their longest
-  std::size_t size = batch_header_size + overhead;
-  if (record.key) size += record.key->size();
-  if (record.value) size += record.value->size();
-  return size + batch_encoding::headers_size(record.headers);
+  constexpr std::size_t overhead = 21;  // length, attributes, timestamp and offset deltas at their longest
+  return batch_header_size + overhead + batch_encoding::nullable_size(record.key) +
+         batch_encoding::nullable_size(record.value) + batch_encoding::headers_size(record.headers);
 }
 
 COKAFKA_DECL auto batch_builder::shape_of(const record_view& record, std::int64_t timestamp) const noexcept

@@ -21,12 +21,13 @@ struct broker_share {
 
 /// Chunks against a fixed number of bytes. A broker that does not drain cannot take the whole budget from the others
 /// (guarantee.md, rule 22): with more than one broker, a broker's share may grow only while it is at most three times what
-/// is still free, so something always remains for a broker that answers. Thread safety: shared objects safe.
+/// is still free, so something always remains for a broker that answers. The first record of a broker is not limited: one that
+/// takes most of the budget could never go. Thread safety: shared objects safe.
 class buffer_memory {
  public:
   enum class outcome { taken, exhausted, over_share };
 
-  explicit buffer_memory(std::size_t total) : total_(total), free_(total) {}
+  explicit buffer_memory(std::size_t total) : pool_(total), total_(total), free_(total) {}
 
   /// Called, on the thread that gave memory back, when somebody said that they wait. Set before first use.
   void on_release(std::function<void()> callback) { released_ = std::move(callback); }
@@ -35,13 +36,18 @@ class buffer_memory {
   /// not charged.
   outcome take(std::size_t capacity, std::size_t wanted, broker_share* share, chunk_chain& taken) {
     const std::size_t bytes = chunk_bytes_for(capacity, wanted);
-    std::size_t seen = free_.load(std::memory_order_relaxed);
+    std::size_t seen = free_.load(std::memory_order_seq_cst);  // after somebody_waits(), see there
     do {
       if (seen < bytes) return outcome::exhausted;
       if (share != nullptr && share_is_full(*share, bytes, seen - bytes)) return outcome::over_share;
     } while (!free_.compare_exchange_weak(seen, seen - bytes, std::memory_order_relaxed));
+    try {
+      taken = pool_.acquire(capacity, wanted);
+    } catch (...) {
+      free_.fetch_add(bytes, std::memory_order_seq_cst);
+      throw;
+    }
     if (share != nullptr) share->used.fetch_add(bytes, std::memory_order_relaxed);
-    taken = pool_.acquire(capacity, wanted);
     return outcome::taken;
   }
 
@@ -66,7 +72,9 @@ class buffer_memory {
 
  private:
   bool share_is_full(const broker_share& share, std::size_t bytes, std::size_t free_then) const noexcept {
-    return limited_.load(std::memory_order_relaxed) && share.used.load(std::memory_order_relaxed) + bytes > 3 * free_then;
+    if (!limited_.load(std::memory_order_relaxed)) return false;
+    const std::size_t used = share.used.load(std::memory_order_relaxed);
+    return used != 0 && used + bytes > 3 * free_then;
   }
 
   chunk_pool pool_;

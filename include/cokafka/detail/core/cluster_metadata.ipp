@@ -33,7 +33,8 @@ COKAFKA_DECL topic_news cluster_metadata::merge_topic(const messages::metadata_r
     news.is = passes ? topic_news::kind::waiting : topic_news::kind::refused;
     return news;
   }
-  if (told.partitions.empty()) {
+  const auto is_numbered = [](const auto& each) { return each.partition_index >= 0; };
+  if (std::none_of(told.partitions.begin(), told.partitions.end(), is_numbered)) {
     news.error = broker_errc::leader_not_available;
     return news;
   }
@@ -45,6 +46,11 @@ COKAFKA_DECL topic_news cluster_metadata::merge_topic(const messages::metadata_r
   for (const auto& each : told.partitions) count = std::max(count, std::int64_t{each.partition_index} + 1);
   // Indexes are dense in every answer of a real broker; a gap would be a partition without a leader.
   fresh.partitions.resize(std::min(static_cast<std::size_t>(count), told.partitions.size() * 2));
+  // A topic never loses partitions while it is the same; a broker that lags behind may not know all.
+  if (same_topic && !told.topic_id.is_zero() && fresh.partitions.size() < cached.partitions.size()) {
+    const auto known = static_cast<std::ptrdiff_t>(fresh.partitions.size());
+    fresh.partitions.insert(fresh.partitions.end(), cached.partitions.begin() + known, cached.partitions.end());
+  }
   for (const auto& each : told.partitions) {
     const auto index = static_cast<std::size_t>(each.partition_index);
     if (each.partition_index < 0 || index >= fresh.partitions.size()) continue;

@@ -11,7 +11,8 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 enum class deadline_kind : int {
   partition_expiry,    // partition_queue: its earliest batch is due
   partition_wake,      // partition_queue: linger or backoff is over
-  parked_expiry,       // parked_record: max.block.ms or its own timeout
+  parked_expiry,       // parked_record, and the engine for the first of them: max.block.ms or its own timeout
+  watch_expiry,        // the engine: somebody has waited max.block.ms for a topic
   call_timeout,        // a connection: not established, or a call not answered, in time
   request_timeout,     // a broker link: its oldest request has no answer
   idle_close,          // a broker link: nothing to do for connections.max.idle.ms

@@ -63,7 +63,7 @@ class flush_tracker {
   /// Stops waiting; false when the flush has ended already.
   bool cancel(waiter& flushing) {
     std::scoped_lock guard(mutex_);
-    if (!flushing.is_linked()) return false;
+    // Not by is_linked(): a flush that has ended is in a list that another thread is working on.
     for (auto& each : generations_) {
       auto found = std::find_if(each.waiting.begin(), each.waiting.end(), [&](waiter& w) { return &w == &flushing; });
       if (found == each.waiting.end()) continue;

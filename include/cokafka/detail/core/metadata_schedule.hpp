@@ -28,7 +28,7 @@ class metadata_schedule {
   std::optional<clock_time> due() const noexcept {
     if (at_once_) return clock_time::min();
     if (wanted_) return not_before_;
-    if (succeeded_at_) return *succeeded_at_ + max_age_;
+    if (succeeded_at_) return std::max(*succeeded_at_ + max_age_, not_before_);  // never without a pause
     return std::nullopt;
   }
 

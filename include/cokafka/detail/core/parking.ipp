@@ -108,6 +108,7 @@ COKAFKA_DECL void accumulator::publish(topic& of, std::unique_ptr<const partitio
   std::vector<partition_queue*> woken;
   {
     std::scoped_lock guard(mutex_);
+    const partition_table& now_known = table ? *table : *of.table.load(std::memory_order_acquire);
     of.last_error.store(broker_errc::none, std::memory_order_relaxed);
     of.refused.store(broker_errc::none, std::memory_order_relaxed);
     std::vector<partition_owner*> full;
@@ -120,11 +121,11 @@ COKAFKA_DECL void accumulator::publish(topic& of, std::unique_ptr<const partitio
       // Behind records that wait for memory nothing is placed: first in, first out.
       const bool wait = waiting_for_memory_.load(std::memory_order_relaxed) > 0;
       const auto& wanted = each->record->view().partition;
-      if (wanted && static_cast<std::size_t>(*wanted) >= table->all.size()) {
+      if (wanted && static_cast<std::size_t>(*wanted) >= now_known.all.size()) {
         if (each->reason == parked_for::partition) {
           error_details why;
           why.code = errc::unknown_partition;
-          why.message = "topic " + std::string(of.name.str()) + " has " + std::to_string(table->all.size()) +
+          why.message = "topic " + std::string(of.name.str()) + " has " + std::to_string(now_known.all.size()) +
                         " partitions, there is no partition " + std::to_string(*wanted);
           fail_one(*each, std::move(why), now, out);
           continue;
@@ -135,13 +136,13 @@ COKAFKA_DECL void accumulator::publish(topic& of, std::unique_ptr<const partitio
       }
       if (wait) {
         move_to_memory_line(*each);
-      } else if (place_parked(*each, *table, full, out)) {
+      } else if (place_parked(*each, now_known, full, out)) {
         continue;
       }
       memory_line_.push_back(std::move(each));
     }
     metadata_line_ = std::move(rest);
-    of.publish(std::move(table));
+    if (table) of.publish(std::move(table));
     woken.swap(to_wake_);
   }
   for (partition_queue* each : woken) wake(*each);

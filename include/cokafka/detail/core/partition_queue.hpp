@@ -17,6 +17,7 @@
 #include <boost/intrusive/list.hpp>
 #include <deque>
 #include <optional>
+#include <vector>
 
 namespace cokafka::inline COKAFKA_ABI::detail {
 
@@ -48,7 +49,7 @@ struct producer_identity {
 
 /// What one append came to.
 struct append_outcome {
-  enum class status : std::uint8_t { appended, no_memory, over_share };
+  enum class status : std::uint8_t { appended, no_memory, over_share, closed };
   status state = status::no_memory;
   bool wake = false;      // the owner should look: a new batch, a full one, an earlier deadline
   bool new_batch = false;
@@ -80,7 +81,8 @@ struct drain_conditions {
 /// back to one with any error (guarantee.md, rule 4).
 class partition_queue : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
  public:
-  partition_queue(const settings& rules, buffer_memory& memory, flush_tracker& flushes, topic& of, std::int32_t index);
+  partition_queue(const settings& rules, buffer_memory& memory, flush_tracker& flushes, topic& of,
+                  const topic_name& topic_called, std::int32_t index);
   partition_queue(const partition_queue&) = delete;
   partition_queue& operator=(const partition_queue&) = delete;
 
@@ -101,12 +103,14 @@ class partition_queue : public boost::intrusive::list_base_hook<boost::intrusive
   outstanding_count outstanding();
 
   topic& of_topic() const noexcept { return topic_; }
+  const topic_name& called() const noexcept { return topic_name_; }
   std::int32_t index() const noexcept { return index_; }
 
   std::atomic<partition_owner*> owner{nullptr};          // who must be woken
   std::atomic<partition_owner*> desired_owner{nullptr};  // where it shall go as soon as nothing is in flight
   std::atomic<bool> wake_pending{false};
   std::atomic<std::uint32_t> parked{0};  // records parked behind a full share of the broker
+  std::uint64_t blocked_in_pass = 0;     // the last pass over the parking lot that left a record of it behind; the lot's
   partition_queue* woken_next = nullptr;
 
   // --- the owner's strand only ---------------------------------------------------------------------------------------
@@ -115,8 +119,8 @@ class partition_queue : public boost::intrusive::list_base_hook<boost::intrusive
   /// Bytes of the batch that take() would hand out.
   std::size_t next_size();
   /// Seals, stamps and hands out the next batch; it is in flight from now on. Precondition: look() said ready or lingering.
-  /// Empty when it needs a producer id and `identity` is not one.
-  batch_ptr take(const std::optional<producer_identity>& identity);
+  /// Empty when it needs a producer id and `identity` is not one, or when the batch has grown past `at_most` bytes.
+  batch_ptr take(const std::optional<producer_identity>& identity, std::size_t at_most = static_cast<std::size_t>(-1));
 
   /// The answer to the attempt of a batch in flight (or its absence, with the reason).
   struct answer {
@@ -137,7 +141,7 @@ class partition_queue : public boost::intrusive::list_base_hook<boost::intrusive
   std::optional<clock_time> earliest_deadline();
   /// Fails what is due. `cause` is why nothing moves, where that is known.
   void expire(clock_time now, boost::system::error_code cause, effects& out);
-  /// Fails everything that is not in flight, and tells the deliveries of what is.
+  /// The end: fails everything that is not in flight, tells the deliveries of what is, and refuses further records.
   void fail_all(const error_details& why, clock_time now, effects& out);
 
   std::size_t in_flight() const noexcept { return in_flight_.size(); }
@@ -176,16 +180,19 @@ class partition_queue : public boost::intrusive::list_base_hook<boost::intrusive
   bool is_predecessor_missing(const batch& of) const noexcept;
   void finish(batch& ended, batch_outcome outcome, effects& out);
   void fail(batch& ended, error_details why, clock_time now, effects& out);
+  std::vector<batch_ptr> written_in_order() const;
 
   const settings& settings_;
   buffer_memory& memory_;
   flush_tracker& flushes_;
   topic& topic_;
+  const topic_name& topic_name_;
   const std::int32_t index_;
 
   spin_lock lock_;
   std::deque<batch_ptr> pending_;  // under lock_; the last one may be open
   outstanding_count outstanding_;  // under lock_
+  bool closed_ = false;            // under lock_
 
   std::deque<batch_ptr> retry_;      // written before, in sequence order
   std::deque<batch_ptr> in_flight_;  // in the order of their requests

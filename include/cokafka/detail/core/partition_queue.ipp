@@ -6,10 +6,9 @@
 
 #include "cokafka/detail/core/partition_queue.hpp"
 
-#include "cokafka/detail/core/topic.hpp"
-
 #include <algorithm>
 #include <cassert>
+#include <iterator>
 #include <limits>
 #include <mutex>
 #include <string>
@@ -17,13 +16,15 @@
 namespace cokafka::inline COKAFKA_ABI::detail {
 
 COKAFKA_DECL partition_queue::partition_queue(const settings& rules, buffer_memory& memory, flush_tracker& flushes,
-                                              topic& of, std::int32_t index)
+                                              topic& of, const topic_name& topic_called,
+                                              std::int32_t index)
     : expiry(static_cast<int>(deadline_kind::partition_expiry), this),
       wake_at(static_cast<int>(deadline_kind::partition_wake), this),
       settings_(rules),
       memory_(memory),
       flushes_(flushes),
       topic_(of),
+      topic_name_(topic_called),
       index_(index) {}
 
 // --- senders ---------------------------------------------------------------------------------------------------------
@@ -38,7 +39,7 @@ COKAFKA_DECL batch* partition_queue::open_batch(clock_duration timeout, std::siz
 COKAFKA_DECL batch_ptr partition_queue::make_batch(clock_time sent_at, clock_duration timeout,
                                                    flush_tracker::generation generation) {
   partition_owner* waits_for = owner.load(std::memory_order_acquire);
-  completion_ptr done(new completion(topic_.name, index_));
+  completion_ptr done(new completion(topic_name_, index_));
   batch_ptr made(new batch(memory_, waits_for != nullptr ? &waits_for->share : nullptr, std::move(done)));
   made->generation = generation;
   made->created = sent_at;
@@ -64,6 +65,10 @@ COKAFKA_DECL append_outcome partition_queue::append_locked(const record_view& re
                                                            clock_time sent_at, clock_duration timeout,
                                                            std::optional<flush_tracker::generation> counted) {
   append_outcome out;
+  if (closed_) {
+    out.state = append_outcome::status::closed;
+    return out;
+  }
   // A new batch's first record has deltas of zero, so its shape there is no larger than here.
   batch* into = pending_.empty() ? nullptr : pending_.back().get();
   batch_builder::record_shape shape = into ? into->records.shape_of(record, timestamp) : batch_builder::record_shape{};
@@ -146,18 +151,20 @@ COKAFKA_DECL std::size_t partition_queue::next_size() {
   return pending_.empty() ? 0 : pending_.front()->records.size();
 }
 
-COKAFKA_DECL batch_ptr partition_queue::take(const std::optional<producer_identity>& latest) {
+COKAFKA_DECL batch_ptr partition_queue::take(const std::optional<producer_identity>& latest, std::size_t at_most) {
   if (settings_.idempotent) {
     settle_epoch(latest);
     if (!identity_) return nullptr;
   }
   batch_ptr taken;
   if (!retry_.empty()) {
+    if (retry_.front()->records.size() > at_most) return nullptr;
     taken = std::move(retry_.front());
     retry_.pop_front();
   } else {
     std::scoped_lock guard(lock_);
-    if (pending_.empty()) return nullptr;
+    // Senders may have made it larger since next_size() was asked.
+    if (pending_.empty() || pending_.front()->records.size() > at_most) return nullptr;
     taken = std::move(pending_.front());
     pending_.pop_front();
   }
@@ -213,8 +220,9 @@ COKAFKA_DECL void partition_queue::back_to_retry_line(batch_ptr sent) {
     retry_.push_back(std::move(sent));
     return;
   }
+  // Those without a stamp wait for one of the new epoch, which is behind all that have one.
   const auto behind = std::find_if(retry_.begin(), retry_.end(), [&](const batch_ptr& waiting) {
-    return advance_sequence(waiting->stamp->base_sequence, -sent->stamp->base_sequence) < (1 << 30);
+    return !waiting->stamp || advance_sequence(waiting->stamp->base_sequence, -sent->stamp->base_sequence) < (1 << 30);
   });
   retry_.insert(behind, std::move(sent));
 }
@@ -235,8 +243,8 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
   facts.retries = static_cast<std::uint32_t>(settings_.user.retries);
   const verdict judged = judge(facts);
   if (judged.action == verdict_action::complete) {
-    window_open_ = !new_epoch_;
-    backoff_until_ = {};
+    window_open_ = !new_epoch_ && retry_.empty();
+    if (retry_.empty()) backoff_until_ = {};
     batch_outcome outcome;
     if (judged.has_offset && said.base_offset >= 0) outcome.base_offset = said.base_offset;
     if (said.log_append_time >= 0) outcome.log_append_time = said.log_append_time;
@@ -249,7 +257,7 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
   sent.last_cause = said.code ? make_error_code(*said.code) : said.cause;
   if (!judged.proven_absent) sent.unknown = true;
   if (judged.data_lost) {
-    out.say(log_level::error, "acknowledged records have vanished from " + std::string(topic_.name.str()) + "-" +
+    out.say(log_level::error, "acknowledged records have vanished from " + std::string(topic_name_.str()) + "-" +
                                   std::to_string(index_) + ": the broker has an older sequence than the last acknowledged");
   }
   if (judged.action == verdict_action::retry) {
@@ -312,54 +320,63 @@ COKAFKA_DECL std::optional<clock_time> partition_queue::earliest_deadline() {
   return earliest;
 }
 
+// What has been written and is not answered, or waits for its retry: in the order of the records.
+COKAFKA_DECL std::vector<batch_ptr> partition_queue::written_in_order() const {
+  std::vector<batch_ptr> all(retry_.begin(), retry_.end());
+  all.insert(all.end(), in_flight_.begin(), in_flight_.end());
+  if (!settings_.idempotent) return all;
+  std::stable_sort(all.begin(), all.end(), [](const batch_ptr& a, const batch_ptr& b) {
+    if (!a->stamp || !b->stamp) return a->stamp.has_value() && !b->stamp;
+    return a != b && advance_sequence(b->stamp->base_sequence, -a->stamp->base_sequence) < (1 << 30);
+  });
+  return all;
+}
+
 COKAFKA_DECL void partition_queue::expire(clock_time now, boost::system::error_code cause, effects& out) {
-  std::deque<batch_ptr> due;
-  const auto take_due = [&](std::deque<batch_ptr>& batches) {
-    const auto is_due = [&](const batch_ptr& each) { return each->deadline <= now; };
-    std::copy_if(batches.begin(), batches.end(), std::back_inserter(due), is_due);
-    batches.erase(std::remove_if(batches.begin(), batches.end(), is_due), batches.end());
+  const auto is_due = [&](const batch_ptr& each) { return !each->finished && each->deadline <= now; };
+  const auto fail_due = [&](batch& each, bool in_flight) {
+    // Its sequence numbers leave the line with it (rule 9); a batch that was never stamped has none.
+    if (!in_flight && each.stamp && settings_.idempotent) new_epoch_ = true;
+    error_details why;
+    why.code = errc::timed_out;
+    why.fate = in_flight || each.unknown ? fate::maybe_written : fate::not_written;
+    why.cause = each.last_cause ? each.last_cause : cause;
+    fail(each, std::move(why), now, out);
   };
-  take_due(retry_);
+  for (auto& each : written_in_order()) {
+    if (!is_due(each)) continue;
+    const auto waiting = std::find(retry_.begin(), retry_.end(), each);
+    fail_due(*each, waiting == retry_.end());
+    if (waiting != retry_.end()) retry_.erase(waiting);
+  }
+  std::deque<batch_ptr> due;
   {
     std::scoped_lock guard(lock_);
-    take_due(pending_);
+    std::copy_if(pending_.begin(), pending_.end(), std::back_inserter(due), is_due);
+    pending_.erase(std::remove_if(pending_.begin(), pending_.end(), is_due), pending_.end());
   }
-  for (auto& each : due) {
-    // Its sequence numbers leave the line with it (rule 9); a batch that was never stamped has none.
-    if (each->stamp && settings_.idempotent) new_epoch_ = true;
-    error_details why;
-    why.code = errc::timed_out;
-    why.fate = each->unknown ? fate::maybe_written : fate::not_written;
-    why.cause = each->last_cause ? each->last_cause : cause;
-    fail(*each, std::move(why), now, out);
-  }
-  for (auto& each : in_flight_) {
-    if (each->finished || each->deadline > now) continue;
-    error_details why;
-    why.code = errc::timed_out;
-    why.fate = fate::maybe_written;
-    fail(*each, std::move(why), now, out);
-  }
+  for (auto& each : due) fail_due(*each, false);
 }
 
 COKAFKA_DECL void partition_queue::fail_all(const error_details& why, clock_time now, effects& out) {
-  std::deque<batch_ptr> all;
-  all.swap(retry_);
-  {
-    std::scoped_lock guard(lock_);
-    std::move(pending_.begin(), pending_.end(), std::back_inserter(all));
-    pending_.clear();
-  }
   const auto fail_one = [&](batch& each, bool maybe) {
     error_details its = why;
     its.fate = maybe ? fate::maybe_written : fate::not_written;
     fail(each, std::move(its), now, out);
   };
-  for (auto& each : all) {
-    if (each->stamp && settings_.idempotent) new_epoch_ = true;
-    fail_one(*each, each->unknown);
+  for (auto& each : written_in_order()) {
+    const bool waits = std::find(retry_.begin(), retry_.end(), each) != retry_.end();
+    fail_one(*each, !waits || each->unknown);
   }
-  for (auto& each : in_flight_) fail_one(*each, true);
+  if (!retry_.empty() && settings_.idempotent) new_epoch_ = true;
+  retry_.clear();
+  std::deque<batch_ptr> unsent;
+  {
+    std::scoped_lock guard(lock_);
+    closed_ = true;
+    unsent.swap(pending_);
+  }
+  for (auto& each : unsent) fail_one(*each, false);
 }
 
 COKAFKA_DECL void partition_queue::abandon(waiter_list& out) {

@@ -86,15 +86,24 @@ COKAFKA_DECL std::vector<planned_batch> produce_queue::next_request(clock_time n
   for (std::size_t left = static_cast<std::size_t>(std::distance(ready_.begin(), ready_.end())); left > 0; --left) {
     partition_queue& next = ready_.front();
     // Framing of one more partition, with its topic's name where that is new.
-    const std::size_t cost = next.next_size() + next.of_topic().name.size() + 32;
-    if (!request.empty() && total + cost > settings_.max_request_size) {
+    const std::size_t framing = next.of_topic().name.size() + 32;
+    const auto skip = [&] {  // it does not fit here; it is first in the next one
       ready_.pop_front();
-      skipped.push_back(next);  // it does not fit here; it is first in the next one
+      skipped.push_back(next);
+    };
+    const std::size_t room = settings_.max_request_size - std::min(settings_.max_request_size, total + framing);
+    if (!request.empty() && next.next_size() > room) {
+      skip();
+      continue;
+    }
+    batch_ptr taken = next.take(identity, request.empty() ? static_cast<std::size_t>(-1) : room);
+    if (!taken && !request.empty() && !next.needs_identity() && next.next_size() > room) {
+      skip();  // it has grown in the meantime
       continue;
     }
     put(next, partition_queue::place::none);
-    if (batch_ptr taken = next.take(identity)) {
-      total += cost;
+    if (taken) {
+      total += framing + taken->records.size();
       request.push_back({&next, std::move(taken)});
     }
     reconsider_unless_waiting_for_identity(next, now, conditions);

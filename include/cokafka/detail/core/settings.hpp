@@ -8,8 +8,11 @@
 #include "cokafka/detail/base/config.hpp"
 #include "cokafka/detail/base/deadline_heap.hpp"
 
+#include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace cokafka::inline COKAFKA_ABI::detail {
@@ -26,7 +29,23 @@ struct settings {
         max_request_size(static_cast<std::size_t>(from.max_request_size)),
         batch_limit(max_request_size > request_overhead ? max_request_size - request_overhead : 1),
         partition_window(idempotent ? 5 : from.max_in_flight_requests_per_connection),
-        max_in_flight(static_cast<std::size_t>(from.max_in_flight_requests_per_connection)) {}
+        max_in_flight(static_cast<std::size_t>(from.max_in_flight_requests_per_connection)) {
+    // Kafka's "for ever" is 2^63 - 1 ms, which is too much for a clock of nanoseconds.
+    for (auto* each : {&user.max_block, &user.metadata_max_age, &user.retry_backoff, &user.retry_backoff_max,
+                       &user.reconnect_backoff, &user.reconnect_backoff_max, &user.socket_connection_setup_timeout,
+                       &user.socket_connection_setup_timeout_max, &user.connections_max_idle}) {
+      *each = bounded(*each);
+    }
+  }
+
+  /// No wait is longer than a hundred years.
+  static constexpr std::chrono::milliseconds bounded(std::chrono::milliseconds wait) noexcept {
+    return std::min(wait, std::chrono::milliseconds(std::chrono::hours(24 * 36525)));
+  }
+  /// Until when a record is tried: its own limit, or the configuration's.
+  clock_duration timeout_of(const std::optional<std::chrono::milliseconds>& own) const noexcept {
+    return own ? clock_duration(bounded(*own)) : delivery_timeout;
+  }
 
   // A request with one batch: size, header with client id, acks, timeout, one topic of 249 characters, one partition.
   static constexpr std::size_t request_overhead = 512;

@@ -50,7 +50,7 @@ class topic {
   partition_queue& partition(std::int32_t index, const settings& rules, buffer_memory& memory, flush_tracker& flushes) {
     while (partitions_.size() <= static_cast<std::size_t>(index)) {
       const auto next = static_cast<std::int32_t>(partitions_.size());
-      partitions_.push_back(std::make_unique<partition_queue>(rules, memory, flushes, *this, next));
+      partitions_.push_back(std::make_unique<partition_queue>(rules, memory, flushes, *this, name, next));
     }
     return *partitions_[static_cast<std::size_t>(index)];
   }

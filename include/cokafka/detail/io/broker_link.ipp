@@ -37,6 +37,7 @@ COKAFKA_DECL void broker_link::start_running() {
   asio::co_spawn(strand_, run(), [alive](std::exception_ptr) {});
 }
 
+// Throughout the tasks an awaited value gets a statement of its own: g++ 12 miscompiles `if (co_await a()) co_await b();`.
 COKAFKA_DECL asio::awaitable<void> broker_link::run() {
   while (!stopping_) {
     if (!has_reason_to_connect()) {
@@ -44,7 +45,8 @@ COKAFKA_DECL asio::awaitable<void> broker_link::run() {
       co_await news_.wait(asio::deferred);
       continue;
     }
-    if (co_await reach()) co_await serve();
+    const bool reached = co_await reach();
+    if (reached) co_await serve();
   }
   end();
 }
@@ -112,7 +114,8 @@ COKAFKA_DECL asio::awaitable<void> broker_link::write_requests() {
   while (!stopping_ && connection_.is_open()) {
     const clock_time now = host_.env().now();
     if (auto request = next_request(now)) {
-      if (!co_await write(std::move(request))) co_return;
+      const bool written = co_await write(std::move(request));
+      if (!written) co_return;
       continue;
     }
     note_idle();

@@ -56,7 +56,8 @@ COKAFKA_DECL asio::awaitable<error_code> connection::negotiate(clock_duration ti
   request.client_software_version = COKAFKA_VERSION;
   for (;;) {
     messages::api_versions_response response;
-    if (const error_code failed = co_await exchange(request, version, response, timeout)) co_return failed;
+    const error_code failed = co_await exchange(request, version, response, timeout);
+    if (failed) co_return failed;
     const auto answered = static_cast<broker_errc>(response.error_code);
     if (answered == broker_errc::none) {
       versions_.learn(response, caps_);

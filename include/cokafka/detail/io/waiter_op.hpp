@@ -33,7 +33,7 @@ namespace asio = boost::asio;
 /// handles and every waiting operation. Thread safety: shared objects safe.
 struct operation_home : boost::intrusive_ref_counter<operation_home, boost::thread_safe_counter> {
   explicit operation_home(asio::any_io_executor on) : executor(std::move(on)) {}
-  const asio::any_io_executor executor;
+  asio::any_io_executor executor;  // empty once the execution context is being destroyed
   waiter_pool pool;
 };
 using operation_home_ptr = boost::intrusive_ptr<operation_home>;

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: BSL-1.0
+// Bodies of engine: the control task, and what the cluster's answers change.
+// Layer 6.
+#ifndef COKAFKA_DETAIL_ENGINE_CONTROL_IPP
+#define COKAFKA_DETAIL_ENGINE_CONTROL_IPP
+
+#include "cokafka/detail/engine/engine.hpp"
+
+#include "cokafka/detail/core/backoff.hpp"
+#include "cokafka/detail/messages/init_producer_id.hpp"
+#include "cokafka/detail/messages/metadata.hpp"
+
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/deferred.hpp>
+#include <limits>
+#include <utility>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+// --- the task --------------------------------------------------------------------------------------------------------
+
+COKAFKA_DECL void engine::start_control() {
+  if (control_started_ || stopping_) return;
+  control_started_ = true;
+  auto alive = shared_from_this();
+  asio::co_spawn(home_.strand(), run_control(), [alive](std::exception_ptr) { alive->task_ended(); });
+}
+
+COKAFKA_DECL asio::awaitable<void> engine::run_control() {
+  while (!stopping_) {
+    const auto next = next_control_time();
+    if (!next || *next > env_->now()) {
+      set_home_deadlines();
+      co_await news_.wait(asio::deferred);
+      continue;
+    }
+    if (!control_.is_open()) {
+      const bool reached = co_await reach_somebody();
+      if (!reached) continue;
+    }
+    const auto metadata_due = schedule_.due();
+    if (metadata_due && *metadata_due <= env_->now()) {
+      co_await refresh_metadata();
+    } else if (identity_wanted_) {
+      co_await fetch_identity();
+    }
+  }
+  control_.close();
+}
+
+// When there is something to ask the cluster; empty when nothing is wanted.
+COKAFKA_DECL std::optional<clock_time> engine::next_control_time() const {
+  std::optional<clock_time> next = schedule_.due();
+  if (identity_wanted_) next = std::min(next.value_or(clock_time::max()), identity_not_before_);
+  if (next) next = std::max(*next, control_not_before_);
+  return next;
+}
+
+// The brokers that metadata named, then the bootstrap list, each address once.
+COKAFKA_DECL std::vector<endpoint> engine::candidates() const {
+  std::vector<endpoint> all;
+  for (const auto& [id, broker] : metadata_.brokers()) {
+    all.push_back({broker.host, static_cast<std::uint16_t>(broker.port)});
+  }
+  for (const auto& each : bootstrap_) {
+    if (std::find(all.begin(), all.end(), each) == all.end()) all.push_back(each);
+  }
+  return all;
+}
+
+COKAFKA_DECL asio::awaitable<bool> engine::reach_somebody() {
+  const std::vector<endpoint> all = candidates();
+  const endpoint to = all[candidate_ % all.size()];
+  const backoff_policy setup{settings_.user.effective_connection_setup_timeout(),
+                             settings_.user.socket_connection_setup_timeout_max};
+  const clock_duration timeout = setup.delay(1, env_->random());
+  const error_code failed = co_await control_.open(to, timeout);
+  if (stopping_) co_return false;
+  if (failed) {
+    say(log_level::warning, "no metadata from " + text_of(to) + ": " + failed.message());
+    control_failed(failed);
+    co_return false;
+  }
+  control_error_ = {};
+  say(log_level::debug, "asking " + text_of(to) + " for metadata");
+  co_return true;
+}
+
+// The next address at once; the same ones again only after a backoff.
+COKAFKA_DECL void engine::control_failed(error_code why) {
+  control_.close();
+  control_error_ = why;
+  const std::size_t all = candidates().size();
+  candidate_ = (candidate_ + 1) % all;
+  ++control_failures_;
+  if (control_failures_ % all != 0) return;
+  const backoff_policy again{settings_.user.reconnect_backoff, settings_.user.effective_reconnect_backoff_max()};
+  const auto rounds = static_cast<std::uint32_t>(control_failures_ / all);
+  control_not_before_ = env_->now() + again.delay(rounds, env_->random());
+}
+
+// Short, so that a broker that hangs costs little before the next is asked.
+COKAFKA_DECL clock_duration engine::control_timeout() const {
+  return std::min<clock_duration>(settings_.user.request_timeout, std::chrono::seconds(5));
+}
+
+COKAFKA_DECL messages::metadata_request engine::metadata_request_now() const {
+  messages::metadata_request request;
+  request.allow_auto_topic_creation = settings_.user.allow_auto_create_topics;
+  for (const topic* each : accumulator_.topics.all()) {
+    request.topics->emplace_back();
+    request.topics->back().name = std::string(each->name.str());
+  }
+  return request;
+}
+
+COKAFKA_DECL asio::awaitable<void> engine::refresh_metadata() {
+  const messages::metadata_request request = metadata_request_now();
+  messages::metadata_response response;
+  schedule_.started();
+  const error_code failed = co_await control_.call(request, response, control_timeout());
+  if (stopping_) co_return;
+  const clock_time now = env_->now();
+  if (failed || response.error_code != 0) {
+    schedule_.failed(now, env_->random());
+    control_failed(failed ? failed : make_error_code(static_cast<broker_errc>(response.error_code)));
+    co_return;
+  }
+  control_failures_ = 0;
+  apply(response, now);
+}
+
+COKAFKA_DECL asio::awaitable<void> engine::fetch_identity() {
+  messages::init_producer_id_request request;
+  request.transaction_timeout_ms = std::numeric_limits<std::int32_t>::max();
+  messages::init_producer_id_response response;
+  const error_code failed = co_await control_.call(request, response, control_timeout());
+  if (stopping_) co_return;
+  const auto answered = static_cast<broker_errc>(response.error_code);
+  if (!failed && answered == broker_errc::none) {
+    {
+      std::scoped_lock guard(mutex_);
+      identity_ = producer_identity{response.producer_id, response.producer_epoch};
+    }
+    identity_wanted_ = false;
+    identity_failures_ = 0;
+    control_failures_ = 0;
+    identity_requested_.store(false, std::memory_order_release);
+    say(log_level::info, "producer id " + std::to_string(response.producer_id));
+    for (auto& [id, link] : links_) link->poke();
+    check_watches(env_->now());
+    co_return;
+  }
+  const error_code why = failed ? failed : make_error_code(answered);
+  say(log_level::error, "no producer id: " + why.message());
+  const backoff_policy again{settings_.user.effective_retry_backoff(), settings_.user.retry_backoff_max};
+  identity_not_before_ = env_->now() + again.delay(++identity_failures_, env_->random());
+  if (failed && failed != make_error_code(errc::unsupported_version)) control_failed(failed);
+  control_error_ = why;
+}
+
+// --- what an answer changes ------------------------------------------------------------------------------------------
+
+COKAFKA_DECL void engine::apply(const messages::metadata_response& response, clock_time now) {
+  const std::vector<topic_news> news = metadata_.merge(response);
+  apply_brokers();
+  effects out;
+  bool helped = !metadata_.brokers().empty();
+  for (const auto& each : news) helped = apply_topic(each, now, out) && helped;
+  schedule_.succeeded(now, helped, env_->random());
+  carry_out(out);
+  check_watches(now);
+}
+
+COKAFKA_DECL void engine::apply_brokers() {
+  for (const auto& [id, broker] : metadata_.brokers()) {
+    const endpoint at{broker.host, static_cast<std::uint16_t>(broker.port)};
+    if (const auto found = links_.find(id); found != links_.end()) {
+      found->second->set_endpoint(at);
+      continue;
+    }
+    auto made = std::make_unique<broker_link>(*this, operations_->executor, id, at);
+    std::scoped_lock guard(mutex_);
+    links_.emplace(id, std::move(made));
+  }
+  accumulator_.memory.limit_shares(links_.size() > 1);
+}
+
+// False when somebody still waits for the topic: ask again, with backoff.
+COKAFKA_DECL bool engine::apply_topic(const topic_news& news, clock_time now, effects& out) {
+  topic* const of = accumulator_.topics.find(news.name);
+  if (of == nullptr) return true;
+  switch (news.is) {
+    case topic_news::kind::known:
+      accumulator_.publish(*of, route(*of, *metadata_.find(news.name)), now, out);
+      return true;
+    case topic_news::kind::refused:
+      accumulator_.refuse(*of, news.error, "topic " + news.name + ": " + make_error_code(news.error).message(), now, out);
+      return true;
+    case topic_news::kind::waiting: break;
+  }
+  of->last_error.store(news.error, std::memory_order_relaxed);
+  if (of->parked.load(std::memory_order_relaxed) > 0) return false;
+  std::scoped_lock guard(mutex_);
+  return std::none_of(watches_.begin(), watches_.end(), [&](const topic_watch& each) { return each.of == of; });
+}
+
+COKAFKA_DECL partition_owner& engine::owner_for(std::int32_t leader) {
+  const auto found = links_.find(leader);
+  if (found == links_.end()) return home_;
+  return *found->second;
+}
+
+// Every partition to its leader's strand. Null when senders see nothing new.
+COKAFKA_DECL std::unique_ptr<partition_table> engine::route(topic& of, const topic_state& state) {
+  auto table = std::make_unique<partition_table>();
+  table->topic_id = state.id;
+  for (std::size_t i = 0; i < state.partitions.size(); ++i) {
+    partition_queue& partition =
+        of.partition(static_cast<std::int32_t>(i), settings_, accumulator_.memory, accumulator_.flushes);
+    const std::int32_t leader = state.partitions[i].leader;
+    partition_owner& wanted = owner_for(leader);
+    partition_owner* const owner = partition.owner.load(std::memory_order_acquire);
+    if (owner == nullptr) {
+      partition.desired_owner.store(&wanted, std::memory_order_release);
+      partition.owner.store(&wanted, std::memory_order_release);
+      wanted.adopt_soon(partition);
+    } else if (partition.desired_owner.exchange(&wanted, std::memory_order_acq_rel) != &wanted) {
+      owner->reconsider_owner_soon(partition);
+    }
+    table->all.push_back(&partition);
+    if (leader >= 0) table->available.push_back(&partition);
+  }
+  if (table->available.empty()) table->available = table->all;
+  const partition_table* const seen = of.table.load(std::memory_order_acquire);
+  const bool same = seen != nullptr && seen->topic_id == table->topic_id && seen->all == table->all &&
+                    seen->available == table->available;
+  return same ? nullptr : std::move(table);
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+#endif

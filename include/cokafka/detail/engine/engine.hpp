@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: BSL-1.0
+// The core of one producer: bootstrap, metadata, producer id, routing of partitions to broker strands, flush and close.
+// Layer 6.
+#ifndef COKAFKA_DETAIL_ENGINE_ENGINE_HPP
+#define COKAFKA_DETAIL_ENGINE_ENGINE_HPP
+
+#include "cokafka/config.hpp"
+#include "cokafka/detail/base/config.hpp"
+#include "cokafka/detail/core/accumulator.hpp"
+#include "cokafka/detail/core/cluster_metadata.hpp"
+#include "cokafka/detail/core/metadata_schedule.hpp"
+#include "cokafka/detail/core/settings.hpp"
+#include "cokafka/detail/engine/engine_service.hpp"
+#include "cokafka/detail/engine/home_keeper.hpp"
+#include "cokafka/detail/io/broker_link.hpp"
+#include "cokafka/detail/io/connection.hpp"
+#include "cokafka/detail/io/event.hpp"
+#include "cokafka/detail/io/link_host.hpp"
+#include "cokafka/detail/io/waiter_op.hpp"
+#include "cokafka/partition_info.hpp"
+
+#include <atomic>
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// What only tests and simulations choose.
+struct engine_options {
+  std::shared_ptr<environment> env{};  // null: the machine's
+  version_caps caps{};
+};
+
+/// Waits for the metadata of a topic; with `warm` also for connections to its leaders and for the producer id.
+class topic_waiter : public operation_waiter {
+ public:
+  std::vector<partition_info> partitions{};
+
+ protected:
+  ~topic_waiter() = default;
+};
+
+///   producer, topic_handle --send--> accumulator --wake--> broker_link (one strand per broker)
+///                                        |                      ^
+///                                        +--attention--> home strand: control task (metadata, producer id)
+///
+/// Shared by the handle, the topic handles and every task that runs. Thread safety: the functions of the first group may be
+/// called from any thread; everything else happens on the home strand.
+class engine final : public link_host,
+                     public attention_listener,
+                     public context_member,
+                     public std::enable_shared_from_this<engine> {
+ public:
+  static std::shared_ptr<engine> make(asio::any_io_executor executor, const config& user, engine_options options);
+  engine(asio::any_io_executor executor, const config& user, engine_options options);
+
+  // --- any thread ----------------------------------------------------------------------------------------------------
+
+  send_outcome send(const record_view& record, topic* to) { return accumulator_.send(record, to, env_->now()); }
+  result<send_outcome> try_send(const record_view& record, topic* to) {
+    return accumulator_.try_send(record, to, env_->now());
+  }
+  /// The topic, known or not; null when the name is not legal.
+  topic* find_topic(std::string_view name);
+  accumulator::outstanding_total outstanding() { return accumulator_.outstanding(); }
+
+  // Each links the waiter, or posts it at once where there is nothing to wait for.
+  void flush(operation_waiter& waiting);
+  void wait_for_space(operation_waiter& waiting, std::size_t bytes);
+  void watch_partitions(topic_waiter& waiting, const std::string& name) { watch_topic(waiting, name, false); }
+  void watch_until_warm(topic_waiter& waiting, const std::string& name) { watch_topic(waiting, name, true); }
+  void close(operation_waiter& waiting, std::chrono::milliseconds timeout);
+  // Each is true when the waiter was still linked: it ends with errc::cancelled.
+  bool cancel_flush(operation_waiter& waiting);
+  bool cancel_space(operation_waiter& waiting);
+  bool cancel_watch(topic_waiter& waiting);
+  bool cancel_close(operation_waiter& waiting);
+
+  /// The handle is gone: nothing is waited for, what is left fails.
+  void abandon();
+  /// How often a timer of this producer has fired.
+  std::uint64_t timer_wake_ups();
+  const operation_home_ptr& home() const noexcept { return operations_; }
+
+  // --- link_host, attention_listener ---------------------------------------------------------------------------------
+  void carry_out(effects& wanted) override;
+  void want_metadata() override;
+  std::optional<producer_identity> identity() const override;
+  void want_identity(std::optional<std::int64_t> used_up) override;
+  drain_conditions conditions() const override;
+  void link_changed() override { attention(); }
+  void link_ended() override;
+  std::shared_ptr<link_host> keep_alive() override;
+  environment& env() noexcept override { return *env_; }
+  const settings& rules() const noexcept override { return settings_; }
+  const version_caps& caps() const noexcept override { return caps_; }
+  bool is_logged(log_level level) const noexcept override { return logger_.enabled(level); }
+  void say(log_level level, std::string line) override;
+  void attention() override;
+
+  void shutdown() noexcept override;
+
+ private:
+  struct topic_watch {
+    topic* of;
+    topic_waiter* waiting;
+    bool warm;
+    bool connecting;
+    clock_time due;
+  };
+
+  // Control task: one connection of its own, so that it never queues behind Produce (guarantee.md, rule 23).
+  void start_control();
+  asio::awaitable<void> run_control();
+  asio::awaitable<bool> reach_somebody();
+  asio::awaitable<void> refresh_metadata();
+  asio::awaitable<void> fetch_identity();
+  std::optional<clock_time> next_control_time() const;
+  void control_failed(error_code why);
+  std::vector<endpoint> candidates() const;
+  messages::metadata_request metadata_request_now() const;
+  clock_duration control_timeout() const;
+  std::string unreachable_text() const;
+
+  // What an answer changes.
+  void apply(const messages::metadata_response& response, clock_time now);
+  void apply_brokers();
+  bool apply_topic(const topic_news& news, clock_time now, effects& out);
+  std::unique_ptr<partition_table> route(topic& of, const topic_state& state);
+  partition_owner& owner_for(std::int32_t leader);
+
+  // The home strand's round: after anything that senders, links or timers have changed.
+  void look_around();
+  void handle_deadlines();
+  void set_home_deadlines();
+  void watch_topic(topic_waiter& waiting, std::string_view name, bool warm);
+  void check_watches(clock_time now);
+  bool is_warm(topic_watch& watch);
+  void complete_watch(const topic_watch& watch, std::optional<error> failure, waiter_list& out);
+
+  // Closing.
+  class drained_waiter;
+  void begin_close(std::chrono::milliseconds timeout);
+  void stop_everything(error_details why);
+  void task_ended();
+
+  const std::shared_ptr<environment> env_;
+  const version_caps caps_;
+  const settings settings_;
+  const logger logger_;
+  const operation_home_ptr operations_;
+  accumulator accumulator_;
+  home_keeper home_;
+  connection control_;
+  event news_;
+  cluster_metadata metadata_;
+  metadata_schedule schedule_;
+  std::map<std::int32_t, std::unique_ptr<broker_link>> links_;  // written under mutex_, on the home strand
+  std::vector<endpoint> bootstrap_;
+
+  // Home strand.
+  std::size_t candidate_ = 0;
+  std::uint32_t control_failures_ = 0;
+  clock_time control_not_before_ = clock_time::min();
+  error_code control_error_{};
+  bool identity_wanted_ = false;
+  std::uint32_t identity_failures_ = 0;
+  clock_time identity_not_before_ = clock_time::min();
+  bool control_started_ = false;
+  bool was_at_once_ = false;
+  bool closing_ = false;
+  bool stopping_ = false;
+  std::size_t tasks_left_ = 0;
+  std::optional<error> close_failure_{};
+  deadline_entry control_due_;
+  deadline_entry parked_due_;
+  deadline_entry watch_due_;
+  deadline_entry close_due_;
+  std::unique_ptr<drained_waiter> drained_;
+
+  // Any thread.
+  std::atomic<bool> attention_pending_{false};
+  std::atomic<bool> metadata_wanted_{false};
+  std::atomic<bool> identity_requested_{false};
+  std::atomic<bool> dead_{false};
+  mutable std::mutex mutex_;
+  std::optional<producer_identity> identity_;
+  std::vector<topic_watch> watches_;
+  waiter_list closers_;
+  bool closed_ = false;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+#if defined(COKAFKA_HEADER_ONLY)
+#include "cokafka/detail/engine/control.ipp"
+#include "cokafka/detail/engine/engine.ipp"
+#include "cokafka/detail/engine/lifecycle.ipp"
+#endif
+
+#endif

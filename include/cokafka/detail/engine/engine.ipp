@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: BSL-1.0
+// Bodies of engine: what links and senders ask of it, and the home strand's round.
+// Layer 6.
+#ifndef COKAFKA_DETAIL_ENGINE_ENGINE_IPP
+#define COKAFKA_DETAIL_ENGINE_ENGINE_IPP
+
+#include "cokafka/detail/engine/engine.hpp"
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <utility>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+// --- link_host -------------------------------------------------------------------------------------------------------
+
+COKAFKA_DECL std::shared_ptr<link_host> engine::keep_alive() {
+  if (dead_.load(std::memory_order_acquire)) return nullptr;
+  return weak_from_this().lock();
+}
+
+COKAFKA_DECL void engine::carry_out(effects& wanted) {
+  if (dead_.load(std::memory_order_acquire)) {
+    destroy_waiters(wanted.answered);
+    destroy_waiters(wanted.ended);
+    return;
+  }
+  post_waiters(wanted.answered);
+  post_waiters(wanted.ended);
+  for (auto& [level, line] : wanted.log) say(level, std::move(line));
+}
+
+COKAFKA_DECL void engine::say(log_level level, std::string line) {
+  if (!logger_.enabled(level)) return;
+  auto alive = keep_alive();
+  if (!alive) return;
+  asio::post(operations_->executor,
+             [this, alive = std::move(alive), level, line = std::move(line)] { logger_.log(level, line); });
+}
+
+COKAFKA_DECL void engine::want_metadata() {
+  if (!metadata_wanted_.exchange(true, std::memory_order_acq_rel)) attention();
+}
+
+COKAFKA_DECL std::optional<producer_identity> engine::identity() const {
+  std::scoped_lock guard(mutex_);
+  return identity_;
+}
+
+COKAFKA_DECL void engine::want_identity(std::optional<std::int64_t> used_up) {
+  const auto have = identity();
+  if (have && (!used_up || *used_up != have->id)) return;
+  if (!identity_requested_.exchange(true, std::memory_order_acq_rel)) attention();
+}
+
+COKAFKA_DECL drain_conditions engine::conditions() const {
+  return {accumulator_.flushes.is_flushing() || accumulator_.is_closed() || accumulator_.memory.is_somebody_waiting()};
+}
+
+COKAFKA_DECL void engine::attention() {
+  if (attention_pending_.exchange(true, std::memory_order_acq_rel)) return;
+  home_.on_strand([this] { look_around(); });
+}
+
+// --- the home strand -------------------------------------------------------------------------------------------------
+
+COKAFKA_DECL void engine::look_around() {
+  attention_pending_.store(false, std::memory_order_release);
+  if (stopping_) return;
+  const clock_time now = env_->now();
+  accumulator_.set_wall_offset(env_->wall_now().time_since_epoch() - now.time_since_epoch());
+  if (metadata_wanted_.exchange(false, std::memory_order_acq_rel)) schedule_.want();
+  if (identity_requested_.load(std::memory_order_acquire)) identity_wanted_ = true;
+  const std::vector<topic*> topics = accumulator_.topics.all();
+  for (topic* each : topics) {
+    if (each->wanted.exchange(false, std::memory_order_acq_rel)) schedule_.want_now();
+  }
+  if (accumulator_.is_partition_missing()) schedule_.want_now();
+  effects out;
+  accumulator_.place_waiting(now, out);
+  carry_out(out);
+  const bool at_once = conditions().at_once;
+  if (at_once && !was_at_once_) {
+    for (auto& [id, link] : links_) link->poke();
+  }
+  was_at_once_ = at_once;
+  check_watches(now);
+  if (!topics.empty()) start_control();
+  news_.set();
+  set_home_deadlines();
+}
+
+COKAFKA_DECL void engine::set_home_deadlines() {
+  deadline_heap& heap = home_.deadlines().heap;
+  const auto follow = [&](deadline_entry& entry, std::optional<clock_time> at) {
+    if (!at) return heap.clear(entry);
+    if (!entry.is_set() || entry.at != *at) heap.set(entry, *at);
+  };
+  const auto control = next_control_time();
+  follow(control_due_, control && *control > env_->now() ? control : std::nullopt);
+  follow(parked_due_, accumulator_.earliest_parked_deadline());
+  std::optional<clock_time> watch;
+  {
+    std::scoped_lock guard(mutex_);
+    for (const auto& each : watches_) watch = std::min(watch.value_or(each.due), each.due);
+  }
+  follow(watch_due_, watch);
+  home_.deadlines().settle();
+}
+
+COKAFKA_DECL void engine::handle_deadlines() {
+  const clock_time now = env_->now();
+  effects out;
+  while (deadline_entry* due = home_.deadlines().heap.pop_due(now)) {
+    if (home_.handle_partition_deadline(*due, now, control_error_, out)) continue;
+    switch (static_cast<deadline_kind>(due->kind)) {
+      case deadline_kind::call_timeout: control_.timed_out(); break;
+      case deadline_kind::parked_expiry: accumulator_.expire(now, unreachable_text(), control_error_, out); break;
+      case deadline_kind::watch_expiry: check_watches(now); break;
+      case deadline_kind::close_timeout: {
+        error_details why;
+        why.code = errc::timed_out;
+        why.message = "the producer was closed before " + std::to_string(outstanding().records) +
+                      " records were acknowledged";
+        close_failure_ = error(why);
+        why.code = errc::closed;
+        why.message = "the producer was closed before the record was acknowledged";
+        stop_everything(std::move(why));
+        break;
+      }
+      default: break;  // the control task looks at the time itself
+    }
+  }
+  carry_out(out);
+  news_.set();
+  if (!stopping_) set_home_deadlines();
+}
+
+// Why there is no metadata, for records that have waited too long; empty while a broker answers.
+COKAFKA_DECL std::string engine::unreachable_text() const {
+  if (!control_error_ || control_.is_open()) return {};
+  std::string text = metadata_.brokers().empty() ? "none of the bootstrap servers " : "none of the brokers ";
+  bool first = true;
+  for (const auto& each : candidates()) {
+    if (!std::exchange(first, false)) text += ", ";
+    text += text_of(each);
+  }
+  return text + " can be reached: " + control_error_.message();
+}
+
+// --- topics that somebody watches ------------------------------------------------------------------------------------
+
+COKAFKA_DECL topic* engine::find_topic(std::string_view name) {
+  return is_valid_topic_name(name) ? &accumulator_.want_topic(name) : nullptr;
+}
+
+COKAFKA_DECL void engine::watch_topic(topic_waiter& waiting, std::string_view name, bool warm) {
+  const auto refuse = [&](errc code) {
+    waiting.failure = error(code);
+    waiter_list now;
+    now.push_back(waiting);
+    post_waiters(now);
+  };
+  if (accumulator_.is_closed()) return refuse(errc::closed);
+  topic* const of = find_topic(name);
+  if (of == nullptr) return refuse(errc::invalid_topic);
+  if (warm && settings_.idempotent) want_identity(std::nullopt);
+  {
+    std::scoped_lock guard(mutex_);
+    watches_.push_back({of, &waiting, warm, false, env_->now() + clock_duration(settings_.user.max_block)});
+  }
+  attention();
+}
+
+COKAFKA_DECL void engine::check_watches(clock_time now) {
+  waiter_list ended;
+  {
+    std::scoped_lock guard(mutex_);
+    std::erase_if(watches_, [&](topic_watch& each) {
+      const broker_errc refused = each.of->refused.load(std::memory_order_relaxed);
+      std::optional<error> failure;
+      if (refused != broker_errc::none) {
+        failure = error(refused);
+      } else if (each.of->table.load(std::memory_order_acquire) != nullptr && (!each.warm || is_warm(each))) {
+        complete_watch(each, std::nullopt, ended);
+        return true;
+      } else if (each.due <= now) {
+        error_details why;
+        why.message = unreachable_text();
+        const broker_errc last = each.of->last_error.load(std::memory_order_relaxed);
+        why.code = !why.message.empty() ? make_error_code(errc::no_brokers)
+                   : last != broker_errc::none ? make_error_code(last)
+                                               : make_error_code(errc::metadata_timed_out);
+        why.cause = control_error_;
+        failure = error(std::move(why));
+      }
+      if (!failure) return false;
+      complete_watch(each, std::move(failure), ended);
+      return true;
+    });
+  }
+  post_waiters(ended);
+}
+
+COKAFKA_DECL void engine::complete_watch(const topic_watch& watch, std::optional<error> failure, waiter_list& out) {
+  watch.waiting->failure = std::move(failure);
+  if (!watch.waiting->failure) watch.waiting->partitions = metadata_.describe(std::string(watch.of->name.str()));
+  out.push_back(*watch.waiting);
+}
+
+// Connected to every leader, and with a producer id where one is needed. Under the mutex.
+COKAFKA_DECL bool engine::is_warm(topic_watch& watch) {
+  const topic_state* const state = metadata_.find(std::string(watch.of->name.str()));
+  bool warm = !settings_.idempotent || identity_.has_value();
+  for (const auto& partition : state->partitions) {
+    const auto found = links_.find(partition.leader);
+    if (found == links_.end()) {
+      warm = false;
+      continue;
+    }
+    if (!watch.connecting) found->second->connect_soon();
+    warm = warm && found->second->is_connected();
+  }
+  watch.connecting = true;
+  return warm;
+}
+
+COKAFKA_DECL bool engine::cancel_watch(topic_waiter& waiting) {
+  std::scoped_lock guard(mutex_);
+  return std::erase_if(watches_, [&](const topic_watch& each) { return each.waiting == &waiting; }) > 0;
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+#endif

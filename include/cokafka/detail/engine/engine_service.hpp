@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: BSL-1.0
+// Knows every engine of an execution context, so that a context that is destroyed first leaves nothing behind.
+// Layer 6.
+#ifndef COKAFKA_DETAIL_ENGINE_ENGINE_SERVICE_HPP
+#define COKAFKA_DETAIL_ENGINE_ENGINE_SERVICE_HPP
+
+#include "cokafka/detail/base/config.hpp"
+
+#include <algorithm>
+#include <boost/asio/execution_context.hpp>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+namespace asio = boost::asio;
+
+/// What the service does to an engine at the end.
+class context_member {
+ public:
+  /// Destroys every stored handler without calling it, and everything that refers to the execution context.
+  virtual void shutdown() noexcept = 0;
+
+ protected:
+  ~context_member() = default;
+};
+
+/// One per execution context, made with the first producer. Without it a stopped io_context would leak: coroutine frames own
+/// deliveries, which are waited for in batches, which the engine owns. Thread safety: shared objects safe.
+class engine_service : public asio::execution_context::service {
+ public:
+  using key_type = engine_service;
+  static inline asio::execution_context::id id;
+
+  explicit engine_service(asio::execution_context& context) : asio::execution_context::service(context) {}
+
+  void add(std::weak_ptr<context_member> added) {
+    std::scoped_lock guard(mutex_);
+    std::erase_if(members_, [](const auto& each) { return each.expired(); });
+    members_.push_back(std::move(added));
+  }
+
+ private:
+  void shutdown() override {
+    std::vector<std::weak_ptr<context_member>> all;
+    {
+      std::scoped_lock guard(mutex_);
+      all.swap(members_);
+    }
+    for (auto& each : all) {
+      if (const auto alive = each.lock()) alive->shutdown();
+    }
+  }
+
+  std::mutex mutex_;
+  std::vector<std::weak_ptr<context_member>> members_;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+#endif

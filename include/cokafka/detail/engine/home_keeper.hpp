@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSL-1.0
+// The home strand as an owner of partitions: those whose leader is not known wait here, and only fall due.
+// Layer 6.
+#ifndef COKAFKA_DETAIL_ENGINE_HOME_KEEPER_HPP
+#define COKAFKA_DETAIL_ENGINE_HOME_KEEPER_HPP
+
+#include "cokafka/detail/base/config.hpp"
+#include "cokafka/detail/io/partition_keeper.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <utility>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// Owned by the engine, whose strand it is.
+class home_keeper final : public partition_keeper {
+ public:
+  home_keeper(link_host& host, asio::any_io_executor strand) : partition_keeper(host, std::move(strand)) {}
+
+  using partition_keeper::carry_out;
+  using partition_keeper::fail_partitions;
+  using partition_keeper::handle_partition_deadline;
+  using partition_keeper::on_strand;
+
+  deadline_timer& deadlines() noexcept { return deadlines_; }
+  const asio::any_io_executor& strand() const noexcept { return strand_; }
+
+  void shutdown() noexcept {
+    deadlines_.stop();
+    strand_ = asio::any_io_executor();
+  }
+
+ private:
+  // Records for a partition without a leader: the next metadata may name one.
+  void news() override {
+    if (queue_.has_work()) host_.want_metadata();
+  }
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+#endif

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: BSL-1.0
+// Bodies of engine: its beginning, flush, close, and its three ends (closed, abandoned, execution context destroyed).
+// Layer 6.
+#ifndef COKAFKA_DETAIL_ENGINE_LIFECYCLE_IPP
+#define COKAFKA_DETAIL_ENGINE_LIFECYCLE_IPP
+
+#include "cokafka/detail/engine/engine.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <boost/asio/post.hpp>
+#include <boost/asio/query.hpp>
+#include <boost/asio/strand.hpp>
+#include <utility>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+// The flush that close() waits for: it ends on the home strand instead of in a user's handler.
+class engine::drained_waiter final : public operation_waiter {
+ public:
+  explicit drained_waiter(engine& of) : of_(of) {}
+  void deliver() override {
+    error_details none_left;
+    none_left.code = errc::closed;
+    of_.stop_everything(std::move(none_left));
+  }
+  void destroy() noexcept override {}
+  bool runs_with(const waiter&) const noexcept override { return false; }
+  void post(waiter_list&& run) override {
+    of_.home_.on_strand([run = waiter_run(std::move(run))]() mutable { run(); });
+  }
+
+ private:
+  engine& of_;
+};
+
+COKAFKA_DECL std::shared_ptr<engine> engine::make(asio::any_io_executor executor, const config& user,
+                                                  engine_options options) {
+  if (auto valid = user.validate(); !valid) throw config_error(valid.error());
+  auto made = std::make_shared<engine>(executor, user, std::move(options));
+  asio::use_service<engine_service>(asio::query(executor, asio::execution::context)).add(made);
+  made->home_.deadlines().start(made, [raw = made.get()] { raw->handle_deadlines(); });
+  for (const std::string& each : user.warnings()) made->say(log_level::warning, each);
+  return made;
+}
+
+namespace engine_start {
+
+inline std::string client_id_for(const config& user) {
+  static std::atomic<std::uint64_t> producers{0};
+  return user.client_id.empty() ? "producer-" + std::to_string(++producers) : user.client_id;
+}
+
+}  // namespace engine_start
+
+COKAFKA_DECL engine::engine(asio::any_io_executor executor, const config& user, engine_options options)
+    : env_(options.env ? std::move(options.env) : system_environment()),
+      caps_(std::move(options.caps)),
+      settings_(user, engine_start::client_id_for(user)),
+      logger_(user.log_level, user.log_sink),
+      operations_(new operation_home(executor)),
+      accumulator_(settings_, *this, env_->random()),
+      home_(*this, asio::make_strand(executor)),
+      control_(*env_, home_.strand(), settings_, home_.deadlines(), caps_),
+      schedule_({user.effective_retry_backoff(), user.retry_backoff_max}, user.metadata_max_age),
+      control_due_(static_cast<int>(deadline_kind::metadata_refresh), this),
+      parked_due_(static_cast<int>(deadline_kind::parked_expiry), this),
+      watch_due_(static_cast<int>(deadline_kind::watch_expiry), this),
+      close_due_(static_cast<int>(deadline_kind::close_timeout), this),
+      drained_(std::make_unique<drained_waiter>(*this)) {
+  bootstrap_ = parse_host_ports(user.bootstrap_servers).servers;
+  accumulator_.set_wall_offset(env_->wall_now().time_since_epoch() - env_->now().time_since_epoch());
+}
+
+COKAFKA_DECL std::uint64_t engine::timer_wake_ups() {
+  std::scoped_lock guard(mutex_);
+  std::uint64_t all = home_.timer_wake_ups();
+  for (const auto& [id, link] : links_) all += link->timer_wake_ups();
+  return all;
+}
+
+// --- flush and space -------------------------------------------------------------------------------------------------
+
+COKAFKA_DECL void engine::flush(operation_waiter& waiting) {
+  if (accumulator_.flushes.begin(waiting)) return attention();
+  waiter_list now;
+  now.push_back(waiting);
+  post_waiters(now);
+}
+
+COKAFKA_DECL bool engine::cancel_flush(operation_waiter& waiting) { return accumulator_.flushes.cancel(waiting); }
+
+COKAFKA_DECL void engine::wait_for_space(operation_waiter& waiting, std::size_t bytes) {
+  if (accumulator_.wait_for_space(waiting, bytes, env_->now())) return;
+  waiter_list now;
+  now.push_back(waiting);
+  post_waiters(now);
+}
+
+COKAFKA_DECL bool engine::cancel_space(operation_waiter& waiting) { return accumulator_.cancel_space(waiting); }
+
+// --- close -----------------------------------------------------------------------------------------------------------
+
+COKAFKA_DECL void engine::close(operation_waiter& waiting, std::chrono::milliseconds timeout) {
+  accumulator_.close();
+  {
+    std::scoped_lock guard(mutex_);
+    if (!closed_) {
+      closers_.push_back(waiting);
+      home_.on_strand([this, timeout] { begin_close(timeout); });
+      return;
+    }
+  }
+  waiter_list now;
+  now.push_back(waiting);
+  post_waiters(now);
+}
+
+// Cancelling close() stops waiting; the producer closes all the same.
+COKAFKA_DECL bool engine::cancel_close(operation_waiter& waiting) {
+  std::scoped_lock guard(mutex_);
+  const auto found = std::find_if(closers_.begin(), closers_.end(), [&](waiter& each) { return &each == &waiting; });
+  if (found == closers_.end()) return false;
+  closers_.erase(found);
+  return true;
+}
+
+COKAFKA_DECL void engine::begin_close(std::chrono::milliseconds timeout) {
+  if (stopping_) return;
+  const clock_time due = env_->now() + std::max(clock_duration::zero(), clock_duration(timeout));
+  if (!close_due_.is_set() || due < close_due_.at) home_.deadlines().heap.set(close_due_, due);
+  home_.deadlines().update();
+  if (std::exchange(closing_, true)) return;
+  look_around();
+  if (!accumulator_.flushes.begin(*drained_)) drained_->deliver();
+}
+
+COKAFKA_DECL void engine::abandon() {
+  accumulator_.close();
+  if (const auto left = accumulator_.outstanding(); left.records > 0 && !dead_.load(std::memory_order_acquire)) {
+    // On the thread of the destructor: there may be no other chance to say it.
+    logger_.log(log_level::warning, "producer destroyed with " + std::to_string(left.records) +
+                                        " records not acknowledged: await close() to have them delivered");
+  }
+  home_.on_strand([this] {
+    error_details why;
+    why.code = errc::closed;
+    why.message = "the producer was destroyed before the record was acknowledged";
+    stop_everything(std::move(why));
+  });
+}
+
+// Nothing more is sent. Every task ends; each link fails what its partitions hold when its tasks have ended.
+COKAFKA_DECL void engine::stop_everything(error_details why) {
+  if (std::exchange(stopping_, true)) return;
+  accumulator_.close();
+  const clock_time now = env_->now();
+  effects out;
+  accumulator_.fail_parked(why, now, out);
+  carry_out(out);
+  waiter_list watching;
+  {
+    std::scoped_lock guard(mutex_);
+    for (auto& each : watches_) complete_watch(each, error(errc::closed), watching);
+    watches_.clear();
+  }
+  post_waiters(watching);
+  home_.fail_partitions(why);
+  tasks_left_ = links_.size() + (control_started_ ? 1 : 0) + 1;
+  for (auto& [id, link] : links_) link->stop(why);
+  control_.close();
+  home_.deadlines().stop();
+  news_.set();
+  task_ended();
+}
+
+COKAFKA_DECL void engine::link_ended() {
+  home_.on_strand([this] { task_ended(); });
+}
+
+COKAFKA_DECL void engine::task_ended() {
+  if (tasks_left_ == 0 || --tasks_left_ > 0) return;
+  waiter_list done = accumulator_.flushes.abandon();
+  {
+    std::scoped_lock guard(mutex_);
+    closed_ = true;
+    for (auto& each : closers_) static_cast<operation_waiter&>(each).failure = close_failure_;
+    done.splice(done.end(), closers_);
+  }
+  if (drained_->is_linked()) done.erase(waiter_list::s_iterator_to(*drained_));
+  post_waiters(done);
+}
+
+// --- the execution context is being destroyed ------------------------------------------------------------------------
+
+COKAFKA_DECL void engine::shutdown() noexcept {
+  if (dead_.exchange(true)) return;
+  accumulator_.close();
+  stopping_ = true;
+  waiter_list all;
+  accumulator_.abandon(all);
+  for (topic* each : accumulator_.topics.all()) {
+    for (const auto& partition : each->partitions()) partition->abandon(all);
+  }
+  waiter_list flushing = accumulator_.flushes.abandon();
+  all.splice(all.end(), flushing);
+  {
+    std::scoped_lock guard(mutex_);
+    for (auto& each : watches_) all.push_back(*each.waiting);
+    watches_.clear();
+    all.splice(all.end(), closers_);
+  }
+  destroy_waiters(all);
+  for (auto& [id, link] : links_) link->shutdown();
+  control_.shutdown();
+  home_.shutdown();
+  news_.drop();
+  operations_->executor = asio::any_io_executor();
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+#endif

@@ -1,0 +1,10345 @@
+// SPDX-License-Identifier: BSL-1.0
+// All of cokafka, a Kafka producer on Boost.Asio, in one header.
+// Made by tools/amalgamate; change the files in include/ instead.
+#ifndef COKAFKA_SINGLE_HPP
+#define COKAFKA_SINGLE_HPP
+
+// ---- cokafka/detail/base/config.hpp
+
+// Features are off unless defined as 1; none of them changes the layout of a class.
+#ifndef COKAFKA_WITH_ZSTD
+#define COKAFKA_WITH_ZSTD 0
+#endif
+#ifndef COKAFKA_WITH_LZ4
+#define COKAFKA_WITH_LZ4 0
+#endif
+#ifndef COKAFKA_WITH_SNAPPY
+#define COKAFKA_WITH_SNAPPY 0
+#endif
+#ifndef COKAFKA_WITH_ZLIB
+#define COKAFKA_WITH_ZLIB 0
+#endif
+#ifndef COKAFKA_WITH_TLS
+#define COKAFKA_WITH_TLS 0
+#endif
+
+// COKAFKA_SEPARATE_COMPILATION: declarations only; exactly one translation unit of the program includes cokafka/src.hpp
+// (or defines COKAFKA_SOURCE before it includes the single header). Without it every non-template body is inline.
+#if defined(COKAFKA_SEPARATE_COMPILATION)
+#define COKAFKA_DECL
+#define COKAFKA_ABI_MODE c
+#else
+#define COKAFKA_HEADER_ONLY 1
+#define COKAFKA_DECL inline
+#define COKAFKA_ABI_MODE h
+#endif
+
+// The name of the inline namespace spells mode and features, so that translation units that disagree fail to link
+// instead of breaking the one-definition rule in silence.
+#define COKAFKA_ABI_JOIN_(mode, zstd, lz4, snappy, zlib, tls) v0_##mode##_##zstd##lz4##snappy##zlib##tls
+#define COKAFKA_ABI_JOIN(mode, zstd, lz4, snappy, zlib, tls) COKAFKA_ABI_JOIN_(mode, zstd, lz4, snappy, zlib, tls)
+#define COKAFKA_ABI                                                                                               \
+  COKAFKA_ABI_JOIN(COKAFKA_ABI_MODE, COKAFKA_WITH_ZSTD, COKAFKA_WITH_LZ4, COKAFKA_WITH_SNAPPY, COKAFKA_WITH_ZLIB, \
+                   COKAFKA_WITH_TLS)
+
+// ---- cokafka/bytes_view.hpp
+
+#include <concepts>
+#include <cstddef>
+#include <ranges>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+namespace cokafka::inline COKAFKA_ABI {
+
+/// A type whose objects are bytes.
+template <class T>
+concept byte_like =
+    sizeof(T) == 1 && (std::same_as<T, char> || std::same_as<T, unsigned char> || std::same_as<T, signed char> ||
+                       std::same_as<T, std::byte> || std::same_as<T, char8_t>);
+
+namespace detail {
+
+template <class R>
+using range_byte_t = std::remove_cv_t<std::ranges::range_value_t<R>>;
+
+// Arrays of characters have overloads of their own: a literal ends before its terminator, a buffer does not say where.
+template <class R>
+concept character_array = std::is_array_v<std::remove_reference_t<R>> &&
+                          (std::same_as<range_byte_t<R>, char> || std::same_as<range_byte_t<R>, char8_t>);
+
+template <class R>
+concept byte_range = std::ranges::contiguous_range<R> && std::ranges::sized_range<R> && byte_like<range_byte_t<R>> &&
+                     !character_array<R>;
+
+}  // namespace detail
+
+/// Bytes that somebody else owns: a pointer and a length, nothing is copied and nothing is converted.
+///
+/// Made implicitly from a string, a string_view, a vector or a span of bytes and a string literal (embedded NULs are
+/// kept). Kafka's null is not an empty view: say `std::nullopt`. A `char` buffer must be said as a string_view or a
+/// span, because its length is not the length of its contents.
+///
+/// Lifetime: valid as long as the bytes are; `producer::send` needs them during the call only.
+/// Thread safety: distinct objects safe; shared objects safe for reading.
+class bytes_view {
+ public:
+  constexpr bytes_view() noexcept = default;
+  bytes_view(const void* data, std::size_t size) noexcept : data_(static_cast<const char*>(data)), size_(size) {}
+
+  /// A tombstone is `std::nullopt`.
+  bytes_view(std::nullptr_t) = delete;
+
+  /// A C string, up to its terminator.
+  template <class P>
+    requires std::same_as<P, const char*> || std::same_as<P, char*>
+  constexpr bytes_view(const P& text) : data_(text), size_(std::char_traits<char>::length(text)) {}
+
+  /// A literal: "a\0b" is three bytes.
+  template <std::size_t N>
+  constexpr bytes_view(const char (&text)[N]) noexcept : data_(text), size_(text[N - 1] == '\0' ? N - 1 : N) {}
+
+  /// A buffer: say which part of it, by a string_view or a span.
+  template <std::size_t N>
+  bytes_view(char (&)[N]) = delete;
+
+  /// Any contiguous range of bytes.
+  template <class R>
+    requires detail::byte_range<R> && (!std::same_as<std::remove_cvref_t<R>, bytes_view>)
+  constexpr bytes_view(R&& range) noexcept
+      : data_(pointer(std::ranges::data(range))), size_(std::ranges::size(range)) {}
+
+  constexpr const char* data() const noexcept { return data_; }
+  constexpr std::size_t size() const noexcept { return size_; }
+  constexpr bool empty() const noexcept { return size_ == 0; }
+  constexpr std::string_view str() const noexcept { return {data_, size_}; }
+
+  friend constexpr bool operator==(bytes_view left, bytes_view right) noexcept { return left.str() == right.str(); }
+
+ private:
+  template <class Byte>
+  static constexpr const char* pointer(const Byte* bytes) noexcept {
+    if constexpr (std::same_as<Byte, char>) {
+      return bytes;  // stays usable in constant expressions
+    } else {
+      return reinterpret_cast<const char*>(bytes);
+    }
+  }
+
+  const char* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI
+
+// ---- cokafka/logger.hpp
+
+#include <functional>
+#include <utility>
+
+namespace cokafka::inline COKAFKA_ABI {
+
+/// How grave a line is. As a threshold: lines of this level and graver ones are given to the sink.
+enum class log_level { trace, debug, info, warning, error, off };
+
+/// "trace", "debug", "info", "warning", "error" or "off".
+constexpr std::string_view to_string(log_level level) noexcept {
+  switch (level) {
+    case log_level::trace: return "trace";
+    case log_level::debug: return "debug";
+    case log_level::info: return "info";
+    case log_level::warning: return "warning";
+    case log_level::error: return "error";
+    case log_level::off: return "off";
+  }
+  return "unknown";
+}
+
+/// Takes one line, without a line end. The text is valid during the call only. May be called from several threads at
+/// once; never under a lock of the library. What it throws is swallowed.
+using log_sink = std::function<void(log_level, std::string_view)>;
+
+/// A threshold and a sink. Thread safety: shared objects safe for `enabled` and `log`.
+class logger {
+ public:
+  /// Silent.
+  logger() = default;
+  logger(log_level threshold, log_sink sink) : threshold_(threshold), sink_(std::move(sink)) {}
+
+  /// Whether a line of this level would be seen: ask before building an expensive text.
+  bool enabled(log_level level) const noexcept { return sink_ && level >= threshold_ && level != log_level::off; }
+
+  void log(log_level level, std::string_view message) const noexcept {
+    if (!enabled(level)) return;
+    try {
+      sink_(level, message);
+    } catch (...) {
+      // A sink that fails must not take a delivery with it, and there is nowhere left to say so.
+    }
+  }
+
+ private:
+  log_level threshold_ = log_level::off;
+  log_sink sink_;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI
+
+// ---- cokafka/detail/base/error_class.hpp
+
+#include <cstdint>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// What to do about a code. Bits; `nothing` means that the operation fails and the producer goes on.
+enum class error_class : std::uint8_t {
+  nothing = 0,
+  retriable = 1,  ///< the same request may succeed later
+  refreshes = 2,  ///< what we know of the cluster is out of date
+  abortable = 4,  ///< a transaction that met it can only be aborted
+  fatal = 8       ///< this producer cannot go on
+};
+
+constexpr error_class operator|(error_class left, error_class right) noexcept {
+  return static_cast<error_class>(static_cast<unsigned>(left) | static_cast<unsigned>(right));
+}
+
+constexpr bool has(error_class set, error_class wanted) noexcept {
+  return (static_cast<unsigned>(set) & static_cast<unsigned>(wanted)) != 0;
+}
+
+/// What a code in the answer to a Produce request proves. Brokers answer most codes before or after the local append
+/// alike, so that only a closed list is proof.
+enum class append_proof : std::uint8_t {
+  unknown,   ///< may have been appended
+  rejected,  ///< refused before the append, whenever it is said
+  only,      ///< refused before the append, but an earlier attempt may have been appended
+  appended   ///< the batch is in the log
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/fate.hpp
+
+namespace cokafka::inline COKAFKA_ABI {
+
+/// What is known of a failed record, over all its attempts.
+enum class fate {
+  not_written,    ///< proven: it is not in the log and will not get there; sending it again makes no duplicate
+  maybe_written,  ///< not known: it may be in the log now or appear there later
+  written         ///< the broker confirmed it; something else failed
+};
+
+/// "not_written", "maybe_written" or "written".
+constexpr std::string_view to_string(fate value) noexcept {
+  switch (value) {
+    case fate::not_written: return "not_written";
+    case fate::maybe_written: return "maybe_written";
+    case fate::written: return "written";
+  }
+  return "unknown";
+}
+
+/// The fate of a record with one attempt of each: certainty is lost by the worst attempt and never comes back.
+constexpr fate worst(fate left, fate right) noexcept {
+  if (left == right) return left;
+  if (left == fate::written || right == fate::written) return fate::written;
+  return fate::maybe_written;
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI
+
+// ---- cokafka/detail/base/broker_errors.hpp
+
+#include <iterator>
+
+// Code, Kafka's name, class, what it proves in a Produce answer, meaning. The codes are dense, so that the row of a
+// code is found by its value. `refresh` is retriable as well.
+// clang-format off
+#define COKAFKA_BROKER_ERRORS(X) \
+  X(-1, unknown_server_error, nothing, unknown, "the broker failed in a way it has no code for")                       \
+  X(0, none, nothing, appended, "no error")                                                                            \
+  X(1, offset_out_of_range, nothing, unknown, "the offset is outside the partition's log")                             \
+  X(2, corrupt_message, retriable, unknown, "the record batch did not pass its checksum or its format check")          \
+  X(3, unknown_topic_or_partition, refresh, unknown, "the broker does not host this topic or partition")               \
+  X(4, invalid_fetch_size, nothing, unknown, "the fetch size is not valid")                                            \
+  X(5, leader_not_available, refresh, unknown, "the partition has no leader at the moment")                            \
+  X(6, not_leader_or_follower, refresh, unknown, "the broker is neither leader nor follower of the partition")         \
+  X(7, request_timed_out, retriable, unknown, "the broker did not finish in the time the request allowed")             \
+  X(8, broker_not_available, nothing, unknown, "the broker is not available")                                          \
+  X(9, replica_not_available, refresh, unknown, "the replica is not available on the broker")                          \
+  X(10, message_too_large, nothing, rejected, "the batch is larger than the topic's max.message.bytes")                \
+  X(11, stale_controller_epoch, nothing, unknown, "the controller epoch is out of date")                               \
+  X(12, offset_metadata_too_large, nothing, unknown, "the metadata of an offset commit is too large")                  \
+  X(13, network_exception, refresh, unknown, "the connection was lost before an answer came")                          \
+  X(14, coordinator_load_in_progress, retriable, unknown, "the coordinator is still loading its state")                \
+  X(15, coordinator_not_available, retriable, unknown, "there is no coordinator at the moment")                        \
+  X(16, not_coordinator, retriable, unknown, "the broker is not the coordinator")                                      \
+  X(17, invalid_topic_exception, nothing, rejected, "the topic's name is not valid, or writing to it is not allowed")  \
+  X(18, record_list_too_large, nothing, rejected, "the batch is larger than a segment of the log")                     \
+  X(19, not_enough_replicas, retriable, rejected, "fewer replicas are in sync than min.insync.replicas")               \
+  X(20, not_enough_replicas_after_append, retriable, unknown, "written, but to too few in-sync replicas")              \
+  X(21, invalid_required_acks, nothing, rejected, "the broker does not accept this value of acks")                     \
+  X(22, illegal_generation, abortable, unknown, "the consumer group's generation is out of date")                      \
+  X(23, inconsistent_group_protocol, nothing, unknown, "the member's protocols do not match those of its group")       \
+  X(24, invalid_group_id, nothing, unknown, "the group id is not valid")                                               \
+  X(25, unknown_member_id, abortable, unknown, "the coordinator does not know this group member")                      \
+  X(26, invalid_session_timeout, nothing, unknown, "the session timeout is outside the broker's limits")               \
+  X(27, rebalance_in_progress, nothing, unknown, "the group is rebalancing")                                           \
+  X(28, invalid_commit_offset_size, nothing, unknown, "the offset commit is too large")                                \
+  X(29, topic_authorization_failed, abortable, rejected, "not authorized to access the topic")                         \
+  X(30, group_authorization_failed, abortable, unknown, "not authorized to access the group")                          \
+  X(31, cluster_authorization_failed, fatal, rejected, "not authorized to use the cluster this way")                   \
+  X(32, invalid_timestamp, nothing, rejected, "a record's timestamp is outside the range the topic accepts")           \
+  X(33, unsupported_sasl_mechanism, nothing, unknown, "the broker does not offer this SASL mechanism")                 \
+  X(34, illegal_sasl_state, nothing, unknown, "the request does not fit the state of the SASL exchange")               \
+  X(35, unsupported_version, fatal, unknown, "the broker does not support this version of the request")                \
+  X(36, topic_already_exists, nothing, unknown, "the topic exists already")                                            \
+  X(37, invalid_partitions, nothing, unknown, "the number of partitions is not valid")                                 \
+  X(38, invalid_replication_factor, nothing, unknown, "the replication factor is not valid")                           \
+  X(39, invalid_replica_assignment, nothing, unknown, "the replica assignment is not valid")                           \
+  X(40, invalid_config, nothing, unknown, "the configuration is not valid")                                            \
+  X(41, not_controller, retriable, unknown, "the broker is not the controller")                                        \
+  X(42, invalid_request, nothing, rejected, "the broker found the request malformed or inconsistent")                  \
+  X(43, unsupported_for_message_format, nothing, unknown, "the topic's message format does not support this")          \
+  X(44, policy_violation, nothing, rejected, "the request breaks a policy of the cluster")                             \
+  X(45, out_of_order_sequence_number, abortable, only, "the sequence does not follow the last one the broker has")     \
+  X(46, duplicate_sequence_number, nothing, appended, "the broker has this batch already")                             \
+  X(47, invalid_producer_epoch, abortable, rejected, "the producer's epoch is older than the one the broker knows")    \
+  X(48, invalid_txn_state, abortable, unknown, "the transaction's state does not allow this")                          \
+  X(49, invalid_producer_id_mapping, fatal, unknown, "the producer id does not belong to this transactional id")       \
+  X(50, invalid_transaction_timeout, fatal, unknown, "the transaction timeout is larger than the broker allows")       \
+  X(51, concurrent_transactions, retriable, unknown, "the previous transaction is still being completed")              \
+  X(52, transaction_coordinator_fenced, nothing, unknown, "the transaction coordinator has been replaced")             \
+  X(53, transactional_id_authorization_failed, fatal, unknown, "not authorized to use the transactional id")           \
+  X(54, security_disabled, nothing, unknown, "security features are switched off on the broker")                       \
+  X(55, operation_not_attempted, abortable, unknown, "not attempted, because another part of the request failed")      \
+  X(56, kafka_storage_error, refresh, unknown, "the broker's disk failed")                                             \
+  X(57, log_dir_not_found, nothing, unknown, "the log directory does not exist on the broker")                         \
+  X(58, sasl_authentication_failed, nothing, unknown, "SASL authentication failed")                                    \
+  X(59, unknown_producer_id, abortable, unknown, "the broker has no state for this producer id")                       \
+  X(60, reassignment_in_progress, nothing, unknown, "a partition reassignment is in progress")                         \
+  X(61, delegation_token_auth_disabled, nothing, unknown, "delegation tokens are switched off")                        \
+  X(62, delegation_token_not_found, nothing, unknown, "the delegation token does not exist")                           \
+  X(63, delegation_token_owner_mismatch, nothing, unknown, "the delegation token belongs to somebody else")            \
+  X(64, delegation_token_request_not_allowed, nothing, unknown, "no token requests on this connection")                \
+  X(65, delegation_token_authorization_failed, nothing, unknown, "not authorized to use the token")                    \
+  X(66, delegation_token_expired, nothing, unknown, "the delegation token has expired")                                \
+  X(67, invalid_principal_type, nothing, unknown, "the principal type is not supported")                               \
+  X(68, non_empty_group, nothing, unknown, "the group is not empty")                                                   \
+  X(69, group_id_not_found, abortable, unknown, "the group does not exist")                                            \
+  X(70, fetch_session_id_not_found, retriable, unknown, "the fetch session does not exist")                            \
+  X(71, invalid_fetch_session_epoch, retriable, unknown, "the fetch session's epoch is not valid")                     \
+  X(72, listener_not_found, refresh, unknown, "the leader has no listener of the kind this connection uses")           \
+  X(73, topic_deletion_disabled, nothing, unknown, "topic deletion is switched off")                                   \
+  X(74, fenced_leader_epoch, refresh, unknown, "the leader epoch in the request is older than the broker's")           \
+  X(75, unknown_leader_epoch, retriable, unknown, "the leader epoch in the request is newer than the broker's")        \
+  X(76, unsupported_compression_type, nothing, rejected, "the broker does not accept this compression here")           \
+  X(77, stale_broker_epoch, nothing, unknown, "the broker epoch is out of date")                                       \
+  X(78, offset_not_available, retriable, unknown, "the leader's high watermark has not caught up yet")                 \
+  X(79, member_id_required, nothing, unknown, "the group member needs an id before it can join")                       \
+  X(80, preferred_leader_not_available, refresh, unknown, "the preferred leader is not available")                     \
+  X(81, group_max_size_reached, nothing, unknown, "the group is full")                                                 \
+  X(82, fenced_instance_id, abortable, unknown, "another member uses this group.instance.id")                          \
+  X(83, eligible_leaders_not_available, refresh, unknown, "no broker is eligible to lead the partition")               \
+  X(84, election_not_needed, refresh, unknown, "the partition needs no election")                                      \
+  X(85, no_reassignment_in_progress, nothing, unknown, "no partition reassignment is in progress")                     \
+  X(86, group_subscribed_to_topic, nothing, unknown, "the group is subscribed to the topic")                           \
+  X(87, invalid_record, nothing, rejected, "a record breaks a rule of its topic")                                      \
+  X(88, unstable_offset_commit, retriable, unknown, "there are offsets whose transaction is not finished")             \
+  X(89, throttling_quota_exceeded, retriable, unknown, "a quota has been exceeded")                                    \
+  X(90, producer_fenced, fatal, unknown, "a newer producer uses this transactional id")                                \
+  X(91, resource_not_found, nothing, unknown, "the resource does not exist")                                           \
+  X(92, duplicate_resource, nothing, unknown, "the resource exists already")                                           \
+  X(93, unacceptable_credential, nothing, unknown, "the credential does not meet the requirements")                    \
+  X(94, inconsistent_voter_set, nothing, unknown, "the sets of voters differ")                                         \
+  X(95, invalid_update_version, nothing, unknown, "the version of the update is not valid")                            \
+  X(96, feature_update_failed, nothing, unknown, "the feature could not be updated")                                   \
+  X(97, principal_deserialization_failure, nothing, unknown, "the principal of a forwarded request could not be read") \
+  X(98, snapshot_not_found, nothing, unknown, "the snapshot does not exist")                                           \
+  X(99, position_out_of_range, nothing, unknown, "the position is outside the snapshot")                               \
+  X(100, unknown_topic_id, refresh, rejected, "the broker does not know this topic id")                                \
+  X(101, duplicate_broker_registration, nothing, unknown, "the broker id is registered already")                       \
+  X(102, broker_id_not_registered, nothing, unknown, "the broker id is not registered")                                \
+  X(103, inconsistent_topic_id, refresh, unknown, "the topic id in the log does not match the request's")              \
+  X(104, inconsistent_cluster_id, nothing, unknown, "the cluster id does not match")                                   \
+  X(105, transactional_id_not_found, nothing, unknown, "the transactional id does not exist")                          \
+  X(106, fetch_session_topic_id_error, retriable, unknown, "the fetch session mixes topic ids and names")              \
+  X(107, ineligible_replica, nothing, unknown, "the replica may not join the in-sync replicas")                        \
+  X(108, new_leader_elected, nothing, unknown, "the partition has a new leader")                                       \
+  X(109, offset_moved_to_tiered_storage, nothing, unknown, "the offset has moved to tiered storage")                   \
+  X(110, fenced_member_epoch, nothing, unknown, "the group member's epoch is fenced")                                  \
+  X(111, unreleased_instance_id, nothing, unknown, "another member still holds the instance id")                       \
+  X(112, unsupported_assignor, nothing, unknown, "the group's assignor is not supported")                              \
+  X(113, stale_member_epoch, abortable, unknown, "the group member's epoch is out of date")                            \
+  X(114, mismatched_endpoint_type, nothing, unknown, "the request went to the wrong kind of endpoint")                 \
+  X(115, unsupported_endpoint_type, nothing, unknown, "this kind of endpoint is not supported")                        \
+  X(116, unknown_controller_id, nothing, unknown, "the controller id is not known")                                    \
+  X(117, unknown_subscription_id, nothing, unknown, "the telemetry subscription is not known")                         \
+  X(118, telemetry_too_large, nothing, unknown, "the telemetry is larger than the broker accepts")                     \
+  X(119, invalid_registration, nothing, unknown, "the registration of the controller is not valid")                    \
+  X(120, transaction_abortable, abortable, unknown, "the transaction met an error; abort it and begin another")        \
+  X(121, invalid_record_state, nothing, unknown, "the record's state does not allow this")                             \
+  X(122, share_session_not_found, retriable, unknown, "the share session does not exist")                              \
+  X(123, invalid_share_session_epoch, retriable, unknown, "the share session's epoch is not valid")                    \
+  X(124, fenced_state_epoch, nothing, unknown, "the share coordinator has fenced the state epoch")                     \
+  X(125, invalid_voter_key, nothing, unknown, "the voter key does not match the replica's")                            \
+  X(126, duplicate_voter, nothing, unknown, "the voter exists already")                                                \
+  X(127, voter_not_found, nothing, unknown, "the voter does not exist")                                                \
+  X(128, invalid_regular_expression, nothing, unknown, "the regular expression is not valid")                          \
+  X(129, rebootstrap_required, nothing, unknown, "the client must start again from its bootstrap servers")             \
+  X(130, streams_invalid_topology, nothing, unknown, "the streams topology is not valid")                              \
+  X(131, streams_invalid_topology_epoch, nothing, unknown, "the streams topology's epoch is not valid")                \
+  X(132, streams_topology_fenced, nothing, unknown, "the streams topology is out of date")                             \
+  X(133, share_session_limit_reached, retriable, unknown, "there is no room for another share session")                \
+  X(134, group_deletion_failed, nothing, unknown, "the group could not be deleted")                                    \
+  X(135, streams_topology_description_update_failed, nothing, unknown, "the topology description was not updated")     \
+  X(136, controller_id_not_registered, nothing, unknown, "the controller id is not registered")
+// clang-format on
+
+namespace cokafka::inline COKAFKA_ABI {
+
+/// The error codes of Kafka's protocol, verbatim, under Kafka's own names. The category of their error_code is "kafka".
+/// A broker may be newer than this list: a value without a name is possible.
+enum class broker_errc : int {
+#define COKAFKA_ENUMERATOR(code, name, kind, proof, meaning) name = code,
+  COKAFKA_BROKER_ERRORS(COKAFKA_ENUMERATOR)
+#undef COKAFKA_ENUMERATOR
+};
+
+namespace detail {
+
+/// One row of the table.
+struct broker_error_row {
+  broker_errc code;
+  std::string_view name;
+  error_class kind;
+  append_proof proof;
+  std::string_view meaning;
+};
+
+/// The words of the table's third column.
+struct broker_error_kinds {
+  static constexpr error_class nothing = error_class::nothing;
+  static constexpr error_class retriable = error_class::retriable;
+  static constexpr error_class refresh = error_class::retriable | error_class::refreshes;
+  static constexpr error_class abortable = error_class::abortable;
+  static constexpr error_class fatal = error_class::fatal;
+};
+
+inline constexpr broker_error_row broker_error_table[] = {
+#define COKAFKA_ROW(code, name, kind, proof, meaning) \
+  {broker_errc::name, #name, broker_error_kinds::kind, append_proof::proof, meaning},
+    COKAFKA_BROKER_ERRORS(COKAFKA_ROW)
+#undef COKAFKA_ROW
+};
+
+inline constexpr int first_broker_error = static_cast<int>(broker_error_table[0].code);
+
+/// The row of a code; null for a code that is newer than the table.
+constexpr const broker_error_row* find_broker_error(broker_errc code) noexcept {
+  const auto index = static_cast<std::int64_t>(code) - first_broker_error;
+  if (index < 0 || index >= static_cast<std::int64_t>(std::size(broker_error_table))) return nullptr;
+  return &broker_error_table[static_cast<std::size_t>(index)];
+}
+
+/// The class of a code; a code without a name fails the operation and nothing else.
+constexpr error_class classify(broker_errc code) noexcept {
+  const broker_error_row* row = find_broker_error(code);
+  return row ? row->kind : error_class::nothing;
+}
+
+/// What a code in a Produce answer says of the attempt it answers; the ledger combines attempts. `only_attempt`: no
+/// other attempt of this batch was ever written to a socket.
+constexpr fate fate_of_answer(broker_errc code, bool only_attempt) noexcept {
+  const broker_error_row* row = find_broker_error(code);
+  if (!row) return fate::maybe_written;
+  switch (row->proof) {
+    case append_proof::rejected: return fate::not_written;
+    case append_proof::only: return only_attempt ? fate::not_written : fate::maybe_written;
+    case append_proof::appended: return fate::written;
+    case append_proof::unknown: break;
+  }
+  return fate::maybe_written;
+}
+
+}  // namespace detail
+
+/// Kafka's name in lower case, "not_leader_or_follower"; "unknown" for a code without a name.
+constexpr std::string_view to_string(broker_errc code) noexcept {
+  const detail::broker_error_row* row = detail::find_broker_error(code);
+  return row ? row->name : std::string_view("unknown");
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI
+
+#undef COKAFKA_BROKER_ERRORS
+
+// ---- cokafka/detail/base/client_errors.hpp
+
+// Number, name, class, what the code alone says of a record, meaning. New rows go to the end.
+// `refresh` is retriable as well.
+// clang-format off
+#define COKAFKA_CLIENT_ERRORS(X) \
+  X(1, no_result, nothing, maybe_written, "the result was default-constructed and never given a value")              \
+  X(2, not_ready, nothing, maybe_written, "the answer has not arrived yet")                                          \
+  X(3, closed, nothing, not_written, "the producer is closed")                                                       \
+  X(4, cancelled, nothing, maybe_written, "the operation was cancelled")                                             \
+  X(5, config_error, nothing, not_written, "the configuration breaks a rule")                                        \
+  X(6, invalid_topic, nothing, not_written, "the topic's name must be 1 to 249 of the characters a-z A-Z 0-9 . _ -") \
+  X(7, invalid_record, nothing, not_written, "the record breaks a rule of its format")                               \
+  X(8, record_too_large, nothing, not_written, "the record is larger than max.request.size or buffer.memory")        \
+  X(9, unknown_partition, nothing, not_written, "the topic has no such partition")                                   \
+  X(10, buffer_full, retriable, not_written, "buffer.memory and parked.memory are used up")                          \
+  X(11, metadata_timed_out, refresh, not_written, "max.block.ms passed while the topic's metadata was missing")      \
+  X(12, buffer_timed_out, retriable, not_written, "max.block.ms passed while buffer.memory was used up")             \
+  X(13, timed_out, retriable, maybe_written, "delivery.timeout.ms passed before the record was acknowledged")        \
+  X(14, request_timed_out, refresh, maybe_written, "the broker did not answer within request.timeout.ms")            \
+  X(15, connection_failed, refresh, not_written, "no connection to the broker could be made")                        \
+  X(16, disconnected, refresh, maybe_written, "the connection was lost before the answer came")                      \
+  X(17, no_brokers, refresh, not_written, "none of the bootstrap servers could be reached")                          \
+  X(18, unsupported_version, nothing, not_written, "the broker speaks no version of a request that we do")           \
+  X(19, invalid_response, nothing, maybe_written, "the broker's answer could not be understood")                     \
+  X(20, producer_fatal, fatal, not_written, "an earlier fatal error has ended this producer")                        \
+  X(21, would_park, retriable, not_written, "send would have had to wait for the topic's metadata")
+// clang-format on
+
+namespace cokafka::inline COKAFKA_ABI {
+
+/// What the client itself can report. The category of its error_code is "cokafka".
+enum class errc : int {
+#define COKAFKA_ENUMERATOR(number, name, kind, known, meaning) name = number,
+  COKAFKA_CLIENT_ERRORS(COKAFKA_ENUMERATOR)
+#undef COKAFKA_ENUMERATOR
+};
+
+namespace detail {
+
+/// One row of the table.
+struct client_error_row {
+  errc code;
+  std::string_view name;
+  error_class kind;
+  fate known;
+  std::string_view meaning;
+};
+
+/// The words of the table's second column.
+struct client_error_kinds {
+  static constexpr error_class nothing = error_class::nothing;
+  static constexpr error_class retriable = error_class::retriable;
+  static constexpr error_class refresh = error_class::retriable | error_class::refreshes;
+  static constexpr error_class fatal = error_class::fatal;
+};
+
+inline constexpr client_error_row client_error_table[] = {
+#define COKAFKA_ROW(number, name, kind, known, meaning) \
+  {errc::name, #name, client_error_kinds::kind, fate::known, meaning},
+    COKAFKA_CLIENT_ERRORS(COKAFKA_ROW)
+#undef COKAFKA_ROW
+};
+
+/// The row of a code; null for a number that is none.
+constexpr const client_error_row* find_client_error(errc code) noexcept {
+  const int value = static_cast<int>(code);
+  if (value < 1 || value > static_cast<int>(std::size(client_error_table))) return nullptr;
+  return &client_error_table[static_cast<std::size_t>(value - 1)];
+}
+
+constexpr error_class classify(errc code) noexcept {
+  const client_error_row* row = find_client_error(code);
+  return row ? row->kind : error_class::nothing;
+}
+
+}  // namespace detail
+
+/// The enumerator's name, "buffer_full".
+constexpr std::string_view to_string(errc code) noexcept {
+  const detail::client_error_row* row = detail::find_client_error(code);
+  return row ? row->name : std::string_view("unknown");
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI
+
+#undef COKAFKA_CLIENT_ERRORS
+
+// ---- cokafka/error.hpp
+
+#include <boost/smart_ptr/intrusive_ptr.hpp>
+#include <boost/smart_ptr/intrusive_ref_counter.hpp>
+#include <boost/system/error_category.hpp>
+#include <boost/system/error_code.hpp>
+#include <boost/system/system_error.hpp>
+#include <chrono>
+#include <optional>
+#include <stdexcept>
+
+namespace cokafka::inline COKAFKA_ABI {
+
+/// The category of `errc`; its name is "cokafka".
+COKAFKA_DECL const boost::system::error_category& client_category() noexcept;
+
+/// The category of `broker_errc`; its name is "kafka".
+COKAFKA_DECL const boost::system::error_category& broker_category() noexcept;
+
+COKAFKA_DECL boost::system::error_code make_error_code(errc code) noexcept;
+COKAFKA_DECL boost::system::error_code make_error_code(broker_errc code) noexcept;
+
+}  // namespace cokafka::inline COKAFKA_ABI
+
+template <>
+struct boost::system::is_error_code_enum<cokafka::errc> : std::true_type {};
+template <>
+struct boost::system::is_error_code_enum<cokafka::broker_errc> : std::true_type {};
+
+namespace cokafka::inline COKAFKA_ABI {
+
+/// What an `error` is made of.
+struct error_details {
+  boost::system::error_code code{};        ///< without one the error is `errc::no_result`
+  std::string message{};                   ///< empty: the meaning of the code, and the cause's when there is one
+  cokafka::fate fate = fate::not_written;  ///< not_written must have been proven
+  std::uint32_t attempts = 0;              ///< how often the record was written to a socket
+  std::optional<std::int32_t> broker{};    ///< the id of the broker of the last attempt
+  std::chrono::milliseconds elapsed{};     ///< from `send` to the failure
+  boost::system::error_code cause{};       ///< the last thing that went wrong underneath
+};
+
+/// Why an operation failed. Cheap to copy: the details are immutable and shared; an error that is only a code allocates
+/// nothing. A default-constructed one is `errc::no_result`.
+///
+/// Thread safety: distinct objects safe, also when they share their details; shared objects safe for reading.
+class error {
+ public:
+  error() noexcept = default;
+
+  /// An error without details. Its fate is not_written only where the code alone proves that; a code of the broker is
+  /// taken for the answer to a record's only attempt.
+  error(errc code) noexcept : code_(code == errc{} ? no_result : static_cast<int>(code)) {}
+  error(broker_errc code) noexcept
+      : code_(code == broker_errc::none ? no_result : static_cast<int>(code)), of_broker_(code != broker_errc::none) {}
+
+  explicit error(error_details details);
+
+  /// An `errc`, a `broker_errc`, or a code of the system; never a success.
+  boost::system::error_code code() const noexcept;
+  std::string message() const;
+  cokafka::fate fate() const noexcept;
+  std::uint32_t attempts() const noexcept;
+  /// The broker of the last attempt, where there was one.
+  std::optional<std::int32_t> broker() const noexcept;
+  /// From `send` to the failure.
+  std::chrono::milliseconds elapsed() const noexcept;
+  /// The last thing that went wrong underneath, e.g. the refused connection below a timeout. May be a success: unknown.
+  boost::system::error_code cause() const noexcept;
+
+  /// Sending the same again may succeed. See `fate()` for whether it may make a duplicate.
+  bool is_retriable() const noexcept;
+  /// A transaction that met it can only be aborted.
+  bool is_abortable() const noexcept;
+  /// The producer cannot go on: close it.
+  bool is_fatal() const noexcept;
+
+  friend bool operator==(const error& left, const boost::system::error_code& right) noexcept {
+    return left.code() == right;
+  }
+  friend bool operator==(const error& left, errc right) noexcept { return left.code() == make_error_code(right); }
+  friend bool operator==(const error& left, broker_errc right) noexcept {
+    return left.code() == make_error_code(right);
+  }
+
+ private:
+  struct shared_details : boost::intrusive_ref_counter<shared_details, boost::thread_safe_counter> {
+    explicit shared_details(error_details d) : details(static_cast<error_details&&>(d)) {}
+    error_details details;
+  };
+
+  static constexpr int no_result = static_cast<int>(errc::no_result);
+
+  boost::intrusive_ptr<const shared_details> details_;  // null: only the code below
+  int code_ = no_result;
+  bool of_broker_ = false;
+};
+
+/// The code of an error; with it Outcome and `boost::system` know that an error carries one.
+COKAFKA_DECL boost::system::error_code make_error_code(const error& e) noexcept;
+
+namespace detail {
+
+/// The class of any code; codes of other categories are `nothing`.
+COKAFKA_DECL error_class classify(const boost::system::error_code& code) noexcept;
+
+}  // namespace detail
+
+/// What `result::value()` throws when there is no value.
+class exception : public boost::system::system_error {
+ public:
+  explicit exception(cokafka::error e);
+  const cokafka::error& error() const noexcept { return error_; }
+  const char* what() const noexcept override { return text_.c_str(); }
+
+ private:
+  cokafka::error error_;
+  std::string text_;
+};
+
+/// What the constructor of a producer throws when its configuration breaks a rule. `what()` names the property, its
+/// value and the rule.
+class config_error : public std::invalid_argument {
+ public:
+  explicit config_error(cokafka::error e);
+  const cokafka::error& error() const noexcept { return error_; }
+
+ private:
+  cokafka::error error_;
+};
+
+/// Outcome calls it from `value()`.
+[[noreturn]] COKAFKA_DECL void outcome_throw_as_system_error_with_payload(error e);
+
+}  // namespace cokafka::inline COKAFKA_ABI
+
+// ---- cokafka/result.hpp
+
+#include <boost/outcome/basic_result.hpp>
+#include <boost/outcome/result.hpp>
+#include <boost/outcome/try.hpp>
+
+namespace cokafka::inline COKAFKA_ABI {
+
+/// A value of type T or an `error`. `value()` throws `cokafka::exception` when there is none; `error()` must only be
+/// asked when there is none. Default-constructed it is `errc::no_result`, because spawned coroutines, channels and
+/// promises make one before the answer arrives.
+///
+///     BOOST_OUTCOME_CO_TRY(auto metadata, co_await producer.send({.topic = "orders", .value = "1"}));
+///
+/// (`BOOST_OUTCOME_CO_TRYX` crashes g++ 12.) Thread safety: distinct objects safe; shared objects safe for reading.
+template <class T>
+class [[nodiscard]] result : public boost::outcome_v2::result<T, error> {
+  using base = boost::outcome_v2::result<T, error>;
+
+ public:
+  using base::base;
+  result() : base(boost::outcome_v2::in_place_type<cokafka::error>, cokafka::error{}) {}
+  result(base other) : base(std::move(other)) {}
+};
+
+/// What a function that returns `result<void>` returns when all went well: `return success();`.
+using boost::outcome_v2::success;
+
+}  // namespace cokafka::inline COKAFKA_ABI
+
+// ---- cokafka/config.hpp
+
+#include <vector>
+
+namespace cokafka::inline COKAFKA_ABI {
+
+/// How many replicas must have a record before the broker acknowledges it; the values are those of the protocol.
+enum class acks : std::int16_t {
+  none = 0,    ///< no answer at all: a record counts as sent when the socket took it
+  leader = 1,  ///< the leader alone
+  all = -1     ///< all in-sync replicas
+};
+
+/// When an open batch has to wait for more records.
+enum class linger_policy {
+  when_busy,  ///< only while the broker has requests in flight: an idle link sends at once
+  always      ///< always, as the Java producer does
+};
+
+namespace detail {
+
+template <class Range>
+concept property_range = std::ranges::input_range<Range> && requires(std::ranges::range_reference_t<Range> pair) {
+  { pair.first } -> std::convertible_to<std::string_view>;
+  { pair.second } -> std::convertible_to<std::string_view>;
+};
+
+}  // namespace detail
+
+/// The configuration of a producer. Every member has the default of Kafka 4.x unless its line says otherwise; times are
+/// milliseconds, sizes bytes. `validate()` tells whether the whole fits together; a producer's constructor asks it and
+/// throws `config_error`.
+///
+/// Thread safety: distinct objects safe; shared objects safe for reading.
+struct config {
+  static constexpr std::chrono::milliseconds default_delivery_timeout{120'000};
+
+  /// `bootstrap.servers`: host[:port], separated by commas; IPv6 addresses in brackets; port 9092 when missing.
+  std::string bootstrap_servers = "localhost:9092";
+  /// `client.id`: how brokers name us in logs and quotas, at most 32767 bytes; empty: "producer-" and a number.
+  std::string client_id{};
+
+  /// `acks`: none (0), leader (1) or all (-1).
+  cokafka::acks acks = cokafka::acks::all;
+  /// `enable.idempotence`: no duplicates and no reordering by retries; nullopt: on if acks is all and retries is not 0.
+  std::optional<bool> enable_idempotence{};
+  /// `retries`: attempts after the first, 0 or more; the deadline of a record ends them anyway.
+  std::int32_t retries = 2147483647;
+  /// `max.in.flight.requests.per.connection`: 1 or more, at most 5 with idempotence.
+  std::int32_t max_in_flight_requests_per_connection = 5;
+
+  /// `delivery.timeout.ms`: from `send` to the answer, 0 or more and at least linger + request timeout.
+  std::chrono::milliseconds delivery_timeout = default_delivery_timeout;
+  /// `request.timeout.ms`: how long an answer of a broker may take, 0 or more.
+  std::chrono::milliseconds request_timeout{30'000};
+  /// `max.block.ms`: how long a record may wait for metadata or memory before it fails, 0 or more.
+  std::chrono::milliseconds max_block{60'000};
+
+  /// `linger.ms`: how long a batch waits for more records at most, 0 or more.
+  std::chrono::milliseconds linger{5};
+  /// `linger.policy` (ours): when_busy or always (Java's behaviour).
+  cokafka::linger_policy linger_policy = cokafka::linger_policy::when_busy;
+  /// `batch.size`: where a batch is ready to go, 0 or more; 0 means no batching.
+  std::int32_t batch_size = 16'384;
+  /// `max.request.size`: the largest request, and the largest record before compression, 0 or more.
+  std::int32_t max_request_size = 1'048'576;
+
+  /// `buffer.memory`: for all batches together, open and in flight, 0 or more.
+  std::int64_t buffer_memory = 33'554'432;
+  /// `parked.memory` (ours): for copies of records that wait for metadata or memory, 0 or more.
+  std::int64_t parked_memory = 4'194'304;
+
+  /// `partitioner.ignore.keys`: records with a key are spread like those without.
+  bool partitioner_ignore_keys = false;
+
+  /// `metadata.max.age.ms`: metadata is fetched anew after this time, 0 or more.
+  std::chrono::milliseconds metadata_max_age{300'000};
+  /// `allow.auto.create.topics`: let the broker create a topic it does not know, if it is configured to.
+  bool allow_auto_create_topics = true;
+
+  /// `retry.backoff.ms`: the wait before the first retry, 0 or more; doubled for each further one, +-20 %.
+  std::chrono::milliseconds retry_backoff{100};
+  /// `retry.backoff.max.ms`: the longest wait before a retry, 0 or more.
+  std::chrono::milliseconds retry_backoff_max{1'000};
+  /// `reconnect.backoff.ms`: the wait before the first new connection to a broker, 0 or more; doubled each time, +-20
+  /// %.
+  std::chrono::milliseconds reconnect_backoff{50};
+  /// `reconnect.backoff.max.ms`: the longest wait before a new connection, 0 or more.
+  std::chrono::milliseconds reconnect_backoff_max{1'000};
+
+  /// `socket.connection.setup.timeout.ms`: for the first attempt to connect, 1 or more; doubled each time, +-20 %.
+  std::chrono::milliseconds socket_connection_setup_timeout{10'000};
+  /// `socket.connection.setup.timeout.max.ms`: the longest time for an attempt to connect, 1 or more.
+  std::chrono::milliseconds socket_connection_setup_timeout_max{30'000};
+  /// `connections.max.idle.ms`: unused connections are closed after this time; 0 or -1: never.
+  std::chrono::milliseconds connections_max_idle{540'000};
+  /// `send.buffer.bytes`: SO_SNDBUF, 0 or more; -1: the system's default.
+  std::int32_t send_buffer_bytes = 131'072;
+  /// `receive.buffer.bytes`: SO_RCVBUF, 0 or more; -1: the system's default.
+  std::int32_t receive_buffer_bytes = 32'768;
+  /// `receive.message.max.bytes` (librdkafka's): the largest answer that is accepted, 1000 or more.
+  std::int32_t receive_message_max_bytes = 100'000'000;
+
+  /// `log.level` (ours): trace, debug, info, warning, error or off.
+  cokafka::log_level log_level = cokafka::log_level::info;
+  /// Where log lines go; silent without. See `log_sink` for what it may and may not do.
+  cokafka::log_sink log_sink{};
+
+  /// Sets one property by Kafka's name for it (or librdkafka's, where that means the same), from text as in a
+  /// properties file: "all", "true", "5". Spaces around the value do not count.
+  ///
+  /// Errors: errc::config_error for a name that is not known (with the nearest one), one that this version does not
+  /// offer, a value that does not parse or is out of range. The configuration is unchanged then.
+  result<void> set(std::string_view name, std::string_view value);
+
+  /// The defaults with these properties set, and validated: any range of pairs of strings, e.g. a std::map.
+  /// Errors: those of `set` and of `validate`.
+  template <class Range>
+    requires detail::property_range<Range>
+  static result<config> from_properties(Range&& properties) {
+    config made;
+    for (auto&& property : properties) {
+      BOOST_OUTCOME_TRY(made.set(property.first, property.second));
+    }
+    BOOST_OUTCOME_TRY(made.validate());
+    return made;
+  }
+
+  /// Whether every value is in its range and the whole fits together, by Kafka's rules.
+  /// Errors: errc::config_error that names the property, its value and the rule.
+  result<void> validate() const;
+
+  /// What is allowed but probably not meant, one sentence each. A producer logs them when it starts.
+  std::vector<std::string> warnings() const;
+
+  /// Whether the producer is idempotent: said so, or by default with acks=all and retries.
+  bool idempotent() const noexcept;
+  /// The delivery timeout; while it is the default, raised to linger + request timeout where those are longer.
+  std::chrono::milliseconds effective_delivery_timeout() const noexcept;
+  /// Never longer than its maximum.
+  std::chrono::milliseconds effective_retry_backoff() const noexcept;
+  /// Never shorter than the first wait.
+  std::chrono::milliseconds effective_reconnect_backoff_max() const noexcept;
+  /// Never longer than its maximum.
+  std::chrono::milliseconds effective_connection_setup_timeout() const noexcept;
+};
+
+/// "0", "1" or "all".
+COKAFKA_DECL std::string_view to_string(acks value) noexcept;
+/// "when_busy" or "always".
+COKAFKA_DECL std::string_view to_string(linger_policy value) noexcept;
+
+}  // namespace cokafka::inline COKAFKA_ABI
+
+// ---- cokafka/detail/base/spin_lock.hpp
+
+#include <atomic>
+#include <thread>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// Test-and-set lock. An uncontended lock and unlock is one atomic exchange and one store, about half a std::mutex.
+/// Whoever finds it taken yields: holders never block, allocate in bulk or run user code.
+class spin_lock {
+ public:
+  spin_lock() = default;
+  spin_lock(const spin_lock&) = delete;
+  spin_lock& operator=(const spin_lock&) = delete;
+
+  void lock() noexcept {
+    while (taken_.exchange(true, std::memory_order_acquire)) {
+      for (int spins = 0; taken_.load(std::memory_order_relaxed); ++spins) {
+        if (spins > 64) std::this_thread::yield();
+      }
+    }
+  }
+  bool try_lock() noexcept { return !taken_.exchange(true, std::memory_order_acquire); }
+  void unlock() noexcept { taken_.store(false, std::memory_order_release); }
+
+ private:
+  std::atomic<bool> taken_{false};
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/core/waiter.hpp
+
+#include <boost/intrusive/list.hpp>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// What a delivery keeps of its own record; the rest of the metadata is shared by the batch. Sizes are -1 for null.
+struct record_ticket {
+  std::uint32_t index = 0;
+  std::int32_t key_size = -1;
+  std::int32_t value_size = -1;
+  std::int64_t timestamp = -1;
+};
+
+/// One operation that waits; linked into the list of what it waits for. Whoever unlinks it decides how it ends:
+/// the list's lock makes that one party.
+class waiter : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::safe_link>> {
+ public:
+  waiter() = default;
+  waiter(const waiter&) = delete;
+  waiter& operator=(const waiter&) = delete;
+
+  /// Runs the handler with the result and ends the operation. Only where post() has brought it.
+  virtual void deliver() = 0;
+  /// Ends the operation without calling its handler: the execution context is being destroyed.
+  virtual void destroy() noexcept = 0;
+  /// Its handler belongs to the same executor as the other's, so that both can run in one go.
+  virtual bool runs_with(const waiter& other) const noexcept = 0;
+  /// Brings the waiters, which all run with this one, to their executor and delivers them there, in order.
+  virtual void post(boost::intrusive::list<waiter>&& run) = 0;
+
+  /// Tells apart the types of executors without run-time type information.
+  const void* executor_type = nullptr;
+
+ protected:
+  ~waiter() = default;
+};
+
+/// A waiter for an operation without a value: flush, space, close. `failure` is set before it is ended, or stays empty.
+class operation_waiter : public waiter {
+ public:
+  std::optional<error> failure{};
+
+ protected:
+  ~operation_waiter() = default;
+};
+
+/// Intrusive: linking and unlinking allocate nothing and cannot fail.
+using waiter_list = boost::intrusive::list<waiter>;
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/topic_name.hpp
+
+#include <compare>
+#include <cstring>
+#include <new>
+
+namespace cokafka::inline COKAFKA_ABI {
+
+namespace detail {
+
+// The characters follow the block in the same allocation.
+struct topic_name_block {
+  explicit topic_name_block(std::size_t n) noexcept : size(n) {}
+
+  std::atomic<std::uint32_t> references{0};
+  std::size_t size;
+
+  char* text() noexcept { return reinterpret_cast<char*>(this + 1); }
+  const char* text() const noexcept { return reinterpret_cast<const char*>(this + 1); }
+
+  static topic_name_block* make(std::string_view name) {
+    void* memory = ::operator new(sizeof(topic_name_block) + name.size());
+    auto* block = ::new (memory) topic_name_block(name.size());
+    std::memcpy(block->text(), name.data(), name.size());
+    return block;
+  }
+
+  friend void intrusive_ptr_add_ref(topic_name_block* block) noexcept {
+    block->references.fetch_add(1, std::memory_order_relaxed);
+  }
+  friend void intrusive_ptr_release(topic_name_block* block) noexcept {
+    if (block->references.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+      block->~topic_name_block();
+      ::operator delete(block);
+    }
+  }
+};
+
+}  // namespace detail
+
+/// The name of a topic. A copy costs one atomic increment; the characters never change and live as long as any copy.
+/// Compares, orders and hashes by its characters (the same hash as their string_view, so that maps can be asked with
+/// one). The default is the empty name, which allocates nothing.
+///
+/// Thread safety: distinct objects safe, also when they share their characters; shared objects safe for reading.
+class topic_name {
+ public:
+  topic_name() noexcept = default;
+  explicit topic_name(std::string_view name) : block_(name.empty() ? nullptr : detail::topic_name_block::make(name)) {}
+
+  std::string_view str() const noexcept {
+    return block_ ? std::string_view(block_->text(), block_->size) : std::string_view();
+  }
+  operator std::string_view() const noexcept { return str(); }
+  std::size_t size() const noexcept { return block_ ? block_->size : 0; }
+  bool empty() const noexcept { return !block_; }
+
+  friend bool operator==(const topic_name& left, const topic_name& right) noexcept {
+    return left.block_ == right.block_ || left.str() == right.str();
+  }
+  friend bool operator==(const topic_name& left, std::string_view right) noexcept { return left.str() == right; }
+  friend std::strong_ordering operator<=>(const topic_name& left, const topic_name& right) noexcept {
+    return left.str() <=> right.str();
+  }
+  friend std::strong_ordering operator<=>(const topic_name& left, std::string_view right) noexcept {
+    return left.str() <=> right;
+  }
+
+ private:
+  boost::intrusive_ptr<detail::topic_name_block> block_;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI
+
+template <>
+struct std::hash<cokafka::topic_name> {
+  using is_transparent = void;
+  std::size_t operator()(std::string_view name) const noexcept { return std::hash<std::string_view>()(name); }
+};
+
+// ---- cokafka/record_metadata.hpp
+
+namespace cokafka::inline COKAFKA_ABI {
+
+/// The answer to a record that was written. Thread safety: distinct objects safe; shared objects safe for reading.
+struct record_metadata {
+  topic_name topic;
+  std::int32_t partition = -1;
+  std::optional<std::int64_t> offset;  ///< empty with acks=0, and where the broker only said "duplicate"
+  /// The record's own time, or the broker's when the topic has `message.timestamp.type=LogAppendTime`.
+  std::chrono::sys_time<std::chrono::milliseconds> timestamp{};
+  std::optional<std::size_t> key_size;    ///< in bytes; empty for a null key
+  std::optional<std::size_t> value_size;  ///< in bytes; empty for a tombstone
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI
+
+// ---- cokafka/detail/core/completion.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// How a batch ended: a failure, or the offset of its first record where the broker told it.
+struct batch_outcome {
+  std::optional<error> failure{};
+  std::optional<std::int64_t> base_offset{};
+  std::optional<std::int64_t> log_append_time{};  // milliseconds; set where the topic stamps records itself
+};
+
+/// A waiter for one record.
+class record_waiter : public waiter {
+ public:
+  record_ticket ticket{};
+  /// Set when the completion that it was linked into has ended; the result is read from there.
+  boost::intrusive_ptr<class completion> source{};
+
+ protected:
+  ~record_waiter() = default;
+};
+
+/// States: pending -> done, or pending -> forwarded (a parked record found its batch) and from then on the state of that
+/// batch's completion. Owned by its batch or parked record and by the deliveries; it never keeps records' bytes.
+/// Thread safety: shared objects safe. Lock order: a parked record's completion before its batch's.
+class completion : public boost::intrusive_ref_counter<completion, boost::thread_safe_counter> {
+ public:
+  completion(topic_name topic, std::int32_t partition) : topic_(std::move(topic)), partition_(partition) {}
+  /// One that has failed already.
+  completion(topic_name topic, std::int32_t partition, error failure);
+
+  bool is_ready() const noexcept;
+
+  /// The result of one record. Precondition: is_ready().
+  result<record_metadata> get(const record_ticket& ticket) const;
+
+  /// Links the waiter; false when the answer is there already (its `source` is set then, and it is not linked).
+  bool attach(record_waiter& added);
+  /// Unlinks the waiter; false when it is not linked any more, which means that its completion is on the way.
+  bool detach(record_waiter& gone);
+
+  /// Ends it and hands out who waited, in record order. Calls after the first change nothing and return none.
+  waiter_list complete(batch_outcome outcome);
+
+  /// From now on this record is number `index` of the batch behind `target`; whoever waits here waits there. Returns
+  /// the waiters that must be completed at once because the batch has ended in the meantime.
+  waiter_list forward(boost::intrusive_ptr<completion> target, std::uint32_t index);
+
+  /// Hands out all waiters without an answer, for destruction.
+  waiter_list abandon();
+
+ private:
+  enum class state : std::uint8_t { pending, done, forwarded };
+
+  void unlink(waiter_list& list, record_waiter& gone) { list.erase(waiter_list::s_iterator_to(gone)); }
+
+  mutable spin_lock lock_;
+  std::atomic<state> state_{state::pending};
+  bool in_order_ = true;
+  topic_name topic_;
+  std::int32_t partition_;
+  std::uint32_t forwarded_index_ = 0;
+  waiter_list waiters_;
+  batch_outcome outcome_;
+  boost::intrusive_ptr<completion> target_;
+};
+
+using completion_ptr = boost::intrusive_ptr<completion>;
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/io/waiter_pool.hpp
+
+#include <array>
+#include <mutex>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// Blocks of up to 512 bytes in steps of 64, kept for reuse until the pool goes. Thread safety: shared objects safe.
+class waiter_pool {
+ public:
+  waiter_pool() = default;
+  waiter_pool(const waiter_pool&) = delete;
+  waiter_pool& operator=(const waiter_pool&) = delete;
+  ~waiter_pool() {
+    for (block* list : free_) {
+      while (list != nullptr) {
+        block* const next = list->next;
+        ::operator delete(list);
+        list = next;
+      }
+    }
+  }
+
+  void* allocate(std::size_t size) {
+    const std::size_t slot = slot_of(size);
+    if (slot >= free_.size()) return ::operator new(size);
+    {
+      std::scoped_lock guard(lock_);
+      if (block* found = free_[slot]) {
+        free_[slot] = found->next;
+        return found;
+      }
+    }
+    return ::operator new((slot + 1) * step);
+  }
+
+  void deallocate(void* memory, std::size_t size) noexcept {
+    const std::size_t slot = slot_of(size);
+    if (slot >= free_.size()) return ::operator delete(memory);
+    auto* freed = static_cast<block*>(memory);
+    std::scoped_lock guard(lock_);
+    freed->next = free_[slot];
+    free_[slot] = freed;
+  }
+
+ private:
+  struct block {
+    block* next;
+  };
+  static constexpr std::size_t step = 64;
+  static constexpr std::size_t slot_of(std::size_t size) noexcept { return size == 0 ? 0 : (size - 1) / step; }
+
+  spin_lock lock_;
+  std::array<block*, 8> free_{};
+};
+
+/// The pool as a standard allocator: the default associated allocator of our operations.
+template <class T>
+class pool_allocator {
+ public:
+  using value_type = T;
+  explicit pool_allocator(waiter_pool& pool) noexcept : pool_(&pool) {}
+  template <class U>
+  pool_allocator(const pool_allocator<U>& other) noexcept : pool_(other.pool_) {}
+
+  T* allocate(std::size_t n) { return static_cast<T*>(pool_->allocate(n * sizeof(T))); }
+  void deallocate(T* memory, std::size_t n) noexcept { pool_->deallocate(memory, n * sizeof(T)); }
+  template <class U>
+  bool operator==(const pool_allocator<U>& other) const noexcept { return pool_ == other.pool_; }
+
+  waiter_pool* pool_;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/io/waiter_run.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// The function object that is posted. Delivers its waiters in order; after 256 of them or 100 µs the rest is posted again, so
+/// that a pool of threads shares the work and nobody else starves. A handler that throws does not keep the others from
+/// running. Destroyed without having run, it destroys its waiters: the execution context has gone.
+class waiter_run {
+ public:
+  explicit waiter_run(waiter_list&& run) noexcept { waiting_.swap(run); }
+  waiter_run(waiter_run&& other) noexcept { waiting_.swap(other.waiting_); }
+  waiter_run& operator=(waiter_run&&) = delete;
+  ~waiter_run() {
+    while (!waiting_.empty()) {
+      waiter& each = waiting_.front();
+      waiting_.pop_front();
+      each.destroy();
+    }
+  }
+
+  void operator()() {
+    const rest_guard guard{waiting_};
+    const auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(100);
+    for (int delivered = 1; !waiting_.empty(); ++delivered) {
+      waiter& each = waiting_.front();
+      waiting_.pop_front();
+      each.deliver();
+      if (delivered == 256 || (delivered % 16 == 0 && std::chrono::steady_clock::now() > until)) return;
+    }
+  }
+
+ private:
+  // Whatever is left, because time is up or a handler threw, goes to the end of the executor's queue.
+  struct rest_guard {
+    waiter_list& rest;
+    ~rest_guard() {
+      if (rest.empty()) return;
+      waiter& first = rest.front();
+      first.post(std::move(rest));
+    }
+  };
+
+  waiter_list waiting_;
+};
+
+/// Splits the waiters into runs of equal executors and posts each run.
+inline void post_waiters(waiter_list& waiting) {
+  while (!waiting.empty()) {
+    waiter& first = waiting.front();
+    auto end = std::next(waiting.begin());
+    while (end != waiting.end() && end->runs_with(first)) ++end;
+    waiter_list run;
+    run.splice(run.end(), waiting, waiting.begin(), end);
+    first.post(std::move(run));
+  }
+}
+
+/// Ends all waiters without calling their handlers.
+inline void destroy_waiters(waiter_list& waiting) noexcept {
+  const waiter_run destroys{std::move(waiting)};
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/io/waiter_op.hpp
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/associated_allocator.hpp>
+#include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/bind_executor.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
+#include <memory>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+namespace asio = boost::asio;
+
+/// What operations need of their producer when it is gone: the executor and the memory of waiters. Shared by the core, its
+/// handles and every waiting operation. Thread safety: shared objects safe.
+struct operation_home : boost::intrusive_ref_counter<operation_home, boost::thread_safe_counter> {
+  explicit operation_home(asio::any_io_executor on) : executor(std::move(on)) {}
+  asio::any_io_executor executor;  // empty once the execution context is being destroyed
+  waiter_pool pool;
+};
+using operation_home_ptr = boost::intrusive_ptr<operation_home>;
+
+/// The part of an operation that depends on its handler's executor. A handler on a foreign executor counts as outstanding
+/// work there while it waits.
+template <class Base, class Executor>
+class waiter_on : public Base {
+ public:
+  bool runs_with(const waiter& other) const noexcept final {
+    if (other.executor_type != &type_tag) return false;
+    const auto& same_type = static_cast<const waiter_on&>(other);
+    return is_own_ == same_type.is_own_ && (is_own_ || executor_ == same_type.executor_);
+  }
+
+  void post(waiter_list&& run) final {
+    const operation_home_ptr home = home_;  // this waiter may end before post returns
+    if (is_own_) return asio::post(home->executor, waiter_run(std::move(run)));
+    asio::post(home->executor, asio::bind_executor(executor_, waiter_run(std::move(run))));
+  }
+
+ protected:
+  waiter_on(operation_home_ptr home, const Executor& executor)
+      : home_(std::move(home)), executor_(executor), is_own_(is_own(home_->executor, executor)) {
+    this->executor_type = &type_tag;
+    if (!is_own_) work_.emplace(executor_);
+  }
+  ~waiter_on() = default;
+
+  operation_home_ptr home_;
+
+ private:
+  static constexpr char type_tag = 0;
+
+  static bool is_own(const asio::any_io_executor& own, const Executor& executor) noexcept {
+    if constexpr (std::is_same_v<Executor, asio::any_io_executor>) {
+      return own == executor;
+    } else {
+      const Executor* same_type = own.template target<Executor>();
+      return same_type != nullptr && *same_type == executor;
+    }
+  }
+
+  Executor executor_;
+  bool is_own_;
+  std::optional<asio::executor_work_guard<Executor>> work_;
+};
+
+/// One operation: the handler, and how its result is read. `Source` gives `Base` (the core's waiter class), `result_of(op)`, and
+/// `cancel(op, type)`, which returns true when the operation ends now (it is unlinked then).
+template <class Source, class Handler>
+class waiter_op final : public waiter_on<typename Source::base, asio::associated_executor_t<Handler, asio::any_io_executor>> {
+  using executor = asio::associated_executor_t<Handler, asio::any_io_executor>;
+  using parent = waiter_on<typename Source::base, executor>;
+  using allocator = typename std::allocator_traits<
+      asio::associated_allocator_t<Handler, pool_allocator<void>>>::template rebind_alloc<waiter_op>;
+
+ public:
+  /// Makes the operation; whoever ends it frees it.
+  static waiter_op& make(operation_home_ptr home, Source source, Handler&& handler) {
+    allocator memory(asio::get_associated_allocator(handler, pool_allocator<void>(home->pool)));
+    waiter_op* made = std::allocator_traits<allocator>::allocate(memory, 1);
+    try {
+      return *::new (static_cast<void*>(made)) waiter_op(std::move(home), std::move(source), std::move(handler));
+    } catch (...) {
+      std::allocator_traits<allocator>::deallocate(memory, made, 1);
+      throw;
+    }
+  }
+
+  void deliver() override {
+    auto answer = source_.result_of(*this);
+    Handler handler = release();
+    std::move(handler)(std::move(answer));
+  }
+
+  // The handler may own the last reference to things that look at this operation: it goes last.
+  void destroy() noexcept override { const Handler handler = release(); }
+
+  /// Lets the handler's cancellation slot end the operation. Called once, before it can be completed by anybody else.
+  void listen_for_cancellation() {
+    auto slot = asio::get_associated_cancellation_slot(handler_);
+    if (!slot.is_connected()) return;
+    slot.assign([this](asio::cancellation_type type) {
+      if (!source_.cancel(*this, type)) return;
+      waiter_list ended;
+      ended.push_back(*this);
+      post_waiters(ended);
+    });
+  }
+
+  Source& source() noexcept { return source_; }
+
+ private:
+  waiter_op(operation_home_ptr home, Source&& source, Handler&& handler)
+      : parent(home, asio::get_associated_executor(handler, home->executor)),
+        source_(std::move(source)),
+        handler_(std::move(handler)) {}
+  ~waiter_op() = default;
+
+  // Ends the operation and frees its memory, before the handler runs.
+  Handler release() noexcept {
+    auto slot = asio::get_associated_cancellation_slot(handler_);
+    if (slot.is_connected()) slot.clear();
+    const operation_home_ptr home = this->home_;
+    allocator memory(asio::get_associated_allocator(handler_, pool_allocator<void>(home->pool)));
+    Handler handler = std::move(handler_);
+    this->~waiter_op();
+    std::allocator_traits<allocator>::deallocate(memory, this, 1);
+    return handler;
+  }
+
+  Source source_;
+  Handler handler_;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/delivery.hpp
+
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/cancellation_type.hpp>
+
+namespace cokafka::inline COKAFKA_ABI {
+
+namespace asio = boost::asio;
+
+namespace detail {
+
+/// How an awaited delivery gets its answer and how it is cancelled.
+struct delivery_source {
+  using base = record_waiter;
+  completion_ptr target;
+  bool cancelled = false;
+
+  result<record_metadata> result_of(record_waiter& op) const {
+    if (cancelled) return error(errc::cancelled);
+    return op.source->get(op.ticket);
+  }
+  // partial and terminal stop waiting: the record lives on. total could only be obeyed without a side effect.
+  bool cancel(record_waiter& op, asio::cancellation_type type) {
+    if ((type & (asio::cancellation_type::partial | asio::cancellation_type::terminal)) == asio::cancellation_type::none) {
+      return false;
+    }
+    if (!target->detach(op)) return false;
+    cancelled = true;
+    return true;
+  }
+};
+
+}  // namespace detail
+
+/// The handle to one record, itself an asynchronous operation with the signature `void(result<record_metadata>)`:
+///
+///     auto sent = co_await producer.send({.topic = "orders", .value = "1"});   // waits for the acknowledgement
+///     delivery later = producer.send({.topic = "orders", .value = "2"});       // goes on; co_await std::move(later)
+///
+/// Awaiting never completes inside the call; the handler runs through its associated executor, by default the producer's.
+/// Cancellation: `partial` and `terminal` stop waiting with `errc::cancelled`, fate maybe_written; the record lives on.
+/// `total` is ignored. Destroying a delivery is detach(): the record is sent all the same.
+/// Lifetime: may outlive its producer. Thread safety: distinct objects safe.
+class [[nodiscard]] delivery {
+ public:
+  delivery(delivery&&) noexcept = default;
+  delivery& operator=(delivery&&) noexcept = default;
+  ~delivery() = default;
+
+  /// Waits for the answer. Completion signature: `void(result<record_metadata>)`.
+  template <asio::completion_token_for<void(result<record_metadata>)> Token>
+  auto operator()(Token&& token) && {
+    return asio::async_initiate<Token, void(result<record_metadata>)>(initiation{home_}, token, std::move(done_), ticket_);
+  }
+
+  /// The answer is there: get() has it, and awaiting it does not wait.
+  bool ready() const noexcept { return done_->is_ready(); }
+
+  /// The answer without waiting. Errors: errc::not_ready, or the record's own.
+  result<record_metadata> get() const {
+    if (!done_->is_ready()) return error(errc::not_ready);
+    return done_->get(ticket_);
+  }
+
+  /// Fire and forget, said out loud.
+  void detach() && { done_.reset(); }
+
+ private:
+  friend class producer;
+  friend class topic_handle;
+
+  class initiation {
+   public:
+    using executor_type = asio::any_io_executor;
+    explicit initiation(detail::operation_home_ptr home) : home_(std::move(home)) {}
+    executor_type get_executor() const noexcept { return home_->executor; }
+
+    template <class Handler>
+    void operator()(Handler&& handler, detail::completion_ptr done, detail::record_ticket ticket) const {
+      using op = detail::waiter_op<detail::delivery_source, std::decay_t<Handler>>;
+      std::decay_t<Handler> own(std::forward<Handler>(handler));
+      op& made = op::make(home_, detail::delivery_source{done}, std::move(own));
+      made.ticket = ticket;
+      made.listen_for_cancellation();
+      if (done->attach(made)) return;
+      detail::waiter_list ready;
+      ready.push_back(made);
+      detail::post_waiters(ready);
+    }
+
+   private:
+    detail::operation_home_ptr home_;
+  };
+
+  delivery(detail::operation_home_ptr home, detail::completion_ptr done, const detail::record_ticket& ticket) noexcept
+      : home_(std::move(home)), done_(std::move(done)), ticket_(ticket) {}
+
+  detail::operation_home_ptr home_;
+  detail::completion_ptr done_;
+  detail::record_ticket ticket_;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI
+
+// ---- cokafka/partition_info.hpp
+
+namespace cokafka::inline COKAFKA_ABI {
+
+/// One partition of a topic, as the newest metadata describes it. Brokers are named by their ids.
+/// Thread safety: distinct objects safe; shared objects safe for reading.
+struct partition_info {
+  std::int32_t id = -1;
+  std::optional<std::int32_t> leader;          ///< empty while none is elected
+  std::vector<std::int32_t> replicas;          ///< all brokers that hold it
+  std::vector<std::int32_t> in_sync_replicas;  ///< those that have caught up
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI
+
+// ---- cokafka/detail/base/chunk_pool.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// A block of `capacity` bytes behind this header; the first `size` are in use.
+struct chunk {
+  chunk* next = nullptr;
+  std::uint32_t size = 0;
+  std::uint32_t capacity = 0;
+
+  char* data() noexcept { return reinterpret_cast<char*>(this + 1); }
+  const char* data() const noexcept { return reinterpret_cast<const char*>(this + 1); }
+  std::size_t room() const noexcept { return capacity - size; }
+};
+
+/// A singly linked list of chunks with its total capacity. Plain data: who holds it gives it back to the pool.
+struct chunk_chain {
+  chunk* head = nullptr;
+  chunk* tail = nullptr;
+  std::size_t capacity = 0;
+
+  bool empty() const noexcept { return head == nullptr; }
+  void push_back(chunk* added) noexcept {
+    (tail ? tail->next : head) = added;
+    tail = added;
+    capacity += added->capacity;
+  }
+  /// Moves all chunks of `other` behind ours.
+  void splice(chunk_chain&& other) noexcept {
+    if (other.empty()) return;
+    (tail ? tail->next : head) = other.head;
+    tail = other.tail;
+    capacity += other.capacity;
+    other = chunk_chain{};
+  }
+};
+
+/// Chunks grow within a batch: 1 KiB, then 4 KiB, then 16 KiB, so that ten thousand partitions with one record each
+/// cost 10 MiB and a full batch costs few chunks. Counted without the header of a chunk.
+inline constexpr std::array<std::size_t, 3> chunk_sizes{1024, 4096, 16384};
+
+/// The size of the next chunk of a chain that holds `capacity` bytes already.
+constexpr std::size_t next_chunk_size(std::size_t capacity) noexcept {
+  return capacity == 0 ? chunk_sizes[0] : capacity < chunk_sizes[2] ? chunk_sizes[1] : chunk_sizes[2];
+}
+
+/// How many bytes of chunks a chain of `capacity` bytes takes to grow by at least `wanted` bytes.
+constexpr std::size_t chunk_bytes_for(std::size_t capacity, std::size_t wanted) noexcept {
+  std::size_t taken = 0;
+  while (taken < wanted) taken += next_chunk_size(capacity + taken);
+  return taken;
+}
+
+/// Free lists of chunks, one per size; owned by the memory budget of one producer. What is in use and what is kept for reuse
+/// is together not more than `limit`, as long as no more than that is in use: where chunks of one size are wanted, free ones of
+/// other sizes go. Thread safety: shared objects safe.
+class chunk_pool {
+ public:
+  explicit chunk_pool(std::size_t limit = static_cast<std::size_t>(-1)) noexcept : limit_(limit) {}
+  chunk_pool(const chunk_pool&) = delete;
+  chunk_pool& operator=(const chunk_pool&) = delete;
+  ~chunk_pool() {
+    for (auto& list : free_) {
+      while (chunk* top = list) {
+        list = top->next;
+        ::operator delete(top);
+      }
+    }
+  }
+
+  /// A chain that grows one of `capacity` bytes by at least `wanted` bytes. Throws std::bad_alloc only.
+  chunk_chain acquire(std::size_t capacity, std::size_t wanted) {
+    chunk_chain taken;
+    try {
+      while (taken.capacity < wanted) taken.push_back(acquire_one(next_chunk_size(capacity + taken.capacity)));
+    } catch (...) {
+      release(std::move(taken));
+      throw;
+    }
+    return taken;
+  }
+
+  /// Bytes of all chunks that exist, in use or free.
+  std::size_t made() noexcept {
+    std::scoped_lock guard(lock_);
+    return made_;
+  }
+
+  void release(chunk_chain&& chain) noexcept {
+    std::scoped_lock guard(lock_);
+    for (chunk* each = chain.head; each != nullptr;) {
+      chunk* following = each->next;
+      each->next = std::exchange(free_[class_of(each->capacity)], each);
+      each = following;
+    }
+    chain = chunk_chain{};
+  }
+
+ private:
+  static constexpr std::size_t class_of(std::size_t size) noexcept {
+    return size == chunk_sizes[0] ? 0 : size == chunk_sizes[1] ? 1 : 2;
+  }
+
+  chunk* acquire_one(std::size_t size) {
+    {
+      std::scoped_lock guard(lock_);
+      if (chunk*& top = free_[class_of(size)]) {
+        chunk* found = top;
+        top = found->next;
+        found->next = nullptr;
+        found->size = 0;
+        return found;
+      }
+      make_room(size);
+    }
+    void* const memory = ::operator new(sizeof(chunk) + size, std::nothrow);
+    if (memory == nullptr) {
+      std::scoped_lock guard(lock_);
+      made_ -= size;
+      throw std::bad_alloc();
+    }
+    auto* made = ::new (memory) chunk;
+    made->capacity = static_cast<std::uint32_t>(size);
+    return made;
+  }
+
+  // Counts a chunk that is about to be made, and frees others where it is too many. Under the lock.
+  void make_room(std::size_t size) noexcept {
+    made_ += size;
+    for (auto& list : free_) {
+      while (made_ > limit_ && list != nullptr) {
+        chunk* const gone = std::exchange(list, list->next);
+        made_ -= gone->capacity;
+        ::operator delete(gone);
+      }
+    }
+  }
+
+  const std::size_t limit_;
+  std::size_t made_ = 0;  // bytes of all chunks that exist
+  spin_lock lock_;
+  std::array<chunk*, chunk_sizes.size()> free_{};
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/core/buffer_memory.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// How much of the budget waits for one broker. Owned by the broker's link; outlives the batches charged to it.
+struct broker_share {
+  std::atomic<std::size_t> used{0};
+};
+
+/// Chunks against a fixed number of bytes. A broker that does not drain cannot take the whole budget from the others
+/// (guarantee.md, rule 22): with more than one broker, a broker's share may grow only while it is at most three times what
+/// is still free, so something always remains for a broker that answers. The first record of a broker is not limited: one that
+/// takes most of the budget could never go. Thread safety: shared objects safe.
+class buffer_memory {
+ public:
+  enum class outcome { taken, exhausted, over_share };
+
+  explicit buffer_memory(std::size_t total) : pool_(total), total_(total), free_(total) {}
+
+  /// Called, on the thread that gave memory back, when somebody said that they wait. Set before first use.
+  void on_release(std::function<void()> callback) { released_ = std::move(callback); }
+
+  /// Chunks that grow a chain of `capacity` bytes by at least `wanted`: all or none. `share` may be null. Headers of chunks are
+  /// not charged.
+  outcome take(std::size_t capacity, std::size_t wanted, broker_share* share, chunk_chain& taken) {
+    const std::size_t bytes = chunk_bytes_for(capacity, wanted);
+    std::size_t seen = free_.load(std::memory_order_seq_cst);  // after somebody_waits(), see there
+    do {
+      if (seen < bytes) return outcome::exhausted;
+      if (share != nullptr && share_is_full(*share, bytes, seen - bytes)) return outcome::over_share;
+    } while (!free_.compare_exchange_weak(seen, seen - bytes, std::memory_order_relaxed));
+    try {
+      taken = pool_.acquire(capacity, wanted);
+    } catch (...) {
+      free_.fetch_add(bytes, std::memory_order_seq_cst);
+      throw;
+    }
+    if (share != nullptr) share->used.fetch_add(bytes, std::memory_order_relaxed);
+    return outcome::taken;
+  }
+
+  void give_back(chunk_chain&& chain, broker_share* share) noexcept {
+    if (chain.empty()) return;
+    const std::size_t bytes = chain.capacity;
+    pool_.release(std::move(chain));
+    if (share != nullptr) share->used.fetch_sub(bytes, std::memory_order_relaxed);
+    free_.fetch_add(bytes, std::memory_order_seq_cst);
+    if (somebody_waits_.load(std::memory_order_seq_cst) && released_) released_();
+  }
+
+  /// Whoever waits says so before it looks at the budget again, so that no release is missed.
+  void somebody_waits(bool waits) noexcept { somebody_waits_.store(waits, std::memory_order_seq_cst); }
+  bool is_somebody_waiting() const noexcept { return somebody_waits_.load(std::memory_order_relaxed); }
+
+  /// Limits shares: there is more than one broker.
+  void limit_shares(bool limited) noexcept { limited_.store(limited, std::memory_order_relaxed); }
+
+  std::size_t total() const noexcept { return total_; }
+  std::size_t available() const noexcept { return free_.load(std::memory_order_seq_cst); }
+
+ private:
+  bool share_is_full(const broker_share& share, std::size_t bytes, std::size_t free_then) const noexcept {
+    if (!limited_.load(std::memory_order_relaxed)) return false;
+    const std::size_t used = share.used.load(std::memory_order_relaxed);
+    return used != 0 && used + bytes > 3 * free_then;
+  }
+
+  chunk_pool pool_;
+  const std::size_t total_;
+  std::atomic<std::size_t> free_;
+  std::atomic<bool> limited_{false};
+  std::atomic<bool> somebody_waits_{false};
+  std::function<void()> released_;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/core/effects.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// Filled under no lock, carried out on a strand, outside every lock.
+struct effects {
+  waiter_list answered{};      // record_waiters, in record order per batch
+  waiter_list ended{};         // operation_waiters: flushes that have ended, space that is there
+  bool refresh_metadata = false;
+  std::vector<std::pair<log_level, std::string>> log{};
+
+  void answer(waiter_list&& more) { answered.splice(answered.end(), more); }
+  void end_flushes(waiter_list&& more) { ended.splice(ended.end(), more); }
+  void say(log_level level, std::string line) { log.emplace_back(level, std::move(line)); }
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/core/flush_tracker.hpp
+
+#include <algorithm>
+#include <deque>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// Counts batches and parked records by generation; each flush starts a new one and waits for all older. One entry per
+/// batch, not per record. Thread safety: shared objects safe.
+class flush_tracker {
+ public:
+  using generation = std::uint64_t;
+
+  /// A batch or a parked record begins; it must leave() exactly once.
+  generation enter() {
+    std::scoped_lock guard(mutex_);
+    if (generations_.empty()) generations_.emplace_back();
+    ++generations_.back().alive;
+    return first_ + generations_.size() - 1;
+  }
+
+  /// It has been answered. Returns the flushes that this ends.
+  [[nodiscard]] waiter_list leave(generation entered) {
+    std::scoped_lock guard(mutex_);
+    --at(entered).alive;
+    return take_ended();
+  }
+
+  /// A parked record goes on as part of a batch: the batch takes over the older of both generations, the record's place
+  /// is given up. Returns the batch's generation from now on.
+  generation merge(generation parked, generation batch) {
+    std::scoped_lock guard(mutex_);
+    if (parked >= batch) {
+      --at(parked).alive;
+      return batch;
+    }
+    --at(batch).alive;
+    return parked;
+  }
+
+  /// Starts a flush; false when nothing is outstanding (the waiter is not linked then).
+  bool begin(waiter& flushing) {
+    std::scoped_lock guard(mutex_);
+    const bool outstanding = std::any_of(generations_.begin(), generations_.end(), [](auto& g) { return g.alive > 0; });
+    if (!outstanding) return false;
+    generations_.back().waiting.push_back(flushing);
+    generations_.emplace_back();
+    flushing_.fetch_add(1, std::memory_order_relaxed);
+    return true;
+  }
+
+  /// Stops waiting; false when the flush has ended already.
+  bool cancel(waiter& flushing) {
+    std::scoped_lock guard(mutex_);
+    // Not by is_linked(): a flush that has ended is in a list that another thread is working on.
+    for (auto& each : generations_) {
+      auto found = std::find_if(each.waiting.begin(), each.waiting.end(), [&](waiter& w) { return &w == &flushing; });
+      if (found == each.waiting.end()) continue;
+      each.waiting.erase(found);
+      flushing_.fetch_sub(1, std::memory_order_relaxed);
+      return true;
+    }
+    return false;
+  }
+
+  /// Hands out all flushes, for destruction or forced close.
+  waiter_list abandon() {
+    std::scoped_lock guard(mutex_);
+    waiter_list all;
+    for (auto& each : generations_) all.splice(all.end(), each.waiting);
+    flushing_.store(0, std::memory_order_relaxed);
+    return all;
+  }
+
+  /// While a flush waits, no batch lingers.
+  bool is_flushing() const noexcept { return flushing_.load(std::memory_order_relaxed) > 0; }
+
+ private:
+  struct counted {
+    std::size_t alive = 0;
+    waiter_list waiting;
+  };
+
+  counted& at(generation entered) { return generations_[static_cast<std::size_t>(entered - first_)]; }
+
+  waiter_list take_ended() {
+    waiter_list ended;
+    while (!generations_.empty() && generations_.front().alive == 0) {
+      auto& oldest = generations_.front();
+      flushing_.fetch_sub(oldest.waiting.size(), std::memory_order_relaxed);
+      ended.splice(ended.end(), oldest.waiting);
+      generations_.pop_front();
+      ++first_;
+    }
+    return ended;
+  }
+
+  mutable std::mutex mutex_;
+  std::deque<counted> generations_;
+  generation first_ = 0;
+  std::atomic<std::size_t> flushing_{0};
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/base/deadline_heap.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+using clock_time = std::chrono::steady_clock::time_point;
+using clock_duration = std::chrono::steady_clock::duration;
+
+/// One deadline. The object that holds it must outlive its stay in a heap, and is found again by `kind` and its own
+/// type.
+struct deadline_entry {
+  static constexpr std::size_t idle = static_cast<std::size_t>(-1);
+
+  explicit deadline_entry(int what, void* whose) noexcept : kind(what), owner(whose) {}
+  deadline_entry(const deadline_entry&) = delete;
+  deadline_entry& operator=(const deadline_entry&) = delete;
+
+  bool is_set() const noexcept { return slot != idle; }
+
+  int kind;
+  void* owner;
+  clock_time at{};
+  std::size_t slot = idle;
+};
+
+/// Earliest deadline first. Setting, moving and clearing an entry cost O(log n). Equal times pop in an order that
+/// depends only on the history of calls, never on addresses. Thread safety: distinct objects safe.
+class deadline_heap {
+ public:
+  void set(deadline_entry& entry, clock_time at) {
+    if (!entry.is_set()) {
+      entries_.push_back(&entry);
+      entry.at = at;
+      entry.slot = entries_.size() - 1;
+      sift_up(entry.slot);
+      return;
+    }
+    const bool earlier = at < entry.at;
+    entry.at = at;
+    if (earlier) {
+      sift_up(entry.slot);
+    } else {
+      sift_down(entry.slot);
+    }
+  }
+
+  void clear(deadline_entry& entry) noexcept {
+    if (!entry.is_set()) return;
+    const std::size_t slot = std::exchange(entry.slot, deadline_entry::idle);
+    deadline_entry* last = entries_.back();
+    entries_.pop_back();
+    if (last == &entry) return;
+    place(slot, last);
+    sift_up(slot);
+    sift_down(last->slot);
+  }
+
+  std::optional<clock_time> earliest() const noexcept {
+    if (entries_.empty()) return std::nullopt;
+    return entries_.front()->at;
+  }
+
+  /// Removes and returns an entry that is due at `now`, or nullptr.
+  deadline_entry* pop_due(clock_time now) noexcept {
+    if (entries_.empty() || entries_.front()->at > now) return nullptr;
+    deadline_entry* due = entries_.front();
+    clear(*due);
+    return due;
+  }
+
+  std::size_t size() const noexcept { return entries_.size(); }
+
+ private:
+  void place(std::size_t slot, deadline_entry* entry) noexcept {
+    entries_[slot] = entry;
+    entry->slot = slot;
+  }
+
+  void sift_up(std::size_t slot) noexcept {
+    deadline_entry* moved = entries_[slot];
+    while (slot > 0) {
+      const std::size_t parent = (slot - 1) / 2;
+      if (entries_[parent]->at <= moved->at) break;
+      place(slot, entries_[parent]);
+      slot = parent;
+    }
+    place(slot, moved);
+  }
+
+  void sift_down(std::size_t slot) noexcept {
+    deadline_entry* moved = entries_[slot];
+    for (;;) {
+      std::size_t child = 2 * slot + 1;
+      if (child >= entries_.size()) break;
+      if (child + 1 < entries_.size() && entries_[child + 1]->at < entries_[child]->at) ++child;
+      if (moved->at <= entries_[child]->at) break;
+      place(slot, entries_[child]);
+      slot = child;
+    }
+    place(slot, moved);
+  }
+
+  std::vector<deadline_entry*> entries_;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/core/deadline_kind.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+enum class deadline_kind : int {
+  partition_expiry,    // partition_queue: its earliest batch is due
+  partition_wake,      // partition_queue: linger or backoff is over
+  parked_expiry,       // parked_record, and the engine for the first of them: max.block.ms or its own timeout
+  watch_expiry,        // the engine: somebody has waited max.block.ms for a topic
+  call_timeout,        // a connection: not established, or a call not answered, in time
+  request_timeout,     // a broker link: its oldest request has no answer
+  idle_close,          // a broker link: nothing to do for connections.max.idle.ms
+  backoff_over,        // a broker link or the metadata task may try again
+  metadata_refresh,    // the metadata task: metadata.max.age.ms
+  throttle_over,       // a broker: throttle_time_ms has passed
+  close_timeout        // the engine: close() has waited long enough
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/record.hpp
+
+#include <span>
+
+namespace cokafka::inline COKAFKA_ABI {
+
+/// One header of a record. Keys may repeat; order is kept.
+struct header_view {
+  std::string_view key{};             ///< UTF-8, may be empty
+  std::optional<bytes_view> value{};  ///< nullopt is Kafka's null
+};
+
+/// What is to be sent, by reference. Made for designated initialisers:
+///
+///     co_await producer.send({.topic = "orders", .key = "order-123", .value = R"({"amount":100})"});
+///
+/// Lifetime: everything it points to must live until `send` has returned, not longer.
+/// Thread safety: distinct objects safe; shared objects safe for reading.
+struct record_view {
+  std::string_view topic{};                                                     ///< empty through a topic_handle
+  std::optional<bytes_view> key{};                                              ///< nullopt is null, "" is empty
+  std::optional<bytes_view> value{};                                            ///< nullopt is a tombstone
+  std::span<const header_view> headers{};                                       ///< order and duplicates are kept
+  std::optional<std::int32_t> partition{};                                      ///< nullopt: the partitioner chooses
+  std::optional<std::chrono::sys_time<std::chrono::milliseconds>> timestamp{};  ///< nullopt: now; never before 1970
+  std::optional<std::chrono::milliseconds> timeout{};                           ///< its own `delivery.timeout.ms`
+};
+
+// g++ 12 destroys braced aggregates inside a co_await expression twice; trivial destruction makes that harmless.
+static_assert(std::is_trivially_destructible_v<record_view>);
+static_assert(std::is_trivially_copyable_v<header_view>);
+
+}  // namespace cokafka::inline COKAFKA_ABI
+
+// ---- cokafka/detail/core/parked_record.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+class topic;
+class partition_queue;
+
+/// The bytes of a record_view, owned.
+class record_copy {
+ public:
+  explicit record_copy(const record_view& from) : view_(from) {
+    std::size_t size = (from.key ? from.key->size() : 0) + (from.value ? from.value->size() : 0);
+    for (const auto& each : from.headers) size += each.key.size() + (each.value ? each.value->size() : 0);
+    bytes_.reserve(size);  // no reallocation below: views point into it
+    if (from.key) view_.key = keep(from.key->str());
+    if (from.value) view_.value = keep(from.value->str());
+    headers_.reserve(from.headers.size());
+    for (const auto& each : from.headers) {
+      header_view kept;
+      kept.key = keep(each.key).str();
+      if (each.value) kept.value = keep(each.value->str());
+      headers_.push_back(kept);
+    }
+    view_.headers = headers_;
+    view_.topic = {};
+  }
+  record_copy(const record_copy&) = delete;
+  record_copy& operator=(const record_copy&) = delete;
+
+  const record_view& view() const noexcept { return view_; }
+  std::size_t memory() const noexcept { return bytes_.capacity() + headers_.capacity() * sizeof(header_view); }
+
+ private:
+  bytes_view keep(std::string_view part) {
+    const std::size_t at = bytes_.size();
+    bytes_.append(part);
+    return {bytes_.data() + at, part.size()};
+  }
+
+  std::string bytes_;
+  std::vector<header_view> headers_;
+  record_view view_;
+};
+
+/// Why it waits. The queue that it waits in follows from it.
+enum class parked_for : std::uint8_t {
+  metadata,   // the topic is not known
+  partition,  // the topic has no partition of that number; one refresh is forced
+  memory,     // buffer.memory is used up
+  share,      // the partition's broker holds its whole share of buffer.memory
+  space       // nothing to send: wait_for_space()
+};
+
+/// One place in the parking lot; all fields are guarded by the lot's mutex.
+struct parked_record {
+  parked_record() : expiry(static_cast<int>(deadline_kind::parked_expiry), this) {}
+
+  parked_for reason = parked_for::metadata;
+  topic* of = nullptr;
+  partition_queue* behind = nullptr;  // share: the partition whose later records park behind this one
+  std::optional<record_copy> record{};
+  std::int64_t timestamp = 0;
+  clock_time sent_at{};
+  clock_duration timeout{};
+  std::size_t memory = 0;           // charged to parked.memory
+  completion_ptr done{};
+  flush_tracker::generation generation = 0;
+  operation_waiter* space_waiter = nullptr;
+  std::size_t space_wanted = 0;
+  deadline_entry expiry;
+};
+
+using parked_ptr = std::unique_ptr<parked_record>;
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/core/settings.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// The configuration in the units of the rules. Owned by the core; constant.
+struct settings {
+  explicit settings(const config& from, std::string client_id_chosen)
+      : user(from),
+        client_id(std::move(client_id_chosen)),
+        acks(static_cast<std::int16_t>(from.acks)),
+        idempotent(from.idempotent()),
+        delivery_timeout(from.effective_delivery_timeout()),
+        batch_size(from.batch_size > 0 ? static_cast<std::size_t>(from.batch_size) : 1),
+        max_request_size(static_cast<std::size_t>(from.max_request_size)),
+        batch_limit(max_request_size > request_overhead ? max_request_size - request_overhead : 1),
+        partition_window(idempotent ? 5 : from.max_in_flight_requests_per_connection),
+        max_in_flight(static_cast<std::size_t>(from.max_in_flight_requests_per_connection)) {
+    // Kafka's "for ever" is 2^63 - 1 ms, which is too much for a clock of nanoseconds.
+    for (auto* each : {&user.max_block, &user.metadata_max_age, &user.retry_backoff, &user.retry_backoff_max,
+                       &user.reconnect_backoff, &user.reconnect_backoff_max, &user.socket_connection_setup_timeout,
+                       &user.socket_connection_setup_timeout_max, &user.connections_max_idle}) {
+      *each = bounded(*each);
+    }
+  }
+
+  /// No wait is longer than a hundred years.
+  static constexpr std::chrono::milliseconds bounded(std::chrono::milliseconds wait) noexcept {
+    return std::min(wait, std::chrono::milliseconds(std::chrono::hours(24 * 36525)));
+  }
+  /// Until when a record is tried: its own limit, or the configuration's.
+  clock_duration timeout_of(const std::optional<std::chrono::milliseconds>& own) const noexcept {
+    return own ? clock_duration(bounded(*own)) : delivery_timeout;
+  }
+
+  // A request with one batch: size, header with client id, acks, timeout, one topic of 249 characters, one partition.
+  static constexpr std::size_t request_overhead = 512;
+
+  config user;
+  std::string client_id;
+  std::int16_t acks;
+  bool idempotent;
+  clock_duration delivery_timeout;
+  std::size_t batch_size;        // where a batch becomes ready
+  std::size_t max_request_size;  // no request is larger, but for a single record that is
+  std::size_t batch_limit;       // where a batch ends (guarantee.md, rule 5)
+  std::int32_t partition_window;
+  std::size_t max_in_flight;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/batch/batch_builder.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// Who wrote a batch and as which: the part of the header that makes retries safe (KIP-98). -1 without idempotence.
+struct batch_stamp {
+  std::int64_t producer_id = -1;
+  std::int16_t producer_epoch = -1;
+  std::int32_t base_sequence = -1;
+
+  bool operator==(const batch_stamp&) const = default;
+};
+
+/// Bytes of a batch's header before the records.
+inline constexpr std::size_t batch_header_size = 61;
+
+/// The bytes a record may cost at most in a batch of its own, header included: what `max.request.size` and `buffer.memory`
+/// are checked against (an estimate from above, as in Java: 61 + 21 + the fields).
+std::size_t record_size_upper_bound(const record_view& record) noexcept;
+
+/// Builder of one batch. Legal order of calls: append* (each after add_chunks where shortfall() asks for it), seal once,
+/// then stamp any number of times; header() and chunks() are valid after stamp.
+///
+///   header (61 bytes, in the object)   chunks (records, back to back; a record may span chunks)
+///   [lengths | crc | stamp | count] -> [ 1 KiB ] -> [ 4 KiB ] -> ... -> [ 16 KiB ]
+///
+/// Owned by a batch of the core, which also returns the chunks. Thread safety: distinct objects safe.
+class batch_builder {
+ public:
+  /// Size of the record behind its length prefix, and with it.
+  struct record_shape {
+    std::size_t body = 0;
+    std::size_t total = 0;
+  };
+
+  /// The exact shape the record has if it is appended next with this timestamp (milliseconds since the epoch).
+  record_shape shape_of(const record_view& record, std::int64_t timestamp) const noexcept;
+
+  /// How many bytes of a record of `total` bytes do not fit in the chunks at hand.
+  std::size_t shortfall(std::size_t total) const noexcept {
+    const std::size_t room = room_in_chain();
+    return total > room ? total - room : 0;
+  }
+  void add_chunks(chunk_chain&& added) noexcept;
+
+  /// Appends the record. Precondition: `shape` is shape_of(record, timestamp) and shortfall(shape.total) is 0.
+  /// Returns its index in the batch.
+  std::uint32_t append(const record_view& record, std::int64_t timestamp, record_shape shape) noexcept;
+
+  /// Computes the checksum of the records; nothing may be appended afterwards.
+  void seal() noexcept;
+
+  /// Writes the header with this stamp. The records are not read again: their checksum is combined with the header's.
+  void stamp(const batch_stamp& by) noexcept;
+
+  std::uint32_t count() const noexcept { return count_; }
+  bool is_sealed() const noexcept { return sealed_; }
+  /// Bytes on the wire, header included.
+  std::size_t size() const noexcept { return batch_header_size + body_size_; }
+  std::size_t chunk_capacity() const noexcept { return chain_.capacity; }
+  std::int64_t max_timestamp() const noexcept { return max_timestamp_; }
+
+  std::span<const char> header() const noexcept { return header_; }
+  /// The chunks with the records, in order, for a gather write.
+  const chunk* chunks() const noexcept { return chain_.head; }
+
+  /// Gives the chunks up, to be returned to the pool.
+  chunk_chain release_chunks() noexcept;
+
+ private:
+  std::size_t room_in_chain() const noexcept { return chain_.capacity - body_size_; }
+  void put(const char* bytes, std::size_t size) noexcept;
+  void put_varint_across(std::int64_t value) noexcept;
+  void append_across(const record_view& record, std::int64_t timestamp_delta, record_shape shape) noexcept;
+
+  chunk_chain chain_;
+  chunk* current_ = nullptr;  // the chunk that takes the next byte; those behind it are empty
+  std::size_t body_size_ = 0;
+  std::int64_t base_timestamp_ = 0;
+  std::int64_t max_timestamp_ = 0;
+  std::uint32_t count_ = 0;
+  std::uint32_t body_crc_ = 0;
+  bool sealed_ = false;
+  std::array<char, batch_header_size> header_{};
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/core/batch.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// Open (senders append, under the partition's lock), then sealed (owned by the strand that owns the partition), then
+/// finished (its deliveries have their answer). A request on the wire keeps it alive after that: its chunks go back to the
+/// budget when the last reference goes, never while a socket may still read them (KAFKA-19012).
+struct batch : boost::intrusive_ref_counter<batch, boost::thread_safe_counter> {
+  batch(buffer_memory& from, broker_share* charged, completion_ptr result) noexcept
+      : memory(from), share(charged), done(std::move(result)) {}
+  ~batch() { memory.give_back(records.release_chunks(), share); }
+
+  batch_builder records{};
+  buffer_memory& memory;
+  broker_share* share;
+  completion_ptr done;
+  flush_tracker::generation generation = 0;
+
+  clock_time created{};     // linger and elapsed count from here
+  clock_time deadline{};    // the earliest of its records
+  clock_duration timeout{}; // of its records: one batch, one timeout
+
+  // The ledger: only the owner of the partition touches what follows.
+  std::optional<batch_stamp> stamp{};
+  std::uint32_t attempts = 0;     // written to a socket
+  bool unknown = false;           // an attempt was written and neither answered nor disproved
+  bool finished = false;          // the deliveries have been told
+  boost::system::error_code last_cause{};
+};
+
+using batch_ptr = boost::intrusive_ptr<batch>;
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/core/ledger.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// What is known when an attempt of a batch ends.
+struct attempt_facts {
+  std::optional<broker_errc> code{};   // empty: no answer (disconnect, request timeout, unreadable answer)
+  bool idempotent = true;
+  bool acknowledged = true;            // acks is not 0: the broker answers
+  bool earlier_unknown = false;        // an earlier attempt was written and never disproved
+  bool predecessor_missing = false;    // a batch stamped before this one is not in the log yet
+  bool expired = false;                // its deadlines have passed and its deliveries were told
+  std::uint32_t attempts = 1;          // written to a socket, this one included
+  std::uint32_t retries = 2147483647;  // the limit of `retries`
+};
+
+enum class verdict_action : std::uint8_t {
+  complete,  // the batch is in the log
+  retry,     // the same bytes again, after a backoff
+  fail       // the deliveries get the code
+};
+
+struct verdict {
+  verdict_action action = verdict_action::fail;
+  fate known = fate::maybe_written;  // of a batch that fails now, over all its attempts
+  bool proven_absent = false;        // no attempt of the batch can be in the log
+  bool has_offset = false;           // complete: the broker told the offset
+  bool refresh_metadata = false;
+  bool new_epoch = false;            // once the partition has drained (guarantee.md, rules 6 and 7)
+  bool data_lost = false;            // acknowledged records have vanished from the log (rule 8)
+
+  bool operator==(const verdict&) const = default;
+};
+
+/// The whole decision (guarantee.md, rules 6, 8, 12, 13 in their plain form). `not_written` and a new stamp need proof; what
+/// is not proven is sent again byte for byte until it is answered or due.
+verdict judge(const attempt_facts& facts) noexcept;
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/core/partition_queue.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+class topic;
+class partition_queue;
+
+/// The strand that owns partitions: a broker's, or the home strand while a leader is not known. Outlives its partitions.
+class partition_owner {
+ public:
+  /// There is news in the partition's open batch. Any thread; never called under a lock.
+  virtual void wake(partition_queue& woken) = 0;
+  /// The partition is this owner's from now on: its former owner has let it go. Any thread.
+  virtual void adopt_soon(partition_queue& added) = 0;
+  /// The partition's desired owner has changed: let it go as soon as nothing of it is in flight. Any thread.
+  virtual void reconsider_owner_soon(partition_queue& moved) = 0;
+
+  broker_share share{};  // of buffer.memory
+
+ protected:
+  ~partition_owner() = default;
+};
+
+/// Producer id and epoch as the broker gave them (InitProducerId).
+struct producer_identity {
+  std::int64_t id = -1;
+  std::int16_t epoch = -1;
+  bool operator==(const producer_identity&) const = default;
+};
+
+/// What one append came to.
+struct append_outcome {
+  enum class status : std::uint8_t { appended, no_memory, over_share, closed };
+  status state = status::no_memory;
+  bool wake = false;      // the owner should look: a new batch, a full one, an earlier deadline
+  bool new_batch = false;
+  std::uint32_t index = 0;
+  std::size_t bytes = 0;
+  completion_ptr done{};
+};
+
+/// When the owner may take a batch of this partition.
+struct readiness {
+  enum class state : std::uint8_t { empty, blocked, backing_off, lingering, ready };
+  state is = state::empty;
+  clock_time until{};  // backing_off, lingering
+};
+
+/// Circumstances that make every batch ready.
+struct drain_conditions {
+  bool at_once = false;  // flush, close, memory waited for
+};
+
+/// Senders append to the open batch under the lock; everything else belongs to the owner.
+///
+///    append -> [ open | closed ... ]  --take-->  in flight (1, then up to 5)  --answer-->  done
+///                  pending                          |        ^
+///                                                   v        |
+///                                               retry line: stamped, in sequence order, one at a time
+///
+/// A partition has one batch in flight until one has been acknowledged under its (producer id, epoch, leader), and falls
+/// back to one with any error (guarantee.md, rule 4).
+class partition_queue : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+ public:
+  partition_queue(const settings& rules, buffer_memory& memory, flush_tracker& flushes, topic& of,
+                  const topic_name& topic_called, std::int32_t index);
+  partition_queue(const partition_queue&) = delete;
+  partition_queue& operator=(const partition_queue&) = delete;
+
+  // --- senders, any thread -------------------------------------------------------------------------------------------
+
+  /// Encodes the record into the open batch. `sent_at` is when it was accepted: its deadline counts from there.
+  append_outcome append(const record_view& record, std::int64_t timestamp, clock_time sent_at, clock_duration timeout);
+
+  /// A parked record, which has been counted as `generation`, goes on in this partition; its completion is forwarded.
+  append_outcome append_parked(const record_view& record, std::int64_t timestamp, clock_time sent_at,
+                               clock_duration timeout, flush_tracker::generation counted);
+
+  /// Records and bytes that were appended and not yet answered.
+  struct outstanding_count {
+    std::uint64_t records = 0;
+    std::uint64_t bytes = 0;
+  };
+  outstanding_count outstanding();
+
+  topic& of_topic() const noexcept { return topic_; }
+  const topic_name& called() const noexcept { return topic_name_; }
+  std::int32_t index() const noexcept { return index_; }
+
+  std::atomic<partition_owner*> owner{nullptr};          // who must be woken
+  std::atomic<partition_owner*> desired_owner{nullptr};  // where it shall go as soon as nothing is in flight
+  std::atomic<bool> wake_pending{false};
+  std::atomic<std::uint32_t> parked{0};  // records parked behind a full share of the broker
+  std::uint64_t blocked_in_pass = 0;     // the last pass over the parking lot that left a record of it behind; the lot's
+  partition_queue* woken_next = nullptr;
+
+  // --- the owner's strand only ---------------------------------------------------------------------------------------
+
+  readiness look(clock_time now, drain_conditions conditions);
+  /// Bytes of the batch that take() would hand out.
+  std::size_t next_size();
+  /// Seals, stamps and hands out the next batch; it is in flight from now on. Precondition: look() said ready or lingering.
+  /// Empty when it needs a producer id and `identity` is not one, or when the batch has grown past `at_most` bytes.
+  batch_ptr take(const std::optional<producer_identity>& identity, std::size_t at_most = static_cast<std::size_t>(-1));
+
+  /// The answer to the attempt of a batch in flight (or its absence, with the reason).
+  struct answer {
+    std::optional<broker_errc> code{};
+    boost::system::error_code cause{};
+    std::string message{};
+    std::int64_t base_offset = -1;
+    std::int64_t log_append_time = -1;
+    std::optional<std::int32_t> broker{};
+    clock_duration backoff{};  // what a retry has to wait
+  };
+  verdict answered(batch& sent, const answer& said, clock_time now, effects& out);
+
+  /// acks=0: the socket took the bytes; there is no answer.
+  void written_unacknowledged(batch& sent, effects& out);
+
+  /// The earliest deadline of all batches; empty when there are none.
+  std::optional<clock_time> earliest_deadline();
+  /// Fails what is due. `cause` is why nothing moves, where that is known.
+  void expire(clock_time now, boost::system::error_code cause, effects& out);
+  /// The end: fails everything that is not in flight, tells the deliveries of what is, and refuses further records.
+  void fail_all(const error_details& why, clock_time now, effects& out);
+
+  std::size_t in_flight() const noexcept { return in_flight_.size(); }
+  bool has_in_flight() const noexcept { return !in_flight_.empty(); }
+  bool has_pending();
+  /// Another owner is meant to have it: nothing is sent from here any more.
+  bool is_leaving() const noexcept {
+    return desired_owner.load(std::memory_order_acquire) != owner.load(std::memory_order_relaxed);
+  }
+  bool needs_identity() const noexcept { return settings_.idempotent && !identity_; }
+  /// A producer id whose epochs are exhausted; another must be asked for.
+  std::optional<std::int64_t> used_up_producer_id() const noexcept {
+    if (identity_ || used_up_id_ < 0) return std::nullopt;
+    return used_up_id_;
+  }
+  std::optional<producer_identity> identity() const noexcept { return identity_; }
+  /// Under a new leader the first batch goes alone again.
+  void leader_changed() noexcept { window_open_ = false; }
+  /// Hands out all waiters without an answer, for destruction.
+  void abandon(waiter_list& out);
+
+  partition_owner* adopted_by = nullptr;  // set when the owner has taken it over
+  deadline_entry expiry;   // earliest deadline of a batch
+  deadline_entry wake_at;  // end of linger or backoff
+  enum class place : std::uint8_t { none, ready, lingering } drain_place = place::none;
+
+ private:
+  std::size_t window() const noexcept;
+  batch* open_batch(clock_duration timeout, std::size_t record_bytes) noexcept;
+  batch_ptr make_batch(clock_time sent_at, clock_duration timeout, flush_tracker::generation generation);
+  append_outcome append_locked(const record_view& record, std::int64_t timestamp, clock_time sent_at,
+                               clock_duration timeout, std::optional<flush_tracker::generation> counted);
+  void stamp(batch& sent);
+  void settle_epoch(const std::optional<producer_identity>& latest);
+  void back_to_retry_line(batch_ptr sent);
+  bool is_predecessor_missing(const batch& of) const noexcept;
+  void finish(batch& ended, batch_outcome outcome, effects& out);
+  void fail(batch& ended, error_details why, clock_time now, effects& out);
+  std::vector<batch_ptr> written_in_order() const;
+
+  const settings& settings_;
+  buffer_memory& memory_;
+  flush_tracker& flushes_;
+  topic& topic_;
+  const topic_name& topic_name_;
+  const std::int32_t index_;
+
+  spin_lock lock_;
+  std::deque<batch_ptr> pending_;  // under lock_; the last one may be open
+  outstanding_count outstanding_;  // under lock_
+  bool closed_ = false;            // under lock_
+
+  std::deque<batch_ptr> retry_;      // written before, in sequence order
+  std::deque<batch_ptr> in_flight_;  // in the order of their requests
+  std::optional<producer_identity> identity_{};
+  std::int32_t next_sequence_ = 0;
+  clock_time backoff_until_{};
+  bool window_open_ = false;
+  bool new_epoch_ = false;  // sequences start again once nothing is in flight
+  std::int64_t used_up_id_ = -1;
+};
+
+/// The sequence behind `count` records from `sequence` on: after 2^31 - 1 comes 0.
+constexpr std::int32_t advance_sequence(std::int32_t sequence, std::int32_t count) noexcept {
+  return static_cast<std::int32_t>((static_cast<std::uint32_t>(sequence) + static_cast<std::uint32_t>(count)) & 0x7fffffffU);
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/core/sticky_partitioner.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// The slot of the calling thread. Threads spread over slots, and so over partitions, instead of fighting for one
+/// partition's lock.
+inline constexpr std::size_t sticky_slots = 8;
+inline std::size_t thread_slot() noexcept {
+  static std::atomic<std::size_t> threads{0};
+  thread_local const std::size_t mine = threads.fetch_add(1, std::memory_order_relaxed) % sticky_slots;
+  return mine;
+}
+
+/// splitmix64: one step of a seeded generator; chance is injected, never taken from the system here.
+constexpr std::uint64_t next_random(std::uint64_t& state) noexcept {
+  std::uint64_t mixed = (state += 0x9e3779b97f4a7c15ULL);
+  mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9ULL;
+  mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111ebULL;
+  return mixed ^ (mixed >> 31);
+}
+
+/// One topic's choice, per slot. A slot is a handful of relaxed atomics: two threads that share one may count a few bytes
+/// too few, which only moves the moment of the next choice. Thread safety: shared objects safe.
+class sticky_partitioner {
+ public:
+  static constexpr std::uint32_t unset = 0xffffffff;
+
+  explicit sticky_partitioner(std::uint64_t seed) {
+    for (auto& each : slots_) each.random.store(next_random(seed), std::memory_order_relaxed);
+  }
+
+  /// An index into a list of `available` partitions (at least one).
+  std::uint32_t choose(std::size_t slot, std::size_t available) noexcept {
+    auto& mine = slots_[slot];
+    std::uint32_t current = mine.current.load(std::memory_order_relaxed);
+    if (current == unset || current >= available) {
+      std::uint64_t state = mine.random.load(std::memory_order_relaxed);
+      current = static_cast<std::uint32_t>(next_random(state) % available);
+      mine.random.store(state, std::memory_order_relaxed);
+      mine.current.store(current, std::memory_order_relaxed);
+      mine.produced.store(0, std::memory_order_relaxed);
+    }
+    return current;
+  }
+
+  /// `bytes` went to the chosen partition. It is left after `batch_size` bytes when a batch begins, and after twice as many in
+  /// any case: a batch that grows because its partition has no slot must not collect everything.
+  void produced(std::size_t slot, std::size_t bytes, bool began_batch, std::size_t batch_size) noexcept {
+    auto& mine = slots_[slot];
+    const std::size_t before = mine.produced.load(std::memory_order_relaxed);
+    const std::size_t total = before + bytes;
+    mine.produced.store(total, std::memory_order_relaxed);
+    if ((began_batch && before >= batch_size) || total >= 2 * batch_size) {
+      mine.current.store(unset, std::memory_order_relaxed);
+    }
+  }
+
+  /// The list of available partitions has changed: every slot chooses again.
+  void reset() noexcept {
+    for (auto& each : slots_) each.current.store(unset, std::memory_order_relaxed);
+  }
+
+ private:
+  struct alignas(64) slot_state {
+    std::atomic<std::uint32_t> current{unset};
+    std::atomic<std::size_t> produced{0};
+    std::atomic<std::uint64_t> random{0};
+  };
+  std::array<slot_state, sticky_slots> slots_;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/wire/types.hpp
+
+#include <limits>
+
+namespace cokafka::inline COKAFKA_ABI::detail::wire {
+
+// A topic id. All zero means "none".
+struct uuid {
+  std::array<std::uint8_t, 16> bytes{};
+
+  static constexpr uuid from_halves(std::uint64_t high, std::uint64_t low) noexcept {
+    uuid id;
+    for (std::size_t i = 0; i != 8; ++i) {
+      id.bytes[i] = static_cast<std::uint8_t>(high >> (56 - 8 * i) & 0xffU);
+      id.bytes[8 + i] = static_cast<std::uint8_t>(low >> (56 - 8 * i) & 0xffU);
+    }
+    return id;
+  }
+
+  constexpr bool is_zero() const noexcept { return *this == uuid{}; }
+  auto operator<=>(const uuid&) const = default;
+};
+
+// URL-safe base64 without padding, 22 characters: the way Kafka's own tools print an id.
+COKAFKA_DECL std::string to_string(const uuid& id);
+
+// A BYTES field. It is a type of its own because a STRING has another length prefix.
+struct bytes {
+  std::string data{};
+
+  bool operator==(const bytes&) const = default;
+};
+
+// A RECORDS field: record batches in wire form, or null. When it is decoded, `bytes` is a view into the frame. When it
+// is encoded with an external_size, only the length is written and a cut is noted: the batches are sent from where they
+// are.
+struct records_field {
+  std::optional<std::string_view> bytes{};
+  std::size_t external_size = 0;
+
+  bool operator==(const records_field&) const = default;
+};
+
+// The versions an API has, both ends included.
+struct version_range {
+  std::int16_t min = 0;
+  std::int16_t max = 0;
+
+  constexpr bool contains(std::int16_t version) const noexcept { return min <= version && version <= max; }
+  bool operator==(const version_range&) const = default;
+};
+
+inline constexpr std::int16_t no_version = std::numeric_limits<std::int16_t>::max();
+
+// In which versions a field exists, and from which on it may be null. Only optional members can be null; those may by
+// default be null wherever they exist.
+struct presence {
+  std::int16_t first = 0;
+  std::int16_t last = no_version;
+  std::int16_t nullable_from = 0;
+
+  constexpr bool exists_in(std::int16_t version) const noexcept { return first <= version && version <= last; }
+  constexpr bool may_be_null_in(std::int16_t version) const noexcept { return version >= nullable_from; }
+  constexpr presence nullable_since(std::int16_t version) const noexcept { return {first, last, version}; }
+};
+
+inline constexpr presence always{};
+constexpr presence since(std::int16_t first) noexcept { return {first, no_version, 0}; }
+constexpr presence until(std::int16_t last) noexcept { return {0, last, 0}; }
+constexpr presence between(std::int16_t first, std::int16_t last) noexcept { return {first, last, 0}; }
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail::wire
+
+// ---- cokafka/detail/core/topic.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// The partitions of a topic at one moment. Immutable: senders read it without a lock.
+struct partition_table {
+  wire::uuid topic_id{};                    // zero where the broker gave none
+  std::vector<partition_queue*> all{};
+  std::vector<partition_queue*> available{};  // those with a leader; all of them when none has
+};
+
+/// Owned by the registry of topics, for the life of the core: senders and handles keep plain pointers. Fields other than
+/// atomics belong to the home strand.
+class topic {
+ public:
+  topic(topic_name of, std::uint64_t seed) : name(std::move(of)), sticky(seed) {}
+  topic(const topic&) = delete;
+  topic& operator=(const topic&) = delete;
+
+  const topic_name name;
+  sticky_partitioner sticky;
+
+  /// Null until the topic's metadata is known and its parked records are placed.
+  std::atomic<const partition_table*> table{nullptr};
+  /// Records parked until the metadata is known: later sends to the topic park behind them.
+  std::atomic<std::uint32_t> parked{0};
+  /// Not `none`: sends fail at once (not authorized, invalid name).
+  std::atomic<broker_errc> refused{broker_errc::none};
+  /// The last error that metadata had for it while senders wait; named when they time out.
+  std::atomic<broker_errc> last_error{broker_errc::none};
+  std::atomic<bool> wanted{false};  // the engine has been told
+
+  /// The partition, made when first mentioned.
+  partition_queue& partition(std::int32_t index, const settings& rules, buffer_memory& memory, flush_tracker& flushes) {
+    while (partitions_.size() <= static_cast<std::size_t>(index)) {
+      const auto next = static_cast<std::int32_t>(partitions_.size());
+      partitions_.push_back(std::make_unique<partition_queue>(rules, memory, flushes, *this, name, next));
+    }
+    return *partitions_[static_cast<std::size_t>(index)];
+  }
+  const std::vector<std::unique_ptr<partition_queue>>& partitions() const noexcept { return partitions_; }
+
+  /// Makes a new table visible to senders. Older tables are kept: a sender may be reading one.
+  void publish(std::unique_ptr<const partition_table> next) {
+    tables_.push_back(std::move(next));
+    table.store(tables_.back().get(), std::memory_order_release);
+    sticky.reset();
+  }
+
+ private:
+  std::vector<std::unique_ptr<partition_queue>> partitions_;
+  std::vector<std::unique_ptr<const partition_table>> tables_;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/core/topic_registry.hpp
+
+#include <unordered_map>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// Thread safety: shared objects safe. Topics live as long as the registry.
+class topic_registry {
+ public:
+  explicit topic_registry(std::uint64_t seed) : seed_(seed) {}
+
+  /// The topic that was asked for last, if it is this one.
+  topic* find_recent(std::string_view name) const noexcept {
+    topic* last = last_.load(std::memory_order_acquire);
+    return last != nullptr && last->name.str() == name ? last : nullptr;
+  }
+
+  topic& find_or_add(std::string_view name) {
+    std::scoped_lock guard(mutex_);
+    auto found = by_name_.find(name);
+    if (found == by_name_.end()) {
+      topics_.push_back(std::make_unique<topic>(topic_name(name), next_random(seed_)));
+      found = by_name_.emplace(topics_.back()->name.str(), topics_.back().get()).first;
+    }
+    last_.store(found->second, std::memory_order_release);
+    return *found->second;
+  }
+
+  topic* find(std::string_view name) const {
+    std::scoped_lock guard(mutex_);
+    const auto found = by_name_.find(name);
+    return found == by_name_.end() ? nullptr : found->second;
+  }
+
+  /// All topics, in the order in which they were first named.
+  std::vector<topic*> all() const {
+    std::scoped_lock guard(mutex_);
+    std::vector<topic*> listed;
+    listed.reserve(topics_.size());
+    for (const auto& each : topics_) listed.push_back(each.get());
+    return listed;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::unordered_map<std::string_view, topic*> by_name_;
+  std::vector<std::unique_ptr<topic>> topics_;
+  std::atomic<topic*> last_{nullptr};
+  std::uint64_t seed_;
+};
+
+/// Kafka's rule for the names of topics: 1 to 249 of a-z A-Z 0-9 . _ -, and neither "." nor "..".
+constexpr bool is_valid_topic_name(std::string_view name) noexcept {
+  if (name.empty() || name.size() > 249 || name == "." || name == "..") return false;
+  for (const char c : name) {
+    const bool legal = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+    if (!legal) return false;
+  }
+  return true;
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/core/accumulator.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// Told, from any thread and under no lock, that the home strand has something to look at.
+class attention_listener {
+ public:
+  virtual void attention() = 0;
+
+ protected:
+  ~attention_listener() = default;
+};
+
+/// What became of a send.
+struct send_outcome {
+  completion_ptr done{};
+  record_ticket ticket{};
+};
+
+///  send -> topic known, memory there -> partition_queue::append
+///       \-> topic unknown ------------> metadata line   (first in first out per topic)
+///        \-> memory missing ----------> memory line     (first in first out over all)
+///
+/// While a topic or partition has a parked record, later sends to it park behind it (guarantee.md, rule 22).
+/// Thread safety: the functions of senders may be called from any thread, the others on the home strand.
+class accumulator {
+ public:
+  accumulator(const settings& rules, attention_listener& home, std::uint64_t seed);
+
+  // --- senders -------------------------------------------------------------------------------------------------------
+
+  /// Takes the record in. Never blocks and never fails for run-time reasons: a record that is refused has a completion
+  /// that has failed. `to` saves the look-up of record.topic.
+  send_outcome send(const record_view& record, topic* to, clock_time now);
+  /// The same, but an error where send() would have to park.
+  result<send_outcome> try_send(const record_view& record, topic* to, clock_time now);
+
+  /// Links the waiter until `bytes` may be taken; false when they may be taken now or never (then `failure` says so).
+  bool wait_for_space(operation_waiter& waiting, std::size_t bytes, clock_time now);
+  bool cancel_space(operation_waiter& waiting);
+
+  /// Valid names only; makes the topic known to the engine.
+  topic& want_topic(std::string_view name);
+
+  struct outstanding_total {
+    std::uint64_t records = 0;
+    std::uint64_t bytes = 0;
+  };
+  outstanding_total outstanding();
+
+  // --- the home strand -----------------------------------------------------------------------------------------------
+
+  /// New metadata of a topic: places its parked records, then lets senders see the table (null: nothing new in it).
+  void publish(topic& of, std::unique_ptr<const partition_table> table, clock_time now, effects& out);
+  /// Metadata says that the topic cannot be used: its parked records fail.
+  void refuse(topic& of, broker_errc why, const std::string& message, clock_time now, effects& out);
+  /// Memory was given back: places what waits for it.
+  void place_waiting(clock_time now, effects& out);
+  /// Fails what has waited too long; `unreachable` says why metadata is missing, where that is known.
+  void expire(clock_time now, const std::string& unreachable, boost::system::error_code cause, effects& out);
+  void fail_parked(const error_details& why, clock_time now, effects& out);
+  std::optional<clock_time> earliest_parked_deadline();
+  bool is_partition_missing();  // somebody waits for a partition that is not there
+  void abandon(waiter_list& out);
+
+  /// From now on sends fail with errc::closed.
+  void close() noexcept { closed_.store(true, std::memory_order_release); }
+  bool is_closed() const noexcept { return closed_.load(std::memory_order_acquire); }
+  /// Wall clock minus steady clock, so that a send reads only one of them.
+  void set_wall_offset(std::chrono::nanoseconds offset) noexcept {
+    wall_offset_.store(offset.count(), std::memory_order_relaxed);
+  }
+
+  buffer_memory memory;
+  flush_tracker flushes;
+  topic_registry topics;
+
+ private:
+  std::optional<error> check(const record_view& record) const;
+  std::optional<error> find_topic(const record_view& record, topic*& to);
+  std::int64_t timestamp_of(const record_view& record, clock_time now) const noexcept;
+  partition_queue* choose(const record_view& record, topic& to, const partition_table& table, std::size_t& slot) const;
+  bool place_directly(const record_view& record, topic& to, std::int64_t timestamp, clock_time now,
+                      send_outcome& out, parked_for& otherwise, partition_queue*& behind);
+  send_outcome park(const record_view& record, topic& to, parked_for reason, partition_queue* behind,
+                    std::int64_t timestamp, clock_time now);
+  send_outcome failed(const record_view& record, topic* to, error why) const;
+  void wake(partition_queue& partition);
+
+  bool place_parked(parked_record& parked, const partition_table& table, std::vector<partition_owner*>& full, effects& out);
+  void leave_line(parked_record& parked) noexcept;
+  void leave_line_for_refresh(parked_record& parked);
+  void move_to_memory_line(parked_record& parked);
+  void fail_one(parked_record& parked, error_details why, clock_time now, effects& out);
+  void place_memory_line(clock_time now, effects& out);
+
+  const settings& settings_;
+  attention_listener& home_;
+  std::atomic<bool> closed_{false};
+  std::atomic<std::int64_t> wall_offset_{0};
+  std::atomic<std::uint32_t> waiting_for_memory_{0};  // parked for memory, or for space
+
+  std::mutex mutex_;  // guards what follows; a partition's lock may be taken under it
+  std::deque<parked_ptr> metadata_line_;
+  std::deque<parked_ptr> memory_line_;
+  std::size_t parked_bytes_ = 0;
+  deadline_heap deadlines_;
+  std::vector<partition_queue*> to_wake_;  // by placing; woken after the mutex is released
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/messages/api_key.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail::messages {
+
+// Any 16-bit value may arrive from a peer, also one without a name here.
+enum class api_key : std::int16_t {
+  produce = 0,
+  fetch = 1,
+  list_offsets = 2,
+  metadata = 3,
+  find_coordinator = 10,
+  sasl_handshake = 17,
+  api_versions = 18,
+  create_topics = 19,
+  init_producer_id = 22,
+  add_partitions_to_txn = 24,
+  add_offsets_to_txn = 25,
+  end_txn = 26,
+  txn_offset_commit = 28,
+  sasl_authenticate = 36,
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail::messages
+
+// ---- cokafka/detail/messages/metadata.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail::messages {
+
+using wire::always;
+using wire::between;
+using wire::since;
+
+struct metadata_response;
+
+// What a broker says about authorized operations that it was not asked for.
+inline constexpr std::int32_t unknown_operations = std::numeric_limits<std::int32_t>::min();
+
+struct metadata_request {
+  using response_type = metadata_response;
+  static constexpr api_key key = api_key::metadata;
+  static constexpr wire::version_range versions{0, 13};
+  static constexpr std::int16_t flexible_from = 9;
+
+  struct topic {
+    wire::uuid topic_id{};
+    std::optional<std::string> name{};
+
+    template <class Self, class Fields>
+    static void describe(Self& self, Fields& f) {
+      f.field(self.topic_id, since(10));
+      f.field(self.name, always.nullable_since(10));
+    }
+    bool operator==(const topic&) const = default;
+  };
+
+  std::optional<std::vector<topic>> topics = std::vector<topic>{};  // null: all topics
+  bool allow_auto_topic_creation = true;
+  bool include_cluster_authorized_operations = false;
+  bool include_topic_authorized_operations = false;
+
+  template <class Self, class Fields>
+  static void describe(Self& self, Fields& f) {
+    f.field(self.topics, always.nullable_since(1));
+    f.field(self.allow_auto_topic_creation, since(4));
+    f.field(self.include_cluster_authorized_operations, between(8, 10));
+    f.field(self.include_topic_authorized_operations, since(8));
+  }
+  bool operator==(const metadata_request&) const = default;
+};
+
+struct metadata_response {
+  static constexpr api_key key = api_key::metadata;
+  static constexpr wire::version_range versions = metadata_request::versions;
+  static constexpr std::int16_t flexible_from = metadata_request::flexible_from;
+
+  struct broker {
+    std::int32_t node_id = 0;
+    std::string host{};
+    std::int32_t port = 0;
+    std::optional<std::string> rack{};
+
+    template <class Self, class Fields>
+    static void describe(Self& self, Fields& f) {
+      f.field(self.node_id);
+      f.field(self.host);
+      f.field(self.port);
+      f.field(self.rack, since(1));
+    }
+    bool operator==(const broker&) const = default;
+  };
+
+  struct partition {
+    std::int16_t error_code = 0;
+    std::int32_t partition_index = 0;
+    std::int32_t leader_id = -1;
+    std::int32_t leader_epoch = -1;
+    std::vector<std::int32_t> replica_nodes{};
+    std::vector<std::int32_t> isr_nodes{};
+    std::vector<std::int32_t> offline_replicas{};
+
+    template <class Self, class Fields>
+    static void describe(Self& self, Fields& f) {
+      f.field(self.error_code);
+      f.field(self.partition_index);
+      f.field(self.leader_id);
+      f.field(self.leader_epoch, since(7));
+      f.field(self.replica_nodes);
+      f.field(self.isr_nodes);
+      f.field(self.offline_replicas, since(5));
+    }
+    bool operator==(const partition&) const = default;
+  };
+
+  struct topic {
+    std::int16_t error_code = 0;
+    std::optional<std::string> name{};
+    wire::uuid topic_id{};
+    bool is_internal = false;
+    std::vector<partition> partitions{};
+    std::int32_t topic_authorized_operations = unknown_operations;
+
+    template <class Self, class Fields>
+    static void describe(Self& self, Fields& f) {
+      f.field(self.error_code);
+      f.field(self.name, always.nullable_since(12));
+      f.field(self.topic_id, since(10));
+      f.field(self.is_internal, since(1));
+      f.field(self.partitions);
+      f.field(self.topic_authorized_operations, since(8));
+    }
+    bool operator==(const topic&) const = default;
+  };
+
+  std::int32_t throttle_time_ms = 0;
+  std::vector<broker> brokers{};
+  std::optional<std::string> cluster_id{};
+  std::int32_t controller_id = -1;
+  std::vector<topic> topics{};
+  std::int32_t cluster_authorized_operations = unknown_operations;
+  std::int16_t error_code = 0;
+
+  template <class Self, class Fields>
+  static void describe(Self& self, Fields& f) {
+    f.field(self.throttle_time_ms, since(3));
+    f.field(self.brokers);
+    f.field(self.cluster_id, since(2));
+    f.field(self.controller_id, since(1));
+    f.field(self.topics);
+    f.field(self.cluster_authorized_operations, between(8, 10));
+    f.field(self.error_code, since(13));
+  }
+  bool operator==(const metadata_response&) const = default;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail::messages
+
+// ---- cokafka/detail/core/cluster_metadata.hpp
+
+#include <map>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// One partition as the metadata has it; leader -1: none.
+struct partition_state {
+  std::int32_t leader = -1;
+  std::int32_t leader_epoch = -1;
+  std::vector<std::int32_t> replicas{};
+  std::vector<std::int32_t> in_sync{};
+};
+
+struct topic_state {
+  wire::uuid id{};
+  std::vector<partition_state> partitions{};
+};
+
+/// What an answer says of one topic that was asked for.
+struct topic_news {
+  enum class kind : std::uint8_t { known, waiting, refused };
+  std::string name{};
+  kind is = kind::waiting;
+  broker_errc error = broker_errc::none;  // why it is waited for, or refused
+  bool complete = true;                   // known: every partition has a leader
+};
+
+/// The cache. Belongs to the home strand; brokers in the order of their ids.
+class cluster_metadata {
+ public:
+  /// Takes an answer in and says what it means for each topic in it. A partition keeps its cached leader where the answer is of
+  /// an older leader epoch (same topic id), guarantee.md rule 10.
+  std::vector<topic_news> merge(const messages::metadata_response& response);
+
+  const std::map<std::int32_t, messages::metadata_response::broker>& brokers() const noexcept { return brokers_; }
+  const topic_state* find(const std::string& name) const;
+  std::vector<partition_info> describe(const std::string& name) const;
+
+ private:
+  topic_news merge_topic(const messages::metadata_response::topic& told);
+
+  std::map<std::int32_t, messages::metadata_response::broker> brokers_;
+  std::map<std::string, topic_state> topics_;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/core/backoff.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// Doubles from `base` to `max`, each time with a jitter of 20 % up or down; the result never exceeds `max`.
+struct backoff_policy {
+  std::chrono::milliseconds base{100};
+  std::chrono::milliseconds max{1000};
+
+  /// The wait before attempt number `attempts` + 1, 1 being the first that failed. `random` is any 64 random bits.
+  std::chrono::microseconds delay(std::uint32_t attempts, std::uint64_t random) const noexcept {
+    const double factor = static_cast<double>(std::uint64_t{1} << std::min<std::uint32_t>(attempts ? attempts - 1 : 0, 30));
+    const double jitter = 0.8 + 0.4 * (static_cast<double>(random >> 11) / 9007199254740992.0);
+    const double wanted = static_cast<double>(std::chrono::microseconds(base).count()) * factor * jitter;
+    const double limit = static_cast<double>(std::chrono::microseconds(std::max(base, max)).count());
+    return std::chrono::microseconds(static_cast<std::int64_t>(std::min(wanted, limit)));
+  }
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/core/metadata_schedule.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// Requests are coalesced: however many ask, one refresh answers them. Belongs to the home strand.
+class metadata_schedule {
+ public:
+  metadata_schedule(backoff_policy again, clock_duration max_age) : again_(again), max_age_(max_age) {}
+
+  /// Somebody met a sign that the metadata is out of date.
+  void want() noexcept { wanted_ = true; }
+  /// A topic that has never been asked for: does not wait for a backoff.
+  void want_now() noexcept { at_once_ = true; }
+
+  /// When the next refresh is due; empty when nothing was ever wanted.
+  std::optional<clock_time> due() const noexcept {
+    if (at_once_) return clock_time::min();
+    if (wanted_) return not_before_;
+    if (succeeded_at_) return std::max(*succeeded_at_ + max_age_, not_before_);  // never without a pause
+    return std::nullopt;
+  }
+
+  /// A refresh begins; what is wanted from now on is for the next one.
+  void started() noexcept {
+    wanted_ = false;
+    at_once_ = false;
+  }
+  /// It was answered. `helped`: everything that was waited for is known now.
+  void succeeded(clock_time now, bool helped, std::uint64_t random) noexcept {
+    succeeded_at_ = now;
+    attempts_ = helped ? 0 : attempts_ + 1;
+    not_before_ = now + again_.delay(std::max<std::uint32_t>(attempts_, 1), random);
+    wanted_ = wanted_ || !helped;
+  }
+  void failed(clock_time now, std::uint64_t random) noexcept {
+    wanted_ = true;
+    not_before_ = now + again_.delay(++attempts_, random);
+  }
+
+ private:
+  backoff_policy again_;
+  clock_duration max_age_;
+  bool wanted_ = false;
+  bool at_once_ = false;
+  std::uint32_t attempts_ = 0;
+  clock_time not_before_ = clock_time::min();
+  std::optional<clock_time> succeeded_at_{};
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/engine/engine_service.hpp
+
+#include <boost/asio/execution_context.hpp>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+namespace asio = boost::asio;
+
+/// What the service does to an engine at the end.
+class context_member {
+ public:
+  /// Destroys every stored handler without calling it, and everything that refers to the execution context.
+  virtual void shutdown() noexcept = 0;
+
+ protected:
+  ~context_member() = default;
+};
+
+/// One per execution context, made with the first producer. Without it a stopped io_context would leak: coroutine frames own
+/// deliveries, which are waited for in batches, which the engine owns. Thread safety: shared objects safe.
+class engine_service : public asio::execution_context::service {
+ public:
+  using key_type = engine_service;
+  static inline asio::execution_context::id id;
+
+  explicit engine_service(asio::execution_context& context) : asio::execution_context::service(context) {}
+
+  void add(std::weak_ptr<context_member> added) {
+    std::scoped_lock guard(mutex_);
+    std::erase_if(members_, [](const auto& each) { return each.expired(); });
+    members_.push_back(std::move(added));
+  }
+
+ private:
+  void shutdown() override {
+    std::vector<std::weak_ptr<context_member>> all;
+    {
+      std::scoped_lock guard(mutex_);
+      all.swap(members_);
+    }
+    for (auto& each : all) {
+      if (const auto alive = each.lock()) alive->shutdown();
+    }
+  }
+
+  std::mutex mutex_;
+  std::vector<std::weak_ptr<context_member>> members_;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/core/produce_queue.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// One batch of a request.
+struct planned_batch {
+  partition_queue* partition = nullptr;
+  batch_ptr what{};
+};
+
+/// The partitions that one owner drains. A partition is in one of three places: `ready` (a ring: who has been served goes to
+/// the end, so the start rotates), `lingering` (would be sent at once if the link were idle), or nowhere (empty, its window
+/// is full, or it backs off), and comes back by wake, answer or deadline. A blocked partition never ends a pass.
+/// Belongs to the owner's strand.
+class produce_queue {
+ public:
+  produce_queue(const settings& rules, deadline_heap& deadlines) : settings_(rules), deadlines_(deadlines) {}
+
+  void adopt(partition_queue& added, clock_time now, drain_conditions conditions);
+  /// Forgets the partition; its batches stay with it.
+  void release(partition_queue& gone);
+  /// Looks again after news of the partition: puts it where it belongs and sets its deadlines.
+  void reconsider(partition_queue& seen, clock_time now, drain_conditions conditions);
+  void reconsider_all(clock_time now, drain_conditions conditions);
+
+  /// The batches of the next request, now in flight; empty when nothing may go. At most one per partition, and not more
+  /// than max.request.size in all unless a single batch is larger. `link_idle`: nothing is in flight on this broker, so nobody lingers.
+  std::vector<planned_batch> next_request(clock_time now, bool link_idle, drain_conditions conditions,
+                                          const std::optional<producer_identity>& identity);
+
+  /// Something might go into a request now.
+  bool has_candidates(bool link_idle) const noexcept {
+    return !ready_.empty() || (link_idle && idle_sends() && !lingering_.empty());
+  }
+  /// Some partition has records, sent or not.
+  bool has_work() const;
+  /// The last pass left partitions out that need a producer id, or another one than used_up_id().
+  bool is_identity_missing() const noexcept { return identity_missing_; }
+  std::optional<std::int64_t> used_up_id() const noexcept { return used_up_id_; }
+  const std::vector<partition_queue*>& partitions() const noexcept { return partitions_; }
+
+ private:
+  using ring = boost::intrusive::list<partition_queue, boost::intrusive::constant_time_size<false>>;
+
+  bool idle_sends() const noexcept { return settings_.user.linger_policy == linger_policy::when_busy; }
+  void reconsider_unless_waiting_for_identity(partition_queue& seen, clock_time now, drain_conditions conditions);
+  void put(partition_queue& moved, partition_queue::place where);
+
+  const settings& settings_;
+  deadline_heap& deadlines_;
+  std::vector<partition_queue*> partitions_;
+  ring ready_;
+  ring lingering_;
+  bool identity_missing_ = false;
+  std::optional<std::int64_t> used_up_id_{};
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/io/stream.hpp
+
+#include <boost/asio/any_completion_handler.hpp>
+#include <boost/asio/buffer.hpp>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+/// Type-erased once per request or read, never per record, so that the tasks are instantiated once. All functions are called on
+/// the strand that the stream was made for; handlers complete through their associated executor, never inside the call.
+/// At most one read and one write at a time. Buffers stay valid until the handler has run. Thread safety: distinct objects safe.
+class stream {
+ public:
+  using done_handler = asio::any_completion_handler<void(error_code)>;
+  using size_handler = asio::any_completion_handler<void(error_code, std::size_t)>;
+
+  virtual ~stream() = default;
+
+  /// Looks the host up and tries its addresses in turn. Not for accepted streams.
+  virtual void connect(std::string host, std::uint16_t port, done_handler handler) = 0;
+  /// Reads at least one byte; end of stream is asio::error::eof.
+  virtual void read_some(asio::mutable_buffer into, size_handler handler) = 0;
+  /// Writes all of the buffers, in order. The array that `from` views stays valid until the handler has run.
+  virtual void write_all(std::span<const asio::const_buffer> from, size_handler handler) = 0;
+  /// Ends the connection; what is pending completes with an error. May be called twice.
+  virtual void close() noexcept = 0;
+  /// "address:port" of the other end, for messages; empty when not connected.
+  virtual std::string remote() const = 0;
+};
+
+/// Accepts connections; for the embedded broker.
+class listener {
+ public:
+  using accept_handler = asio::any_completion_handler<void(error_code, std::unique_ptr<stream>)>;
+
+  virtual ~listener() = default;
+  /// Where clients connect to.
+  virtual std::uint16_t port() const = 0;
+  /// The accepted stream belongs to `executor`.
+  virtual void accept(asio::any_io_executor executor, accept_handler handler) = 0;
+  virtual void close() noexcept = 0;
+};
+
+// The same as asynchronous operations: `co_await async_read_some(stream, buffer, as_tuple(deferred))`.
+
+template <class Token>
+auto async_connect(stream& on, std::string host, std::uint16_t port, Token&& token) {
+  return asio::async_initiate<Token, void(error_code)>(
+      [](auto handler, stream* to, std::string name, std::uint16_t at) {
+        to->connect(std::move(name), at, std::move(handler));
+      },
+      token, &on, std::move(host), port);
+}
+
+template <class Token>
+auto async_read_some(stream& from, asio::mutable_buffer into, Token&& token) {
+  return asio::async_initiate<Token, void(error_code, std::size_t)>(
+      [](auto handler, stream* source, asio::mutable_buffer buffer) { source->read_some(buffer, std::move(handler)); },
+      token, &from, into);
+}
+
+template <class Token>
+auto async_write_all(stream& to, std::span<const asio::const_buffer> from, Token&& token) {
+  return asio::async_initiate<Token, void(error_code, std::size_t)>(
+      [](auto handler, stream* sink, std::span<const asio::const_buffer> buffers) {
+        sink->write_all(buffers, std::move(handler));
+      },
+      token, &to, from);
+}
+
+template <class Token>
+auto async_accept(listener& from, asio::any_io_executor executor, Token&& token) {
+  return asio::async_initiate<Token, void(error_code, std::unique_ptr<stream>)>(
+      [](auto handler, listener* source, asio::any_io_executor on) { source->accept(std::move(on), std::move(handler)); },
+      token, &from, std::move(executor));
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/io/environment.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// One wait at a time; belongs to the strand it was made for.
+class timer {
+ public:
+  virtual ~timer() = default;
+  /// Completes at `at`, or with operation_aborted when cancelled; a second call cancels the first wait.
+  virtual void wait_until(clock_time at, asio::any_completion_handler<void(error_code)> handler) = 0;
+  virtual void cancel() noexcept = 0;
+};
+
+template <class Token>
+auto async_wait_until(timer& on, clock_time at, Token&& token) {
+  return asio::async_initiate<Token, void(error_code)>(
+      [](auto handler, timer* waiting, clock_time until) { waiting->wait_until(until, std::move(handler)); }, token, &on, at);
+}
+
+/// Options of a TCP connection.
+struct socket_options {
+  std::int32_t send_buffer = -1;     // bytes; -1: as the system has it
+  std::int32_t receive_buffer = -1;
+};
+
+/// The system's, or a simulated one: the same producer runs in both. Shared by everything that runs in it and outlives it.
+/// Thread safety: shared objects safe.
+class environment {
+ public:
+  virtual ~environment() = default;
+
+  virtual clock_time now() const noexcept = 0;
+  virtual std::chrono::system_clock::time_point wall_now() const noexcept = 0;
+  virtual std::uint64_t random() = 0;
+  virtual std::unique_ptr<timer> make_timer(asio::any_io_executor executor) = 0;
+  virtual std::unique_ptr<stream> make_stream(asio::any_io_executor executor, const socket_options& options) = 0;
+  /// Port 0: one that is free. Throws boost::system::system_error when the address cannot be had.
+  virtual std::unique_ptr<listener> listen(asio::any_io_executor executor, const std::string& host, std::uint16_t port) = 0;
+};
+
+/// Clock, timers and TCP sockets of the machine; one per process is enough.
+std::shared_ptr<environment> system_environment();
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/io/deadline_timer.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// The heap of a strand's deadlines and the timer that follows its earliest entry. Deadlines that move later are noticed when the timer
+/// fires, or at once by settle(): arming costs a microsecond, and traffic moves deadlines all the time.
+/// Belongs to its strand.
+class deadline_timer {
+ public:
+  /// `due` is called on the strand with the time; it pops what is due. `owner` keeps the object alive while the timer runs.
+  deadline_timer(environment& env, asio::any_io_executor strand) : env_(env), strand_(std::move(strand)) {}
+
+  void start(std::weak_ptr<void> owner, std::function<void()> due) {
+    owner_ = std::move(owner);
+    due_ = std::move(due);
+    timer_ = env_.make_timer(strand_);
+  }
+
+  deadline_heap heap;
+
+  /// Arms the timer where the earliest deadline is before the time it waits for.
+  void update() {
+    const auto earliest = heap.earliest();
+    if (!timer_ || !earliest || (armed_for_ && *armed_for_ <= *earliest)) return;
+    arm(*earliest);
+  }
+
+  /// Makes the timer follow the earliest deadline exactly: nothing is in flight, so nothing but a deadline shall wake us.
+  void settle() {
+    const auto earliest = heap.earliest();
+    if (!timer_ || earliest == armed_for_) return;
+    if (earliest) return arm(*earliest);
+    armed_for_.reset();
+    ++generation_;
+    timer_->cancel();
+  }
+
+  /// No wake-ups any more.
+  void stop() noexcept {
+    armed_for_.reset();
+    ++generation_;
+    timer_.reset();
+    strand_ = asio::any_io_executor();
+    due_ = nullptr;
+  }
+
+  /// How often the timer has fired.
+  std::uint64_t wake_ups() const noexcept { return wake_ups_.load(std::memory_order_relaxed); }
+
+ private:
+  void arm(clock_time at) {
+    armed_for_ = at;
+    const std::uint64_t mine = ++generation_;
+    timer_->wait_until(at, asio::bind_executor(strand_, [this, mine, alive = owner_](error_code failed) {
+                         const auto owner = alive.lock();
+                         if (!owner || failed || mine != generation_) return;
+                         armed_for_.reset();
+                         wake_ups_.fetch_add(1, std::memory_order_relaxed);
+                         due_();
+                         update();
+                       }));
+  }
+
+  environment& env_;
+  asio::any_io_executor strand_;
+  std::weak_ptr<void> owner_;
+  std::function<void()> due_;
+  std::unique_ptr<timer> timer_;
+  std::optional<clock_time> armed_for_;
+  std::uint64_t generation_ = 0;
+  std::atomic<std::uint64_t> wake_ups_{0};
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/messages/api_versions.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail::messages {
+
+using wire::since;
+
+struct api_versions_response;
+
+struct api_versions_request {
+  using response_type = api_versions_response;
+  static constexpr api_key key = api_key::api_versions;
+  static constexpr wire::version_range versions{0, 5};
+  static constexpr std::int16_t flexible_from = 3;
+
+  std::string client_software_name{};
+  std::string client_software_version{};
+  std::optional<std::string> cluster_id{};
+  std::int32_t node_id = -1;
+
+  template <class Self, class Fields>
+  static void describe(Self& self, Fields& f) {
+    f.field(self.client_software_name, since(3));
+    f.field(self.client_software_version, since(3));
+    f.field(self.cluster_id, since(5));
+    f.field(self.node_id, since(5));
+  }
+  bool operator==(const api_versions_request&) const = default;
+};
+
+// The response header has no tagged fields in any version, so that a client can read an answer older than its question.
+struct api_versions_response {
+  static constexpr api_key key = api_key::api_versions;
+  static constexpr wire::version_range versions = api_versions_request::versions;
+  static constexpr std::int16_t flexible_from = api_versions_request::flexible_from;
+
+  struct api {
+    std::int16_t api_key = 0;
+    std::int16_t min_version = 0;
+    std::int16_t max_version = 0;
+
+    template <class Self, class Fields>
+    static void describe(Self& self, Fields& f) {
+      f.field(self.api_key);
+      f.field(self.min_version);
+      f.field(self.max_version);
+    }
+    bool operator==(const api&) const = default;
+  };
+
+  struct supported_feature {
+    std::string name{};
+    std::int16_t min_version = 0;
+    std::int16_t max_version = 0;
+
+    template <class Self, class Fields>
+    static void describe(Self& self, Fields& f) {
+      f.field(self.name);
+      f.field(self.min_version);
+      f.field(self.max_version);
+    }
+    bool operator==(const supported_feature&) const = default;
+  };
+
+  struct finalized_feature {
+    std::string name{};
+    std::int16_t max_version_level = 0;
+    std::int16_t min_version_level = 0;
+
+    template <class Self, class Fields>
+    static void describe(Self& self, Fields& f) {
+      f.field(self.name);
+      f.field(self.max_version_level);
+      f.field(self.min_version_level);
+    }
+    bool operator==(const finalized_feature&) const = default;
+  };
+
+  std::int16_t error_code = 0;
+  std::vector<api> api_keys{};
+  std::int32_t throttle_time_ms = 0;
+  std::vector<supported_feature> supported_features{};
+  std::int64_t finalized_features_epoch = -1;
+  std::vector<finalized_feature> finalized_features{};
+  bool zk_migration_ready = false;
+
+  template <class Self, class Fields>
+  static void describe(Self& self, Fields& f) {
+    f.field(self.error_code);
+    f.field(self.api_keys);
+    f.field(self.throttle_time_ms, since(1));
+    f.tagged(0, self.supported_features, since(3));
+    f.tagged(1, self.finalized_features_epoch, since(3), std::int64_t{-1});
+    f.tagged(2, self.finalized_features, since(3));
+    f.tagged(3, self.zk_migration_ready, since(3));
+  }
+  bool operator==(const api_versions_response&) const = default;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail::messages
+
+// ---- cokafka/detail/core/api_versions_known.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// Upper limits per API, to speak an older version than both sides could: how tests force every version once.
+using version_caps = std::map<messages::api_key, std::int16_t>;
+
+/// What this client uses of each API; a message may be described in more versions than these.
+constexpr wire::version_range client_versions(messages::api_key key) noexcept {
+  switch (key) {
+    case messages::api_key::produce: return {3, 13};  // record batch v2 begins at 3
+    case messages::api_key::metadata: return {1, 13};
+    case messages::api_key::api_versions: return {0, 4};
+    case messages::api_key::init_producer_id: return {0, 5};
+    default: return {0, -1};
+  }
+}
+
+/// The result of ApiVersions on one connection.
+class api_versions_known {
+ public:
+  void learn(const messages::api_versions_response& response, const version_caps& caps) {
+    ranges_.clear();
+    for (const auto& each : response.api_keys) {
+      const auto key = static_cast<messages::api_key>(each.api_key);
+      wire::version_range ours = client_versions(key);
+      if (const auto cap = caps.find(key); cap != caps.end()) ours.max = std::min(ours.max, cap->second);
+      const wire::version_range both{std::max(ours.min, each.min_version), std::min(ours.max, each.max_version)};
+      if (both.min <= both.max) ranges_[key] = both;
+    }
+  }
+
+  /// The newest version that both sides speak.
+  std::optional<std::int16_t> newest(messages::api_key key) const {
+    const auto found = ranges_.find(key);
+    if (found == ranges_.end()) return std::nullopt;
+    return found->second.max;
+  }
+
+ private:
+  std::map<messages::api_key, wire::version_range> ranges_;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/io/link_host.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// Implemented by the engine. All functions may be called from any strand, under no lock.
+class link_host {
+ public:
+  /// Posts completed handlers, writes log lines, passes news on.
+  virtual void carry_out(effects& wanted) = 0;
+  /// The cluster metadata is out of date.
+  virtual void want_metadata() = 0;
+  /// The producer id, when there is one.
+  virtual std::optional<producer_identity> identity() const = 0;
+  /// A partition cannot go on without a producer id, or without another one than `used_up`.
+  virtual void want_identity(std::optional<std::int64_t> used_up) = 0;
+  /// Circumstances under which nobody lingers: a flush, close, memory that is waited for.
+  virtual drain_conditions conditions() const = 0;
+  /// A link has connected, or has failed to.
+  virtual void link_changed() = 0;
+  /// The tasks of a link have ended after stop().
+  virtual void link_ended() = 0;
+  /// Keeps the engine alive while a task runs; null when it is being destroyed.
+  virtual std::shared_ptr<link_host> keep_alive() = 0;
+
+  virtual environment& env() noexcept = 0;
+  virtual const settings& rules() const noexcept = 0;
+  virtual const version_caps& caps() const noexcept = 0;
+  virtual bool is_logged(log_level level) const noexcept = 0;
+  /// One line for the user's sink, which is never called on a strand: the line is posted.
+  virtual void say(log_level level, std::string line) = 0;
+
+ protected:
+  ~link_host() = default;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/io/woken_stack.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// Many threads push, one strand takes all. A partition is in at most one stack (its wake_pending flag).
+class woken_stack {
+ public:
+  /// True when the stack was empty: the strand must be told.
+  bool push(partition_queue& woken) noexcept {
+    partition_queue* top = top_.load(std::memory_order_relaxed);
+    do {
+      woken.woken_next = top;
+    } while (!top_.compare_exchange_weak(top, &woken, std::memory_order_acq_rel, std::memory_order_relaxed));
+    return top == nullptr;
+  }
+
+  /// Calls `seen` for each, in the order of pushing; the partition may be pushed again from then on.
+  template <class Function>
+  void take_all(Function&& seen) {
+    partition_queue* reversed = nullptr;
+    for (partition_queue* each = top_.exchange(nullptr, std::memory_order_acq_rel); each != nullptr;) {
+      partition_queue* const next = each->woken_next;
+      each->woken_next = reversed;
+      reversed = each;
+      each = next;
+    }
+    while (reversed != nullptr) {
+      partition_queue& each = *reversed;
+      reversed = each.woken_next;
+      each.wake_pending.store(false, std::memory_order_release);
+      seen(each);
+    }
+  }
+
+ private:
+  std::atomic<partition_queue*> top_{nullptr};
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/io/partition_keeper.hpp
+
+#include <boost/asio/strand.hpp>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// What a broker's strand and the home strand (for partitions without a leader) have in common. A partition has one keeper
+/// at a time; hand-over is a message. Thread safety: the functions of partition_owner, and poke, from any thread; the rest on the strand.
+class partition_keeper : public partition_owner {
+ public:
+  void wake(partition_queue& woken) final;
+  void adopt_soon(partition_queue& added) final;
+  void reconsider_owner_soon(partition_queue& moved) final;
+  /// Circumstances have changed (flush, memory, producer id): look at every partition again.
+  void poke();
+
+  std::uint64_t timer_wake_ups() const noexcept { return deadlines_.wake_ups(); }
+  const std::vector<partition_queue*>& partitions() const noexcept { return queue_.partitions(); }
+
+ protected:
+  partition_keeper(link_host& host, asio::any_io_executor strand)
+      : host_(host), strand_(std::move(strand)), deadlines_(host.env(), strand_), queue_(host.rules(), deadlines_.heap) {}
+  ~partition_keeper() = default;
+
+  template <class Function>
+  void on_strand(Function function) {
+    auto alive = host_.keep_alive();
+    if (!alive) return;
+    asio::post(strand_, [alive = std::move(alive), function = std::move(function)]() mutable { function(); });
+  }
+
+  /// There is something new in the queue: the tasks should look.
+  virtual void news() = 0;
+
+  void reconsider(partition_queue& seen, clock_time now);
+  /// Handles an entry of a partition; false for other kinds.
+  bool handle_partition_deadline(deadline_entry& due, clock_time now, error_code cause, effects& out);
+  void carry_out(effects& wanted);
+  void fail_partitions(const error_details& why);
+
+  link_host& host_;
+  asio::any_io_executor strand_;
+  deadline_timer deadlines_;
+  produce_queue queue_;
+
+ private:
+  void take_woken();
+  void hand_over_if_wanted(partition_queue& seen);
+
+  woken_stack woken_;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/engine/home_keeper.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// Owned by the engine, whose strand it is.
+class home_keeper final : public partition_keeper {
+ public:
+  home_keeper(link_host& host, asio::any_io_executor strand) : partition_keeper(host, std::move(strand)) {}
+
+  using partition_keeper::carry_out;
+  using partition_keeper::fail_partitions;
+  using partition_keeper::handle_partition_deadline;
+  using partition_keeper::on_strand;
+
+  deadline_timer& deadlines() noexcept { return deadlines_; }
+  const asio::any_io_executor& strand() const noexcept { return strand_; }
+
+  void shutdown() noexcept {
+    deadlines_.stop();
+    strand_ = asio::any_io_executor();
+  }
+
+ private:
+  // Records for a partition without a leader: the next metadata may name one.
+  void news() override {
+    if (queue_.has_work()) host_.want_metadata();
+  }
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/messages/leader_hint.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail::messages {
+
+struct leader_and_epoch {
+  std::int32_t leader_id = -1;
+  std::int32_t leader_epoch = -1;
+
+  template <class Self, class Fields>
+  static void describe(Self& self, Fields& f) {
+    f.field(self.leader_id);
+    f.field(self.leader_epoch);
+  }
+  bool operator==(const leader_and_epoch&) const = default;
+};
+
+struct node_endpoint {
+  std::int32_t node_id = 0;
+  std::string host{};
+  std::int32_t port = 0;
+  std::optional<std::string> rack{};
+
+  template <class Self, class Fields>
+  static void describe(Self& self, Fields& f) {
+    f.field(self.node_id);
+    f.field(self.host);
+    f.field(self.port);
+    f.field(self.rack);
+  }
+  bool operator==(const node_endpoint&) const = default;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail::messages
+
+// ---- cokafka/detail/messages/produce.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail::messages {
+
+using wire::since;
+using wire::until;
+
+struct produce_response;
+
+struct produce_request {
+  using response_type = produce_response;
+  static constexpr api_key key = api_key::produce;
+  static constexpr wire::version_range versions{0, 13};
+  static constexpr std::int16_t flexible_from = 9;
+
+  struct partition {
+    std::int32_t index = 0;
+    wire::records_field records{};
+
+    template <class Self, class Fields>
+    static void describe(Self& self, Fields& f) {
+      f.field(self.index);
+      f.field(self.records);
+    }
+    bool operator==(const partition&) const = default;
+  };
+
+  struct topic {
+    std::string name{};
+    wire::uuid topic_id{};
+    std::vector<partition> partitions{};
+
+    template <class Self, class Fields>
+    static void describe(Self& self, Fields& f) {
+      f.field(self.name, until(12));
+      f.field(self.topic_id, since(13));
+      f.field(self.partitions);
+    }
+    bool operator==(const topic&) const = default;
+  };
+
+  std::optional<std::string> transactional_id{};
+  std::int16_t acks = -1;
+  std::int32_t timeout_ms = 0;
+  std::vector<topic> topics{};
+
+  template <class Self, class Fields>
+  static void describe(Self& self, Fields& f) {
+    f.field(self.transactional_id, since(3));
+    f.field(self.acks);
+    f.field(self.timeout_ms);
+    f.field(self.topics);
+  }
+  bool operator==(const produce_request&) const = default;
+};
+
+struct produce_response {
+  static constexpr api_key key = api_key::produce;
+  static constexpr wire::version_range versions = produce_request::versions;
+  static constexpr std::int16_t flexible_from = produce_request::flexible_from;
+
+  struct record_error {
+    std::int32_t batch_index = 0;
+    std::optional<std::string> message{};
+
+    template <class Self, class Fields>
+    static void describe(Self& self, Fields& f) {
+      f.field(self.batch_index);
+      f.field(self.message);
+    }
+    bool operator==(const record_error&) const = default;
+  };
+
+  struct partition {
+    std::int32_t index = 0;
+    std::int16_t error_code = 0;
+    std::int64_t base_offset = -1;
+    std::int64_t log_append_time_ms = -1;
+    std::int64_t log_start_offset = -1;
+    std::vector<record_error> record_errors{};
+    std::optional<std::string> error_message{};
+    leader_and_epoch current_leader{};
+
+    template <class Self, class Fields>
+    static void describe(Self& self, Fields& f) {
+      f.field(self.index);
+      f.field(self.error_code);
+      f.field(self.base_offset);
+      f.field(self.log_append_time_ms, since(2));
+      f.field(self.log_start_offset, since(5));
+      f.field(self.record_errors, since(8));
+      f.field(self.error_message, since(8));
+      f.tagged(0, self.current_leader, since(10));
+    }
+    bool operator==(const partition&) const = default;
+  };
+
+  struct topic {
+    std::string name{};
+    wire::uuid topic_id{};
+    std::vector<partition> partitions{};
+
+    template <class Self, class Fields>
+    static void describe(Self& self, Fields& f) {
+      f.field(self.name, until(12));
+      f.field(self.topic_id, since(13));
+      f.field(self.partitions);
+    }
+    bool operator==(const topic&) const = default;
+  };
+
+  std::vector<topic> responses{};
+  std::int32_t throttle_time_ms = 0;
+  std::vector<node_endpoint> node_endpoints{};
+
+  template <class Self, class Fields>
+  static void describe(Self& self, Fields& f) {
+    f.field(self.responses);
+    f.field(self.throttle_time_ms, since(1));
+    f.tagged(0, self.node_endpoints, since(10));
+  }
+  bool operator==(const produce_response&) const = default;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail::messages
+
+// ---- cokafka/detail/core/produce_request.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// One request that was or is being written. Keeps its batches, and so their bytes, alive until it is answered.
+struct produce_request {
+  std::int32_t correlation_id = 0;
+  std::int16_t version = 0;
+  clock_time written_at{};
+  std::vector<planned_batch> batches{};
+  std::string framing{};
+  std::vector<std::span<const char>> gather{};  // what one write sends, in order
+  std::size_t size = 0;
+};
+
+/// Whether version 13 can be spoken: it names topics by id, and every topic of the request must have one.
+bool has_all_topic_ids(std::span<const planned_batch> batches) noexcept;
+
+/// Fills framing, gather and size. Batches of one topic need not be neighbours; `sent` gets them grouped by topic.
+void encode_produce_request(produce_request& sent, const settings& rules);
+
+/// Where the answer for a batch of the request stands in the response; null when the broker left it out.
+const messages::produce_response::partition* find_answer(const messages::produce_response& response,
+                                                         const partition_queue& partition, std::int16_t version) noexcept;
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/base/host_port.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+inline constexpr std::uint16_t default_kafka_port = 9092;
+
+/// A server to connect to. The host is a name or an address, IPv6 without its brackets.
+struct host_port {
+  std::string host;
+  std::uint16_t port = default_kafka_port;
+
+  friend bool operator==(const host_port&, const host_port&) = default;
+};
+
+/// What a list of servers says, or the first thing that is wrong with it.
+struct host_port_list {
+  std::vector<host_port> servers;  ///< in the order written, each once
+  std::string problem;             ///< empty when the text is right; else a rule, and `servers` is of no use
+};
+
+/// Reads `host[:port]` entries, separated by commas. Port 9092 when missing, IPv6 addresses in brackets, a prefix
+/// "PLAINTEXT://" is allowed as in Kafka.
+COKAFKA_DECL host_port_list parse_host_ports(std::string_view text);
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/wire/writer.hpp
+
+#include <cassert>
+
+namespace cokafka::inline COKAFKA_ABI::detail::wire {
+
+// A place in an encoded buffer where bytes that live elsewhere belong. A gather write sends buffer[0, cut0), then the
+// bytes of cut 0, then buffer[cut0, cut1), and so on. The position counts from the start of the buffer, not of the
+// frame.
+struct cut {
+  std::size_t position_in_buffer = 0;
+  std::size_t size = 0;
+
+  bool operator==(const cut&) const = default;
+};
+
+// What writer and counter share: every primitive in terms of one function `raw`.
+template <class Derived>
+class basic_sink {
+ public:
+  void int8(std::int8_t value) { big_endian(static_cast<std::uint8_t>(value)); }
+  void int16(std::int16_t value) { big_endian(static_cast<std::uint16_t>(value)); }
+  void int32(std::int32_t value) { big_endian(static_cast<std::uint32_t>(value)); }
+  void int64(std::int64_t value) { big_endian(static_cast<std::uint64_t>(value)); }
+  void uint32(std::uint32_t value) { big_endian(value); }
+
+  void unsigned_varint(std::uint32_t value) { varying(value); }
+  void varint(std::int32_t value) {
+    varying(static_cast<std::uint32_t>(value) << 1 ^ static_cast<std::uint32_t>(value >> 31));
+  }
+  void varlong(std::int64_t value) {
+    varying(static_cast<std::uint64_t>(value) << 1 ^ static_cast<std::uint64_t>(value >> 63));
+  }
+
+ private:
+  template <class Unsigned>
+  void big_endian(Unsigned value) {
+    std::array<char, sizeof(Unsigned)> bytes;
+    for (std::size_t i = 0; i != bytes.size(); ++i) {
+      bytes[i] = static_cast<char>(static_cast<std::uint64_t>(value) >> (8 * (bytes.size() - 1 - i)) & 0xffU);
+    }
+    static_cast<Derived&>(*this).raw({bytes.data(), bytes.size()});
+  }
+
+  template <class Unsigned>
+  void varying(Unsigned value) {
+    std::array<char, 10> bytes;
+    std::size_t size = 0;
+    for (; value >= 0x80; value >>= 7) bytes[size++] = static_cast<char>((value & 0x7fU) | 0x80U);
+    bytes[size++] = static_cast<char>(value);
+    static_cast<Derived&>(*this).raw({bytes.data(), size});
+  }
+};
+
+// Appends to a buffer of the caller, which must outlive the writer. Cuts are noted where a vector for them was given.
+class writer : public basic_sink<writer> {
+ public:
+  explicit writer(std::string& out, std::vector<cut>* cuts = nullptr) noexcept : out_(&out), cuts_(cuts) {}
+
+  void raw(std::string_view bytes) { out_->append(bytes); }
+
+  // Leaves room, in the lengths only, for `size` bytes that the caller sends from elsewhere.
+  void external(std::size_t size) {
+    assert(cuts_ != nullptr && "external bytes need a vector of cuts");
+    if (cuts_ != nullptr) cuts_->push_back({out_->size(), size});
+    external_size_ += size;
+  }
+
+  std::size_t position() const noexcept { return out_->size(); }
+  std::size_t external_size() const noexcept { return external_size_; }
+
+  // Overwrites four bytes that were written before, at a position that position() gave.
+  void patch_int32(std::size_t at, std::int32_t value) noexcept {
+    assert(at + 4 <= out_->size());
+    for (std::size_t i = 0; i != 4; ++i) {
+      (*out_)[at + i] = static_cast<char>(static_cast<std::uint32_t>(value) >> (8 * (3 - i)) & 0xffU);
+    }
+  }
+
+ private:
+  std::string* out_;
+  std::vector<cut>* cuts_;
+  std::size_t external_size_ = 0;
+};
+
+// Takes what a writer takes and keeps only the number of bytes.
+class counter : public basic_sink<counter> {
+ public:
+  void raw(std::string_view bytes) noexcept { size_ += bytes.size(); }
+  void external(std::size_t size) noexcept { size_ += size; }
+  std::size_t size() const noexcept { return size_; }
+
+ private:
+  std::size_t size_ = 0;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail::wire
+
+// ---- cokafka/detail/wire/encoder.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail::wire {
+
+// A message struct describes itself once, for both directions, every version and the random contents of tests:
+//
+//   template <class Self, class Fields>
+//   static void describe(Self& self, Fields& f) {
+//     f.field(self.throttle_time_ms, since(3));                    // exists from version 3 on
+//     f.field(self.topics, always.nullable_since(1));              // an optional that may be null from version 1 on
+//     f.tagged(0, self.node_endpoints, since(10));                 // tagged field 0, left out when it has its default
+//   }
+//
+// Fields come in wire order, tagged ones last and by ascending tag. A field that its version lacks is not written, and
+// a reader leaves it at its default. A null that its version cannot express is written as empty.
+template <class Sink>
+class encoder {
+ public:
+  encoder(Sink& sink, std::int16_t version, bool flexible) noexcept
+      : sink_(&sink), version_(version), flexible_(flexible) {}
+
+  template <class T>
+  void field(const T& value, presence when = always) {
+    if (when.exists_in(version_)) put(value, when.may_be_null_in(version_));
+  }
+
+  template <class T>
+  void tagged(std::uint32_t, const T&, presence, const T& = T{}) noexcept {}  // written behind the plain fields
+
+  // A value of any described type.
+  template <class T>
+  void put(const T& value) {
+    put(value, true);
+  }
+
+ private:
+  struct tag_counter {
+    std::int16_t version;
+    std::uint32_t count = 0;
+
+    template <class T>
+    void field(const T&, presence = always) noexcept {}
+
+    template <class T>
+    void tagged(std::uint32_t, const T& value, presence when, const T& absent = T{}) {
+      if (when.exists_in(version) && !(value == absent)) ++count;
+    }
+  };
+
+  struct tag_encoder {
+    encoder& out;
+
+    template <class T>
+    void field(const T&, presence = always) noexcept {}
+
+    template <class T>
+    void tagged(std::uint32_t tag, const T& value, presence when, const T& absent = T{}) {
+      if (!when.exists_in(out.version_) || value == absent) return;
+      counter size;
+      encoder<counter>(size, out.version_, out.flexible_).put(value);
+      out.sink_->unsigned_varint(tag);
+      out.sink_->unsigned_varint(static_cast<std::uint32_t>(size.size()));
+      out.put(value);
+    }
+  };
+
+  template <class Struct>
+  void put(const Struct& value, bool) {
+    Struct::describe(value, *this);
+    if (!flexible_) return;
+    tag_counter tags{version_};
+    Struct::describe(value, tags);
+    sink_->unsigned_varint(tags.count);
+    tag_encoder tagged_fields{*this};
+    if (tags.count != 0) Struct::describe(value, tagged_fields);
+  }
+
+  void put(bool value, bool) { sink_->int8(value ? 1 : 0); }
+  void put(std::int8_t value, bool) { sink_->int8(value); }
+  void put(std::int16_t value, bool) { sink_->int16(value); }
+  void put(std::int32_t value, bool) { sink_->int32(value); }
+  void put(std::int64_t value, bool) { sink_->int64(value); }
+  void put(const uuid& value, bool) {
+    for (const std::uint8_t byte : value.bytes) sink_->int8(static_cast<std::int8_t>(byte));
+  }
+
+  void put(const std::string& value, bool) {
+    string_length(value.size());
+    sink_->raw(value);
+  }
+
+  void put(const std::optional<std::string>& value, bool may_be_null) {
+    if (value) return put(*value, may_be_null);
+    if (!may_be_null) return string_length(0);
+    flexible_ ? sink_->unsigned_varint(0) : sink_->int16(-1);
+  }
+
+  void put(const bytes& value, bool) {
+    length(value.data.size());
+    sink_->raw(value.data);
+  }
+
+  void put(const records_field& value, bool may_be_null) {
+    if (value.external_size != 0) {
+      length(value.external_size);
+      sink_->external(value.external_size);
+    } else if (value.bytes) {
+      length(value.bytes->size());
+      sink_->raw(*value.bytes);
+    } else {
+      null_length(may_be_null);
+    }
+  }
+
+  template <class T>
+  void put(const std::vector<T>& values, bool) {
+    length(values.size());
+    for (const T& value : values) put(value);
+  }
+
+  template <class T>
+  void put(const std::optional<std::vector<T>>& values, bool may_be_null) {
+    values ? put(*values, may_be_null) : null_length(may_be_null);
+  }
+
+  // Names and ids are checked where they enter the library: longer strings cannot reach this place.
+  void string_length(std::size_t size) {
+    assert(flexible_ || size <= 0x7fffU);
+    flexible_ ? sink_->unsigned_varint(static_cast<std::uint32_t>(size + 1))
+              : sink_->int16(static_cast<std::int16_t>(size));
+  }
+
+  void length(std::size_t size) {
+    assert(size < 0x7fffffffU);
+    flexible_ ? sink_->unsigned_varint(static_cast<std::uint32_t>(size + 1))
+              : sink_->int32(static_cast<std::int32_t>(size));
+  }
+
+  void null_length(bool may_be_null) {
+    if (!may_be_null) return length(0);
+    flexible_ ? sink_->unsigned_varint(0) : sink_->int32(-1);
+  }
+
+  Sink* sink_;
+  std::int16_t version_;
+  bool flexible_;
+};
+
+// The number of bytes that a value takes, external ones included.
+template <class T>
+std::size_t encoded_size(const T& value, std::int16_t version, bool flexible) {
+  counter size;
+  encoder<counter>(size, version, flexible).put(value);
+  return size.size();
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail::wire
+
+// ---- cokafka/detail/wire/reader.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail::wire {
+
+// A cursor over bytes that it does not own. Callers read a whole group of fields and ask ok() once: a read past the end
+// or an illegal varint makes the reader fail for good, with nothing remaining, so that loops over it end.
+class reader {
+ public:
+  constexpr explicit reader(std::string_view bytes) noexcept : bytes_(bytes) {}
+
+  constexpr bool ok() const noexcept { return !failed_; }
+  constexpr std::size_t remaining() const noexcept { return bytes_.size() - position_; }
+  constexpr std::size_t position() const noexcept { return position_; }
+
+  constexpr void fail() noexcept {
+    failed_ = true;
+    position_ = bytes_.size();
+  }
+
+  constexpr std::int8_t int8() noexcept { return static_cast<std::int8_t>(big_endian<std::uint8_t>()); }
+  constexpr std::int16_t int16() noexcept { return static_cast<std::int16_t>(big_endian<std::uint16_t>()); }
+  constexpr std::int32_t int32() noexcept { return static_cast<std::int32_t>(big_endian<std::uint32_t>()); }
+  constexpr std::int64_t int64() noexcept { return static_cast<std::int64_t>(big_endian<std::uint64_t>()); }
+  constexpr std::uint32_t uint32() noexcept { return big_endian<std::uint32_t>(); }
+
+  // At most five bytes; bits beyond the 32nd are illegal.
+  constexpr std::uint32_t unsigned_varint() noexcept { return varying<std::uint32_t>(); }
+
+  constexpr std::int32_t varint() noexcept {
+    const std::uint32_t raw = varying<std::uint32_t>();
+    return static_cast<std::int32_t>((raw >> 1) ^ (0U - (raw & 1U)));
+  }
+
+  // At most ten bytes; bits beyond the 64th are illegal.
+  constexpr std::int64_t varlong() noexcept {
+    const std::uint64_t raw = varying<std::uint64_t>();
+    return static_cast<std::int64_t>((raw >> 1) ^ (std::uint64_t{0} - (raw & 1U)));
+  }
+
+  // The next `size` bytes as they stand.
+  constexpr std::string_view bytes(std::size_t size) noexcept {
+    if (size > remaining()) {
+      fail();
+      return {};
+    }
+    const std::string_view taken = bytes_.substr(position_, size);
+    position_ += size;
+    return taken;
+  }
+
+ private:
+  template <class Unsigned>
+  constexpr Unsigned big_endian() noexcept {
+    if (remaining() < sizeof(Unsigned)) {
+      fail();
+      return 0;
+    }
+    std::uint64_t value = 0;
+    for (std::size_t i = 0; i != sizeof(Unsigned); ++i) value = value << 8 | byte_at(position_ + i);
+    position_ += sizeof(Unsigned);
+    return static_cast<Unsigned>(value);
+  }
+
+  template <class Unsigned>
+  constexpr Unsigned varying() noexcept {
+    constexpr unsigned bits = sizeof(Unsigned) * 8;
+    Unsigned value = 0;
+    for (unsigned shift = 0; shift < bits; shift += 7) {
+      if (remaining() == 0) break;
+      const std::uint8_t byte = byte_at(position_++);
+      const Unsigned payload = byte & 0x7fU;
+      if (bits - shift < 7 && payload >> (bits - shift) != 0) break;
+      value = static_cast<Unsigned>(value | payload << shift);
+      if (byte < 0x80) return value;
+    }
+    fail();
+    return 0;
+  }
+
+  constexpr std::uint8_t byte_at(std::size_t index) const noexcept { return static_cast<std::uint8_t>(bytes_[index]); }
+
+  std::string_view bytes_;
+  std::size_t position_ = 0;
+  bool failed_ = false;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail::wire
+
+// ---- cokafka/detail/wire/decoder.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail::wire {
+
+// Calls `visit(tag, bytes)` for each tagged field. Tags that do not ascend make the reader fail: an honest peer sorts
+// them, and a repeated one would let a short frame build a large struct.
+template <class Visit>
+void read_tagged_fields(reader& in, Visit&& visit) {
+  const std::uint32_t count = in.unsigned_varint();
+  std::int64_t previous = -1;
+  for (std::uint32_t i = 0; i != count && in.ok(); ++i) {
+    const std::uint32_t tag = in.unsigned_varint();
+    const std::string_view bytes = in.bytes(in.unsigned_varint());
+    if (tag <= previous) in.fail();
+    previous = tag;
+    if (in.ok()) visit(tag, bytes);
+  }
+}
+
+inline void skip_tagged_fields(reader& in) {
+  read_tagged_fields(in, [](std::uint32_t, std::string_view) {});
+}
+
+// The reader's counterpart of encoder; see there for how a struct describes itself. Structs to be filled must hold
+// their defaults. Failure is the reader's ok(); what was filled until then is of no use.
+class decoder {
+ public:
+  decoder(reader& in, std::int16_t version, bool flexible) noexcept
+      : in_(&in), version_(version), flexible_(flexible) {}
+
+  template <class T>
+  void field(T& value, presence when = always) {
+    if (when.exists_in(version_) && in_->ok()) get(value, when.may_be_null_in(version_));
+  }
+
+  template <class T>
+  void tagged(std::uint32_t, T&, presence, const T& = T{}) noexcept {}  // read behind the plain fields
+
+  // A value of any described type.
+  template <class T>
+  void get(T& value) {
+    get(value, true);
+  }
+
+ private:
+  struct tag_decoder {
+    std::uint32_t wanted;
+    std::string_view bytes;
+    std::int16_t version;
+    bool ok = true;
+
+    template <class T>
+    void field(T&, presence = always) noexcept {}
+
+    template <class T>
+    void tagged(std::uint32_t tag, T& value, presence when, const T& = T{}) {
+      if (tag != wanted || !when.exists_in(version)) return;
+      reader in(bytes);
+      decoder(in, version, true).get(value);
+      ok = in.ok() && in.remaining() == 0;
+    }
+  };
+
+  template <class Struct>
+  void get(Struct& value, bool) {
+    Struct::describe(value, *this);
+    if (!flexible_) return;
+    read_tagged_fields(*in_, [this, &value](std::uint32_t tag, std::string_view bytes) {
+      tag_decoder fields{tag, bytes, version_};
+      Struct::describe(value, fields);
+      if (!fields.ok) in_->fail();
+    });
+  }
+
+  void get(bool& value, bool) noexcept { value = in_->int8() != 0; }
+  void get(std::int8_t& value, bool) noexcept { value = in_->int8(); }
+  void get(std::int16_t& value, bool) noexcept { value = in_->int16(); }
+  void get(std::int32_t& value, bool) noexcept { value = in_->int32(); }
+  void get(std::int64_t& value, bool) noexcept { value = in_->int64(); }
+  void get(uuid& value, bool) noexcept {
+    for (std::uint8_t& byte : value.bytes) byte = static_cast<std::uint8_t>(in_->int8());
+  }
+
+  void get(std::string& value, bool) {
+    if (const auto size = string_length(false)) value = in_->bytes(*size);
+  }
+
+  void get(std::optional<std::string>& value, bool may_be_null) {
+    value.reset();
+    if (const auto size = string_length(may_be_null)) value = in_->bytes(*size);
+  }
+
+  void get(bytes& value, bool) {
+    if (const auto size = length(false)) value.data = in_->bytes(*size);
+  }
+
+  void get(records_field& value, bool may_be_null) {
+    value = {};
+    if (const auto size = length(may_be_null)) value.bytes = in_->bytes(*size);
+  }
+
+  template <class T>
+  void get(std::vector<T>& values, bool) {
+    values.clear();
+    if (const auto count = length(false)) elements(values, *count);
+  }
+
+  template <class T>
+  void get(std::optional<std::vector<T>>& values, bool may_be_null) {
+    values.reset();
+    if (const auto count = length(may_be_null)) elements(values.emplace(), *count);
+  }
+
+  // No element is shorter on the wire than one that holds only defaults, so a count that could not fit is a lie.
+  template <class T>
+  void elements(std::vector<T>& values, std::size_t count) {
+    if (count > in_->remaining() / encoded_size(T{}, version_, flexible_)) return in_->fail();
+    values.reserve(count);
+    for (std::size_t i = 0; i != count && in_->ok(); ++i) get(values.emplace_back());
+  }
+
+  // The three lengths: empty for a null; an illegal null or a negative length fails and gives empty, too.
+  std::optional<std::size_t> string_length(bool may_be_null) noexcept {
+    return flexible_ ? compact_length(may_be_null) : plain_length(in_->int16(), may_be_null);
+  }
+
+  std::optional<std::size_t> length(bool may_be_null) noexcept {
+    return flexible_ ? compact_length(may_be_null) : plain_length(in_->int32(), may_be_null);
+  }
+
+  std::optional<std::size_t> compact_length(bool may_be_null) noexcept {
+    const std::uint32_t size_plus_one = in_->unsigned_varint();
+    if (size_plus_one != 0) return size_plus_one - 1;
+    if (!may_be_null) in_->fail();
+    return std::nullopt;
+  }
+
+  std::optional<std::size_t> plain_length(std::int32_t size, bool may_be_null) noexcept {
+    if (!in_->ok()) return std::nullopt;
+    if (size >= 0) return static_cast<std::size_t>(size);
+    if (size != -1 || !may_be_null) in_->fail();
+    return std::nullopt;
+  }
+
+  reader* in_;
+  std::int16_t version_;
+  bool flexible_;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail::wire
+
+// ---- cokafka/detail/messages/codec.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail::messages {
+
+// What stands in front of every request. The key may be one that the library has no name for.
+struct request_header {
+  api_key key{};
+  std::int16_t version = 0;
+  std::int32_t correlation_id = 0;
+  std::optional<std::string> client_id{};
+};
+
+template <class Message>
+constexpr bool is_flexible(std::int16_t version) noexcept {
+  return version >= Message::flexible_from;
+}
+
+// ApiVersions responses keep the old header in all versions, so that a client can read an answer older than its
+// question.
+template <class Response>
+constexpr bool has_flexible_response_header(std::int16_t version) noexcept {
+  return is_flexible<Response>(version) && Response::key != api_key::api_versions;
+}
+
+// Appends a whole request frame, its int32 size included, to `out`. Fields with an external size are counted in the
+// frame's size and noted in `cuts`, which may be null where the request has none. Preconditions: Request::versions
+// contains `version`; strings are shorter than 32,768 bytes.
+template <class Request>
+void encode_request(std::string& out, std::vector<wire::cut>* cuts, const Request& request, std::int16_t version,
+                    std::int32_t correlation_id, std::optional<std::string_view> client_id) {
+  assert(Request::versions.contains(version));
+  wire::writer writer(out, cuts);
+  const std::size_t start = writer.position();
+  writer.int32(0);
+  writer.int16(static_cast<std::int16_t>(Request::key));
+  writer.int16(version);
+  writer.int32(correlation_id);
+  writer.int16(client_id ? static_cast<std::int16_t>(client_id->size()) : std::int16_t{-1});  // never a compact string
+  if (client_id) writer.raw(*client_id);
+  if (is_flexible<Request>(version)) writer.unsigned_varint(0);
+  wire::encoder(writer, version, is_flexible<Request>(version)).put(request);
+  writer.patch_int32(start, static_cast<std::int32_t>(writer.position() - start - 4 + writer.external_size()));
+}
+
+// Appends a whole response frame, its int32 size included, to `out`. (An ApiVersions request that is too new is
+// answered in version 0.) Precondition: Response::versions contains `version`.
+template <class Response>
+void encode_response(std::string& out, const Response& response, std::int16_t version, std::int32_t correlation_id) {
+  assert(Response::versions.contains(version));
+  wire::writer writer(out);
+  const std::size_t start = writer.position();
+  writer.int32(0);
+  writer.int32(correlation_id);
+  if (has_flexible_response_header<Response>(version)) writer.unsigned_varint(0);
+  wire::encoder(writer, version, is_flexible<Response>(version)).put(response);
+  writer.patch_int32(start, static_cast<std::int32_t>(writer.position() - start - 4));
+}
+
+// A message body that must fill `body` exactly. False when it is malformed, too short or too long, or when the version
+// is not described; `out` is then of no use. Views in `out` point into `body`.
+template <class Message>
+bool decode_body(std::string_view body, std::int16_t version, Message& out) {
+  out = Message{};
+  if (!Message::versions.contains(version)) return false;
+  wire::reader reader(body);
+  wire::decoder(reader, version, is_flexible<Message>(version)).get(out);
+  return reader.ok() && reader.remaining() == 0;
+}
+
+template <class Request>
+bool decode_request_body(std::string_view body, std::int16_t version, Request& out) {
+  return decode_body(body, version, out);
+}
+
+// A broker that is too old for the question answers ApiVersions with error 35 and the layout of version 0. Some leave
+// the list of APIs out or garble it, and the error code alone is enough to ask again in version 0.
+template <class Response>
+bool decode_old_api_versions(std::string_view body, Response& out) {
+  constexpr std::int16_t unsupported_version = 35;
+  if (wire::reader(body).int16() != unsupported_version) return false;
+  if (!decode_body(body, 0, out)) {
+    out = Response{};
+    out.error_code = unsupported_version;
+  }
+  return true;
+}
+
+// `frame` is what follows the int32 size: response header and body. False when it is malformed, as decode_body() says;
+// the correlation id is set whenever the frame has one.
+template <class Response>
+bool decode_response(std::string_view frame, std::int16_t version, Response& out, std::int32_t& correlation_id) {
+  wire::reader reader(frame);
+  const std::int32_t id = reader.int32();
+  if (!reader.ok()) return false;
+  correlation_id = id;
+  if (has_flexible_response_header<Response>(version)) wire::skip_tagged_fields(reader);
+  if (!reader.ok()) return false;
+  const std::string_view body = frame.substr(reader.position());
+  if constexpr (Response::key == api_key::api_versions) {
+    if (version > 0 && decode_old_api_versions(body, out)) return true;
+  }
+  return decode_body(body, version, out);
+}
+
+// `frame` is what follows the int32 size of a request; `body` becomes the part behind the header. False when the header
+// is malformed. The header of an API that is not described here is read without tagged fields.
+COKAFKA_DECL bool decode_request_header(std::string_view frame, request_header& header, std::string_view& body);
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail::messages
+
+// ---- cokafka/detail/wire/frame_parser.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail::wire {
+
+enum class frame_status : std::uint8_t {
+  need_more,      // no whole frame yet: read more bytes
+  frame,          // a frame
+  negative_size,  // the peer does not speak Kafka: close the connection
+  too_large,      // the peer announces more than max_frame_size: close the connection
+};
+
+struct parsed_frame {
+  frame_status status = frame_status::need_more;
+  std::string_view body{};  // the frame behind its int32 size; valid until the next prepare()
+};
+
+// The receive buffer of one connection. Legal order of calls: prepare, read into the span, commit, then next() until it
+// says need_more, and again. After negative_size or too_large next() says the same for ever.
+//
+// Memory grows with the bytes that really arrive, never with the size a peer announces: at most to twice those, or to
+// max_frame_size and one read. What a large frame took is given back by the first prepare() that does not need it.
+// Thread safety: distinct objects safe.
+class frame_parser {
+ public:
+  explicit frame_parser(std::size_t max_frame_size) noexcept : max_frame_size_(max_frame_size) {}
+
+  // Room for at least `size` more bytes, which is at least 1. Invalidates the bodies of earlier frames.
+  COKAFKA_DECL std::span<char> prepare(std::size_t size);
+
+  // The first `size` bytes of the span that prepare() returned have been filled.
+  void commit(std::size_t size) noexcept { end_ += size; }
+
+  COKAFKA_DECL parsed_frame next() noexcept;
+
+  // Received bytes that no frame has been made of yet.
+  std::size_t pending() const noexcept { return end_ - begin_; }
+  std::size_t capacity() const noexcept { return capacity_; }
+
+ private:
+  static constexpr std::size_t size_prefix = 4;
+  static constexpr std::size_t kept_capacity = 64 * 1024;
+
+  COKAFKA_DECL void move_to_buffer_of(std::size_t capacity);
+
+  std::size_t max_frame_size_;
+  std::unique_ptr<char[]> buffer_;
+  std::size_t capacity_ = 0;
+  std::size_t begin_ = 0;  // pending bytes are [begin_, end_)
+  std::size_t end_ = 0;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail::wire
+
+// ---- cokafka/detail/io/connection.hpp
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/deferred.hpp>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// Where a broker listens.
+using endpoint = host_port;
+/// host:port, with brackets where the host is an IPv6 address.
+std::string text_of(const endpoint& at);
+
+/// Legal order of calls: open, then call() any number of times, one at a time, or the stream and the parser used by the tasks of a
+/// broker link; close at any time, and open again. Owned by a link or by the engine; belongs to their strand.
+class connection {
+ public:
+  connection(environment& env, asio::any_io_executor strand, const settings& rules, deadline_timer& deadlines,
+             const version_caps& caps);
+
+  /// Connects within `timeout` and asks for the versions. Errors: of the system; errc::connection_failed (timed out);
+  /// errc::invalid_response, errc::unsupported_version.
+  asio::awaitable<error_code> open(const endpoint& to, clock_duration timeout);
+
+  /// One request and its answer within `timeout`. After an error the connection is closed.
+  template <class Request>
+  asio::awaitable<error_code> call(const Request& request, typename Request::response_type& response,
+                                   clock_duration timeout) {
+    const auto version = versions_.newest(Request::key);
+    if (!version) co_return make_error_code(errc::unsupported_version);
+    co_return co_await exchange(request, *version, response, timeout);
+  }
+
+  void close() noexcept;
+  bool is_open() const noexcept { return open_; }
+  /// The execution context is being destroyed: drops everything that refers to it.
+  void shutdown() noexcept {
+    open_ = false;
+    stream_.reset();
+    strand_ = asio::any_io_executor();
+  }
+  /// The timer says that connect or call took too long.
+  void timed_out() noexcept;
+
+  std::int32_t next_correlation_id() noexcept { return correlation_id_++; }
+  const api_versions_known& versions() const noexcept { return versions_; }
+  stream& transport() noexcept { return *stream_; }
+  wire::frame_parser& parser() noexcept { return parser_; }
+
+ private:
+  asio::awaitable<error_code> negotiate(clock_duration timeout);
+  asio::awaitable<error_code> write_frame(std::string_view frame);
+  /// The frame is valid until the parser is asked for room.
+  asio::awaitable<error_code> read_frame(std::string_view& frame);
+
+  template <class Request>
+  asio::awaitable<error_code> exchange(const Request& request, std::int16_t version,
+                                       typename Request::response_type& response, clock_duration timeout) {
+    const std::int32_t id = next_correlation_id();
+    frame_.clear();
+    messages::encode_request(frame_, nullptr, request, version, id, rules_.client_id);
+    begin_timeout(timeout);
+    std::string_view answer;
+    error_code failed = co_await write_frame(frame_);
+    if (!failed) failed = co_await read_frame(answer);
+    end_timeout();
+    std::int32_t answered_id = -1;
+    if (!failed && (!messages::decode_response(answer, version, response, answered_id) || answered_id != id)) {
+      failed = make_error_code(errc::invalid_response);
+    }
+    if (failed) close();
+    co_return failed;
+  }
+
+  void begin_timeout(clock_duration timeout);
+  void end_timeout() noexcept;
+  error_code reason(error_code seen) const noexcept;
+
+  environment& env_;
+  asio::any_io_executor strand_;
+  const settings& rules_;
+  deadline_timer& deadlines_;
+  const version_caps& caps_;
+  std::unique_ptr<stream> stream_;
+  wire::frame_parser parser_;
+  api_versions_known versions_;
+  std::string frame_;
+  std::array<asio::const_buffer, 1> single_{};
+  deadline_entry timeout_;
+  std::int32_t correlation_id_ = 0;
+  bool open_ = false;
+  bool timed_out_ = false;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/io/event.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+namespace asio = boost::asio;
+
+/// set() makes the current wait, or else the next one, complete; further calls before that change nothing. One waiter at a time, which
+/// is kept in place. The handler is posted, never run inside set(). Everything happens on one strand.
+class event {
+ public:
+  event() = default;
+  event(const event&) = delete;
+  event& operator=(const event&) = delete;
+  ~event() { drop(); }
+
+  void set() {
+    if (end_ != nullptr) return std::exchange(end_, nullptr)(storage_, true);
+    is_set_ = true;
+  }
+
+  /// Destroys the waiting handler without running it: the execution context is being destroyed.
+  void drop() noexcept {
+    if (end_ != nullptr) std::exchange(end_, nullptr)(storage_, false);
+  }
+
+  template <class Token>
+  auto wait(Token&& token) {
+    return asio::async_initiate<Token, void()>(
+        [](auto handler, event* self) { self->begin_wait(std::move(handler)); }, token, this);
+  }
+
+ private:
+  template <class Handler>
+  void begin_wait(Handler handler) {
+    static_assert(sizeof(Handler) <= sizeof(storage_) && alignof(Handler) <= alignof(std::max_align_t));
+    assert(end_ == nullptr && "an event has one waiter");
+    if (std::exchange(is_set_, false)) return asio::post(std::move(handler));
+    ::new (static_cast<void*>(storage_)) Handler(std::move(handler));
+    end_ = [](std::byte* storage, bool run) {
+      auto* stored = std::launder(reinterpret_cast<Handler*>(storage));
+      Handler taken = std::move(*stored);
+      std::destroy_at(stored);
+      if (run) asio::post(std::move(taken));
+    };
+  }
+
+  void (*end_)(std::byte* storage, bool run) = nullptr;
+  bool is_set_ = false;
+  alignas(std::max_align_t) std::byte storage_[128];
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/io/broker_link.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+///   senders --wake--> woken_stack --post--> strand: produce_queue
+///                                             |
+///   run:    wait for work -> connect -> agree on versions -> serve -> back off -> again
+///   writer: next request -> encode -> gather write -> wait for news       (a part of run)
+///   reader: read -> match the oldest request -> judge each batch -> news  (beside it)
+///
+/// Request timeout, linger, retry backoff, delivery deadlines, throttle and idle close are entries of one heap behind one
+/// timer. Owned by the engine for its whole life, connected only while there is something to send.
+class broker_link final : public partition_keeper {
+ public:
+  broker_link(link_host& host, asio::any_io_executor executor, std::int32_t id, endpoint at);
+
+  // Any thread.
+  void set_endpoint(endpoint at);
+  /// Connects although there is nothing to send.
+  void connect_soon();
+  /// Ends the connection and the tasks; then fails what its partitions still hold, and says link_ended().
+  void stop(error_details why);
+  std::int32_t id() const noexcept { return id_; }
+  bool is_connected() const noexcept { return connected_.load(std::memory_order_relaxed); }
+  /// The execution context is being destroyed: drops everything that refers to it.
+  void shutdown() noexcept;
+
+ private:
+  // Tasks.
+  void start_running();
+  asio::awaitable<void> run();
+  asio::awaitable<bool> reach();
+  asio::awaitable<void> serve();
+  asio::awaitable<void> write_requests();
+  asio::awaitable<bool> write(std::shared_ptr<produce_request> request);
+  asio::awaitable<void> read_responses();
+
+  // What the tasks obey.
+  std::shared_ptr<produce_request> next_request(clock_time now);
+  bool handle_response(std::string_view frame);
+  void settle_request(produce_request& answered, const messages::produce_response& response, clock_time now);
+  void lose_requests(error_code why);
+  void obey_throttle(std::chrono::milliseconds throttle, clock_time now);
+  bool has_reason_to_connect();
+
+  void news() override;
+  void handle_deadlines();
+  void note_idle();
+  void end();
+  std::string name() const;
+
+  const std::int32_t id_;
+  endpoint endpoint_;
+  connection connection_;
+  event news_;
+  event reader_ended_;
+  std::vector<asio::const_buffer> write_buffers_;
+
+  std::deque<std::shared_ptr<produce_request>> in_flight_;  // unanswered, in the order of their writing
+  std::int16_t produce_version_ = -1;
+  error_code last_error_{};  // of the connection; why nothing moves
+  std::uint32_t failed_attempts_ = 0;
+  clock_time retry_connect_at_{};
+  clock_time throttled_until_{};
+  clock_time last_used_{};
+  deadline_entry request_timeout_;
+  deadline_entry idle_close_;
+  deadline_entry backoff_over_;
+  deadline_entry throttle_over_;
+  bool stopping_ = false;
+  bool request_timed_out_ = false;
+  bool connect_wanted_ = false;
+  bool started_ = false;
+  error_details stop_reason_{};
+  std::atomic<bool> connected_{false};
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/engine/engine.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// What only tests and simulations choose.
+struct engine_options {
+  std::shared_ptr<environment> env{};  // null: the machine's
+  version_caps caps{};
+};
+
+/// Waits for the metadata of a topic; with `warm` also for connections to its leaders and for the producer id.
+class topic_waiter : public operation_waiter {
+ public:
+  std::vector<partition_info> partitions{};
+
+ protected:
+  ~topic_waiter() = default;
+};
+
+///   producer, topic_handle --send--> accumulator --wake--> broker_link (one strand per broker)
+///                                        |                      ^
+///                                        +--attention--> home strand: control task (metadata, producer id)
+///
+/// Shared by the handle, the topic handles and every task that runs. Thread safety: the functions of the first group may be
+/// called from any thread; everything else happens on the home strand.
+class engine final : public link_host,
+                     public attention_listener,
+                     public context_member,
+                     public std::enable_shared_from_this<engine> {
+ public:
+  static std::shared_ptr<engine> make(asio::any_io_executor executor, const config& user, engine_options options);
+  engine(asio::any_io_executor executor, const config& user, engine_options options);
+
+  // --- any thread ----------------------------------------------------------------------------------------------------
+
+  send_outcome send(const record_view& record, topic* to) { return accumulator_.send(record, to, env_->now()); }
+  result<send_outcome> try_send(const record_view& record, topic* to) {
+    return accumulator_.try_send(record, to, env_->now());
+  }
+  /// The topic, known or not; null when the name is not legal.
+  topic* find_topic(std::string_view name);
+  accumulator::outstanding_total outstanding() { return accumulator_.outstanding(); }
+
+  // Each links the waiter, or posts it at once where there is nothing to wait for.
+  void flush(operation_waiter& waiting);
+  void wait_for_space(operation_waiter& waiting, std::size_t bytes);
+  void watch_partitions(topic_waiter& waiting, const std::string& name) { watch_topic(waiting, name, false); }
+  void watch_until_warm(topic_waiter& waiting, const std::string& name) { watch_topic(waiting, name, true); }
+  void close(operation_waiter& waiting, std::chrono::milliseconds timeout);
+  // Each is true when the waiter was still linked: it ends with errc::cancelled.
+  bool cancel_flush(operation_waiter& waiting);
+  bool cancel_space(operation_waiter& waiting);
+  bool cancel_watch(topic_waiter& waiting);
+  bool cancel_close(operation_waiter& waiting);
+
+  /// The handle is gone: nothing is waited for, what is left fails.
+  void abandon();
+  /// How often a timer of this producer has fired.
+  std::uint64_t timer_wake_ups();
+  const operation_home_ptr& home() const noexcept { return operations_; }
+
+  // --- link_host, attention_listener ---------------------------------------------------------------------------------
+  void carry_out(effects& wanted) override;
+  void want_metadata() override;
+  std::optional<producer_identity> identity() const override;
+  void want_identity(std::optional<std::int64_t> used_up) override;
+  drain_conditions conditions() const override;
+  void link_changed() override { attention(); }
+  void link_ended() override;
+  std::shared_ptr<link_host> keep_alive() override;
+  environment& env() noexcept override { return *env_; }
+  const settings& rules() const noexcept override { return settings_; }
+  const version_caps& caps() const noexcept override { return caps_; }
+  bool is_logged(log_level level) const noexcept override { return logger_.enabled(level); }
+  void say(log_level level, std::string line) override;
+  void attention() override;
+
+  void shutdown() noexcept override;
+
+ private:
+  struct topic_watch {
+    topic* of;
+    topic_waiter* waiting;
+    bool warm;
+    bool connecting;
+    clock_time due;
+  };
+
+  // Control task: one connection of its own, so that it never queues behind Produce (guarantee.md, rule 23).
+  void start_control();
+  asio::awaitable<void> run_control();
+  asio::awaitable<bool> reach_somebody();
+  asio::awaitable<void> refresh_metadata();
+  asio::awaitable<void> fetch_identity();
+  std::optional<clock_time> next_control_time() const;
+  void control_failed(error_code why);
+  std::vector<endpoint> candidates() const;
+  messages::metadata_request metadata_request_now() const;
+  clock_duration control_timeout() const;
+  std::string unreachable_text() const;
+
+  // What an answer changes.
+  void apply(const messages::metadata_response& response, clock_time now);
+  void apply_brokers();
+  bool apply_topic(const topic_news& news, clock_time now, effects& out);
+  std::unique_ptr<partition_table> route(topic& of, const topic_state& state);
+  partition_owner& owner_for(std::int32_t leader);
+
+  // The home strand's round: after anything that senders, links or timers have changed.
+  void look_around();
+  void handle_deadlines();
+  void set_home_deadlines();
+  void watch_topic(topic_waiter& waiting, std::string_view name, bool warm);
+  void check_watches(clock_time now);
+  bool is_warm(topic_watch& watch);
+  void complete_watch(const topic_watch& watch, std::optional<error> failure, waiter_list& out);
+
+  // Closing.
+  class drained_waiter;
+  void begin_close(std::chrono::milliseconds timeout);
+  void stop_everything(error_details why);
+  void task_ended();
+
+  const std::shared_ptr<environment> env_;
+  const version_caps caps_;
+  const settings settings_;
+  const logger logger_;
+  const operation_home_ptr operations_;
+  accumulator accumulator_;
+  home_keeper home_;
+  connection control_;
+  event news_;
+  cluster_metadata metadata_;
+  metadata_schedule schedule_;
+  std::map<std::int32_t, std::unique_ptr<broker_link>> links_;  // written under mutex_, on the home strand
+  std::vector<endpoint> bootstrap_;
+
+  // Home strand.
+  std::size_t candidate_ = 0;
+  std::uint32_t control_failures_ = 0;
+  clock_time control_not_before_ = clock_time::min();
+  error_code control_error_{};
+  bool identity_wanted_ = false;
+  std::uint32_t identity_failures_ = 0;
+  clock_time identity_not_before_ = clock_time::min();
+  bool control_started_ = false;
+  bool was_at_once_ = false;
+  bool closing_ = false;
+  bool stopping_ = false;
+  std::size_t tasks_left_ = 0;
+  std::optional<error> close_failure_{};
+  deadline_entry control_due_;
+  deadline_entry parked_due_;
+  deadline_entry watch_due_;
+  deadline_entry close_due_;
+  std::unique_ptr<drained_waiter> drained_;
+
+  // Any thread.
+  std::atomic<bool> attention_pending_{false};
+  std::atomic<bool> metadata_wanted_{false};
+  std::atomic<bool> identity_requested_{false};
+  std::atomic<bool> dead_{false};
+  mutable std::mutex mutex_;
+  std::optional<producer_identity> identity_;
+  std::vector<topic_watch> watches_;
+  waiter_list closers_;
+  bool closed_ = false;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/engine/operations.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+struct producer_access;
+
+/// The answer of an operation without a value, and its cancellation through one of the engine's functions.
+template <class Base, bool (engine::*Cancel)(Base&)>
+struct void_source {
+  using base = Base;
+  std::shared_ptr<engine> core;
+
+  result<void> result_of(Base& op) const {
+    if (op.failure) return *op.failure;
+    return success();
+  }
+  bool cancel(Base& op, asio::cancellation_type) {
+    if (!(core.get()->*Cancel)(op)) return false;
+    error_details why;
+    why.code = errc::cancelled;
+    op.failure = error(std::move(why));
+    return true;
+  }
+};
+
+struct partitions_source : void_source<topic_waiter, &engine::cancel_watch> {
+  result<std::vector<partition_info>> result_of(topic_waiter& op) const {
+    if (op.failure) return *op.failure;
+    return std::move(op.partitions);
+  }
+};
+
+/// An initiation: a named class with an executor, because cancel_after and others ask for it. `Begin`, a function of the
+/// engine, links the operation.
+template <class Source, auto Begin>
+class operation_initiation {
+ public:
+  using executor_type = asio::any_io_executor;
+  explicit operation_initiation(std::shared_ptr<engine> core) : core_(std::move(core)) {}
+  executor_type get_executor() const noexcept { return core_->home()->executor; }
+
+  template <class Handler, class... Arguments>
+  void operator()(Handler&& handler, Arguments&&... arguments) const {
+    using op = waiter_op<Source, std::decay_t<Handler>>;
+    std::decay_t<Handler> own(std::forward<Handler>(handler));
+    op& made = op::make(core_->home(), Source{{core_}}, std::move(own));
+    made.listen_for_cancellation();
+    (core_.get()->*Begin)(made, std::forward<Arguments>(arguments)...);
+  }
+
+ private:
+  std::shared_ptr<engine> core_;
+};
+
+using flush_initiation = operation_initiation<void_source<operation_waiter, &engine::cancel_flush>, &engine::flush>;
+using space_initiation =
+    operation_initiation<void_source<operation_waiter, &engine::cancel_space>, &engine::wait_for_space>;
+using close_initiation = operation_initiation<void_source<operation_waiter, &engine::cancel_close>, &engine::close>;
+using partitions_initiation = operation_initiation<partitions_source, &engine::watch_partitions>;
+using warm_up_initiation =
+    operation_initiation<void_source<topic_waiter, &engine::cancel_watch>, &engine::watch_until_warm>;
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/topic_handle.hpp
+
+namespace cokafka::inline COKAFKA_ABI {
+
+/// Made by `producer::topic`. `record_view::topic` is left empty; whatever it says is ignored. Copies share the topic.
+/// Lifetime: may outlive its producer, sends fail with `errc::closed` then.
+/// Thread safety: shared objects safe.
+class topic_handle {
+ public:
+  std::string_view name() const noexcept { return name_; }
+
+  /// As `producer::send`.
+  delivery send(const record_view& record) {
+    detail::send_outcome sent = engine_->send(with_name(record), topic_);
+    return delivery(engine_->home(), std::move(sent.done), sent.ticket);
+  }
+  template <asio::completion_token_for<void(result<record_metadata>)> Token>
+  auto send(const record_view& record, Token&& token) {
+    return send(record)(std::forward<Token>(token));
+  }
+  /// As `producer::try_send`.
+  result<delivery> try_send(const record_view& record) {
+    auto sent = engine_->try_send(with_name(record), topic_);
+    if (!sent) return sent.error();
+    return delivery(engine_->home(), std::move(sent.value().done), sent.value().ticket);
+  }
+
+ private:
+  friend class producer;
+  topic_handle(std::shared_ptr<detail::engine> core, std::string_view name)
+      : engine_(std::move(core)), name_(name), topic_(engine_->find_topic(name)) {}
+
+  // A name that is not legal has no topic behind it: the send that uses it says so.
+  record_view with_name(const record_view& record) const noexcept {
+    record_view named = record;
+    named.topic = name_;
+    return named;
+  }
+
+  std::shared_ptr<detail::engine> engine_;
+  std::string name_;
+  detail::topic* topic_;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI
+
+// ---- cokafka/producer.hpp
+
+namespace cokafka::inline COKAFKA_ABI {
+
+/// Records that were sent and have not been answered.
+struct outstanding_t {
+  std::uint64_t records = 0;
+  std::uint64_t bytes = 0;  ///< as encoded, without the headers of batches
+};
+
+/// Sends records to a Kafka cluster. It lives in the caller's execution context: no threads of its own, nothing to poll.
+/// A connected producer keeps `io_context::run()` going until close() has completed or the producer is destroyed.
+///
+///     asio::awaitable<void> order(cokafka::producer& producer) {
+///       auto sent = co_await producer.send({.topic = "orders", .key = "order-123", .value = "1"});
+///       if (!sent) std::cerr << sent.error().message() << '\n';
+///     }
+///
+/// Move-only; a moved-from producer may only be destroyed or assigned. The destructor never blocks: it drops what close()
+/// has not flushed (with a logged warning and the count), and the deliveries that wait fail with `errc::closed`.
+/// Thread safety: the handle: distinct objects safe. What it stands for: every member function but the special ones may be called from
+/// several threads at once.
+class producer {
+ public:
+  using executor_type = asio::any_io_executor;
+
+  /// No I/O happens before the first send. Throws config_error. (Two overloads instead of a default argument: g++ 12
+  /// destroys such an argument twice inside a co_await expression.)
+  explicit producer(executor_type executor) : producer(std::move(executor), config()) {}
+  producer(executor_type executor, config settings)
+      : engine_(detail::engine::make(std::move(executor), settings, detail::engine_options())) {}
+  template <class Context>
+    requires std::convertible_to<Context&, asio::execution_context&>
+  explicit producer(Context& context) : producer(executor_type(context.get_executor())) {}
+  template <class Context>
+    requires std::convertible_to<Context&, asio::execution_context&>
+  producer(Context& context, config settings) : producer(executor_type(context.get_executor()), std::move(settings)) {}
+
+  producer(producer&&) noexcept = default;
+  producer& operator=(producer&& other) noexcept {
+    if (this != &other) {
+      if (engine_) engine_->abandon();
+      engine_ = std::move(other.engine_);
+    }
+    return *this;
+  }
+  ~producer() {
+    if (engine_) engine_->abandon();
+  }
+
+  executor_type get_executor() const noexcept { return engine_->home()->executor; }
+
+  /// Copies the record into the open batch of its partition, or parks a copy for at most `max.block.ms` where it cannot be
+  /// placed yet (topic unknown, buffer full). Never blocks; never throws for run-time failures: those are the delivery's.
+  ///
+  /// Errors, at once: errc::closed, invalid_topic, invalid_record, record_too_large (`max.request.size`, `buffer.memory`),
+  /// buffer_full (`parked.memory` is used up as well). Later: errc::metadata_timed_out, no_brokers, buffer_timed_out, unknown_partition, timed_out
+  /// (`delivery.timeout.ms`), or the broker's code.
+  /// Lifetime: nothing the record points to is needed after the call.
+  delivery send(const record_view& record) {
+    detail::send_outcome sent = engine_->send(record, nullptr);
+    return delivery(engine_->home(), std::move(sent.done), sent.ticket);
+  }
+
+  /// The same as `send(record)(token)`: the record is taken in now, also with a lazy token.
+  /// Completion signature: `void(result<record_metadata>)`.
+  template <asio::completion_token_for<void(result<record_metadata>)> Token>
+  auto send(const record_view& record, Token&& token) {
+    return send(record)(std::forward<Token>(token));
+  }
+
+  /// As send(), but fails at once where send() would have to park. Errors: errc::would_park (metadata), buffer_full,
+  /// unknown_partition, and those that send() has at once.
+  result<delivery> try_send(const record_view& record) {
+    auto sent = engine_->try_send(record, nullptr);
+    if (!sent) return sent.error();
+    return delivery(engine_->home(), std::move(sent.value().done), sent.value().ticket);
+  }
+
+  /// Waits until a record of `bytes` finds room in `buffer.memory`; first come, first served, together with parked records. A loop that
+  /// never awaits its deliveries awaits this. Completion signature: `void(result<void>)`.
+  /// Errors: errc::buffer_timed_out (`max.block.ms`), record_too_large (more than `buffer.memory`), closed, cancelled.
+  /// Cancellation: all types.
+  template <asio::completion_token_for<void(result<void>)> Token = asio::deferred_t>
+  auto wait_for_space(std::size_t bytes, Token&& token = {}) {
+    return asio::async_initiate<Token, void(result<void>)>(detail::space_initiation{engine_}, token, bytes);
+  }
+
+  /// Waits until everything that was accepted before the call has been answered; batches do not linger meanwhile. Succeeds also
+  /// when some records failed: their deliveries say so. Completion signature: `void(result<void>)`.
+  /// Cancellation: all types; stops waiting only. Errors: errc::cancelled.
+  template <asio::completion_token_for<void(result<void>)> Token = asio::deferred_t>
+  auto flush(Token&& token = {}) {
+    return asio::async_initiate<Token, void(result<void>)>(detail::flush_initiation{engine_}, token);
+  }
+
+  /// Accepts no more records, flushes for at most `timeout`, then fails what is left and closes the connections. After a
+  /// second call both wait for the same end. Completion signature: `void(result<void>)`.
+  /// Errors: errc::timed_out (some records were not acknowledged in time; the message says how many).
+  /// Cancellation: all types; stops waiting only.
+  template <asio::completion_token_for<void(result<void>)> Token = asio::deferred_t>
+  auto close(std::chrono::milliseconds timeout, Token&& token = {}) {
+    return asio::async_initiate<Token, void(result<void>)>(detail::close_initiation{engine_}, token, timeout);
+  }
+
+  /// The partitions of a topic, from metadata at most `metadata.max.age.ms` old. Completion signature:
+  /// `void(result<std::vector<partition_info>>)`. Errors: errc::invalid_topic, metadata_timed_out or no_brokers (`max.block.ms`), closed,
+  /// cancelled, or the broker's code. Cancellation: all types.
+  template <asio::completion_token_for<void(result<std::vector<partition_info>>)> Token = asio::deferred_t>
+  auto partitions_for(std::string_view topic, Token&& token = {}) {
+    return asio::async_initiate<Token, void(result<std::vector<partition_info>>)>(
+        detail::partitions_initiation{engine_}, token, std::string(topic));
+  }
+
+  /// Fetches the topic's metadata and a producer id and connects to the leaders, so that the first record does not wait
+  /// for that. Completion signature: `void(result<void>)`. Errors and cancellation as partitions_for().
+  template <asio::completion_token_for<void(result<void>)> Token = asio::deferred_t>
+  auto warm_up(std::string_view topic, Token&& token = {}) {
+    return asio::async_initiate<Token, void(result<void>)>(detail::warm_up_initiation{engine_}, token,
+                                                           std::string(topic));
+  }
+
+  /// A handle that sends to one topic without looking it up.
+  topic_handle topic(std::string_view name) { return topic_handle(engine_, name); }
+
+  /// What was sent and has not been answered, parked records included.
+  outstanding_t outstanding() const {
+    const auto counted = engine_->outstanding();
+    return {counted.records, counted.bytes};
+  }
+
+ private:
+  friend struct detail::producer_access;
+  explicit producer(std::shared_ptr<detail::engine> core) : engine_(std::move(core)) {}
+
+  std::shared_ptr<detail::engine> engine_;
+};
+
+namespace detail {
+
+/// For tests and simulations: producers with an environment of their own, and a look behind the handle.
+struct producer_access {
+  static producer make(asio::any_io_executor executor, const config& settings, engine_options options) {
+    return producer(engine::make(std::move(executor), settings, std::move(options)));
+  }
+  static engine& core(producer& of) { return *of.engine_; }
+};
+
+}  // namespace detail
+
+}  // namespace cokafka::inline COKAFKA_ABI
+
+// ---- cokafka/version.hpp
+
+#define COKAFKA_VERSION_MAJOR 0
+#define COKAFKA_VERSION_MINOR 1
+#define COKAFKA_VERSION_PATCH 0
+
+/// The version as text.
+#define COKAFKA_VERSION "0.1.0"
+
+/// The version as a number that grows: major * 10000 + minor * 100 + patch.
+#define COKAFKA_VERSION_NUMBER (COKAFKA_VERSION_MAJOR * 10000 + COKAFKA_VERSION_MINOR * 100 + COKAFKA_VERSION_PATCH)
+
+// ---- cokafka/detail/base/foreign_properties.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// One name, or a whole family when it ends with a dot.
+struct foreign_property {
+  std::string_view name;
+  std::string_view answer;      ///< what to do instead
+  std::string_view harmless{};  ///< the value, if any, that asks for what is done anyway; letters in any case
+};
+
+inline constexpr std::string_view not_yet = "is not supported in this version";
+inline constexpr std::string_view not_needed = "has no effect here, remove it";
+
+inline constexpr foreign_property foreign_properties[] = {
+    // Kafka's own
+    {"auto.include.jmx.reporter", not_needed},
+    {"bootstrap.resolve.timeout.ms", not_yet},
+    {"buffer.memory.allocation.strategy", not_needed},
+    {"client.dns.lookup", not_yet, "use_all_dns_ips"},
+    {"client.rack", not_yet},
+    {"compression.gzip.level", not_yet},
+    {"compression.lz4.level", not_yet},
+    {"compression.type", not_yet, "none"},
+    {"compression.zstd.level", not_yet},
+    {"config.providers", not_needed},
+    {"enable.metrics.push", not_yet, "false"},
+    {"interceptor.classes", not_yet},
+    {"key.serializer", "has no place here, keys are bytes"},
+    {"metadata.cluster.check.enable", not_yet},
+    {"metadata.max.idle.ms", not_yet},
+    {"metadata.recovery.rebootstrap.trigger.ms", not_yet},
+    {"metadata.recovery.strategy", not_yet},
+    {"metric.reporters", "has no place here, ask producer::metrics()"},
+    {"metrics.", "has no place here, ask producer::metrics()"},
+    {"partitioner.adaptive.partitioning.enable", not_yet, "false"},
+    {"partitioner.availability.timeout.ms", not_yet, "0"},
+    {"partitioner.class", not_yet},
+    {"partitioner.rack.aware", not_yet, "false"},
+    {"sasl.", not_yet},
+    {"security.protocol", not_yet, "plaintext"},
+    {"security.providers", not_needed},
+    {"ssl.", not_yet},
+    {"transaction.", not_yet},
+    {"transactional.id", not_yet},
+    {"value.serializer", "has no place here, values are bytes"},
+    // librdkafka's
+    {"api.version.", not_needed},
+    {"batch.num.messages", "has no twin here, use batch.size in bytes"},
+    {"broker.address.", not_yet},
+    {"broker.version.fallback", not_needed},
+    {"compression.codec", not_yet, "none"},
+    {"compression.level", not_yet},
+    {"debug", "has no twin here, use log.level=debug"},
+    {"delivery.report.only.error", "has no twin here, every record has its own answer"},
+    {"enable.gapless.guarantee", not_needed},
+    {"enable.ssl.certificate.verification", not_yet},
+    {"log_level", "has no twin here, use log.level"},
+    {"message.copy.max.bytes", not_needed},
+    {"message.max.bytes", "has no twin here, use max.request.size"},
+    {"partitioner", not_yet, "murmur2_random"},
+    {"produce.offset.report", not_needed},
+    {"queue.buffering.backpressure.threshold", not_needed},
+    {"queue.buffering.max.kbytes", "has no twin here, use buffer.memory in bytes"},
+    {"queue.buffering.max.messages", "has no twin here, use buffer.memory in bytes"},
+    {"queuing.strategy", not_needed},
+    {"socket.keepalive.enable", not_yet, "false"},
+    {"socket.max.fails", not_needed},
+    {"socket.nagle.disable", "cannot be changed, Nagle's algorithm is always off", "true"},
+    {"socket.receive.buffer.bytes", "has no twin here, use receive.buffer.bytes"},
+    {"socket.send.buffer.bytes", "has no twin here, use send.buffer.bytes"},
+    {"socket.timeout.ms", "has no twin here, use request.timeout.ms"},
+    {"statistics.interval.ms", "has no twin here, ask producer::metrics()", "0"},
+    {"sticky.partitioning.linger.ms", "has no twin here, the sticky partition changes by bytes"},
+    {"topic.blacklist", not_needed},
+    {"topic.metadata.propagation.max.ms", "has no twin here, use max.block.ms"},
+    {"topic.metadata.refresh.fast.interval.ms", "has no twin here, use retry.backoff.ms"},
+    {"topic.metadata.refresh.sparse", not_needed},
+};
+
+/// The row for a name; null for a name that nobody knows.
+constexpr const foreign_property* find_foreign_property(std::string_view name) noexcept {
+  for (const foreign_property& row : foreign_properties) {
+    if (row.name == name || (row.name.ends_with('.') && name.starts_with(row.name))) return &row;
+  }
+  return nullptr;
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/base/property_text.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// Without the white space around it.
+COKAFKA_DECL std::string_view trimmed(std::string_view text) noexcept;
+
+/// Equal but for the case of ASCII letters.
+COKAFKA_DECL bool equal_ignoring_case(std::string_view left, std::string_view right) noexcept;
+
+/// A decimal number and nothing else; empty also when it does not fit.
+COKAFKA_DECL std::optional<std::int64_t> parse_integer(std::string_view text) noexcept;
+
+/// "true" or "false" in any case.
+COKAFKA_DECL std::optional<bool> parse_switch(std::string_view text) noexcept;
+
+/// How many characters must be put in, left out or replaced to make one of the other. Names longer than 96 characters
+/// are far from everything.
+COKAFKA_DECL std::size_t edit_distance(std::string_view left, std::string_view right) noexcept;
+
+/// Looks for the name that a misspelt one was probably meant to be: few edits, few for its length.
+class nearest_name {
+ public:
+  explicit nearest_name(std::string_view wanted) noexcept : wanted_(wanted), limit_(2 + wanted.size() / 6) {}
+
+  void offer(std::string_view candidate) noexcept;
+  /// Empty when none came near.
+  std::string_view best() const noexcept { return best_; }
+
+ private:
+  std::string_view wanted_;
+  std::string_view best_{};
+  std::size_t limit_;  // only what is nearer than this is taken
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/base/property_table.hpp
+
+#include <variant>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// A hundred years: longer times, which mean "for ever", could not be added to a clock.
+inline constexpr std::int64_t for_ever = 3'155'760'000'000;
+
+/// One word that a property takes, and what it stands for.
+template <class Word>
+struct property_word {
+  std::string_view text;
+  Word value;
+};
+
+/// Specialised for an enumeration that is the type of a property: `static constexpr property_word<Word> all[]`.
+template <class Word>
+struct property_words;
+
+/// The first word for a value; empty when there is none.
+template <class Word>
+constexpr std::string_view word_of(Word value) noexcept {
+  for (const auto& word : property_words<Word>::all) {
+    if (word.value == value) return word.text;
+  }
+  return {};
+}
+
+/// One property: its name, the member it is kept in, and its range if it is a number. `Words` are the enumerations.
+template <class Config, class... Words>
+struct property_row {
+  using config_type = Config;
+
+  std::string_view name;
+  std::variant<std::string Config::*, bool Config::*, std::optional<bool> Config::*, std::int32_t Config::*,
+               std::int64_t Config::*, std::chrono::milliseconds Config::*, Words Config::*...>
+      member;
+  std::int64_t least = 0;
+  std::int64_t most = std::numeric_limits<std::int32_t>::max();
+};
+
+/// The rule of a number's row. `milliseconds` is said because fractions are a known habit.
+template <class Row>
+std::string range_rule(const Row& row, bool milliseconds) {
+  return std::string("must be a whole number").append(milliseconds ? " of milliseconds" : "").append(" from ") +
+         std::to_string(row.least) + " to " + std::to_string(row.most);
+}
+
+template <class Number>
+std::string read_value(Number& target, const auto& row, std::string_view text) {
+  const auto value = parse_integer(text);
+  const bool below_most = value && (*value <= row.most || row.most == for_ever);
+  if (!below_most || *value < row.least) return range_rule(row, !std::is_integral_v<Number>);
+  target = static_cast<Number>(std::min(*value, row.most));
+  return {};
+}
+
+inline std::string read_value(std::string& target, const auto&, std::string_view text) {
+  target = text;
+  return {};
+}
+
+template <class Switch>
+  requires std::is_same_v<Switch, bool> || std::is_same_v<Switch, std::optional<bool>>
+std::string read_value(Switch& target, const auto&, std::string_view text) {
+  const auto value = parse_switch(text);
+  if (!value) return "must be true or false";
+  target = *value;
+  return {};
+}
+
+template <class Word>
+  requires std::is_enum_v<Word>
+std::string read_value(Word& target, const auto&, std::string_view text) {
+  std::string rule = "must be one of";
+  for (const auto& word : property_words<Word>::all) {
+    if (equal_ignoring_case(word.text, text)) {
+      target = word.value;
+      return {};
+    }
+    rule.append(" ").append(word.text);
+  }
+  return rule;
+}
+
+/// Reads text into the member of a row. The rule that the text breaks, or nothing: then the member is set.
+template <class Row>
+std::string read_property(typename Row::config_type& target, const Row& row, std::string_view text) {
+  return std::visit([&](auto member) { return read_value(target.*member, row, text); }, row.member);
+}
+
+/// What is wrong with a value, or nothing.
+struct property_complaint {
+  std::string value;
+  std::string rule;  ///< empty: the value is right
+};
+
+template <class Row>
+property_complaint check_number(const Row& row, std::int64_t value, bool milliseconds) {
+  if (value >= row.least && value <= row.most) return {};
+  return {std::to_string(value), range_rule(row, milliseconds)};
+}
+
+/// Holds the member of a row against the row's range.
+template <class Row>
+property_complaint check_property(const typename Row::config_type& subject, const Row& row) {
+  return std::visit(
+      [&](auto member) -> property_complaint {
+        const auto& value = subject.*member;
+        using type = std::remove_cvref_t<decltype(value)>;
+        if constexpr (std::is_same_v<type, std::chrono::milliseconds>) {
+          return check_number(row, value.count(), true);
+        } else if constexpr (std::is_enum_v<type>) {
+          if (!word_of(value).empty()) return {};
+          return {std::to_string(static_cast<int>(value)), "must be one of the enumerators"};
+        } else if constexpr (std::is_integral_v<type> && !std::is_same_v<type, bool>) {
+          return check_number(row, value, false);
+        } else {
+          return {};
+        }
+      },
+      row.member);
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/base/crc32c.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+// Continues `crc` over `size` more bytes; the checksum of nothing is 0. The implementation is chosen once, at run time.
+COKAFKA_DECL std::uint32_t crc32c(std::uint32_t crc, const void* data, std::size_t size) noexcept;
+
+// The checksum of a followed by b, from the checksums of both and the size of b, in time that grows with the logarithm
+// of that size: a batch's records are summed while they are alone, its header when it is final.
+COKAFKA_DECL std::uint32_t crc32c_combine(std::uint32_t crc_a, std::uint32_t crc_b, std::size_t size_b) noexcept;
+
+// The portable implementation, by itself so that tests can hold the others against it.
+COKAFKA_DECL std::uint32_t crc32c_table(std::uint32_t crc, const void* data, std::size_t size) noexcept;
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/base/varint.hpp
+
+#include <bit>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// Zig-zag: small magnitudes of either sign become small unsigned numbers.
+constexpr std::uint64_t zigzag(std::int64_t value) noexcept {
+  return (static_cast<std::uint64_t>(value) << 1) ^ static_cast<std::uint64_t>(value >> 63);
+}
+
+/// Bytes of an unsigned base-128 integer, 1 to 10.
+constexpr std::size_t unsigned_varint_size(std::uint64_t value) noexcept {
+  return static_cast<std::size_t>(std::bit_width(value | 1) + 6) / 7;
+}
+
+/// Bytes of a zig-zag integer: at most 5 for what fits 32 bits, else at most 10.
+constexpr std::size_t varint_size(std::int64_t value) noexcept { return unsigned_varint_size(zigzag(value)); }
+
+/// Writes base-128, least significant group first; returns the position behind.
+inline char* put_unsigned_varint(char* at, std::uint64_t value) noexcept {
+  while (value >= 0x80) {
+    *at++ = static_cast<char>(value | 0x80);
+    value >>= 7;
+  }
+  *at++ = static_cast<char>(value);
+  return at;
+}
+
+inline char* put_varint(char* at, std::int64_t value) noexcept { return put_unsigned_varint(at, zigzag(value)); }
+
+/// Big-endian store of the low `sizeof(Int)` bytes.
+template <class Int>
+char* put_big_endian(char* at, Int value) noexcept {
+  auto rest = static_cast<std::uint64_t>(value);
+  for (std::size_t i = sizeof(Int); i-- > 0; rest >>= 8) at[i] = static_cast<char>(rest & 0xff);
+  return at + sizeof(Int);
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/base/murmur2.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+// MurmurHash2, 32 bits, with Kafka's seed.
+COKAFKA_DECL std::int32_t murmur2(std::string_view key) noexcept;
+
+// Clears the sign bit. (Not the absolute value: partitions depend on it.)
+constexpr std::int32_t to_positive(std::int32_t number) noexcept { return number & 0x7fffffff; }
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/messages/add_offsets_to_txn.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail::messages {
+
+struct add_offsets_to_txn_response;
+
+struct add_offsets_to_txn_request {
+  using response_type = add_offsets_to_txn_response;
+  static constexpr api_key key = api_key::add_offsets_to_txn;
+  static constexpr wire::version_range versions{0, 4};
+  static constexpr std::int16_t flexible_from = 3;
+
+  std::string transactional_id{};
+  std::int64_t producer_id = -1;
+  std::int16_t producer_epoch = -1;
+  std::string group_id{};
+
+  template <class Self, class Fields>
+  static void describe(Self& self, Fields& f) {
+    f.field(self.transactional_id);
+    f.field(self.producer_id);
+    f.field(self.producer_epoch);
+    f.field(self.group_id);
+  }
+  bool operator==(const add_offsets_to_txn_request&) const = default;
+};
+
+struct add_offsets_to_txn_response {
+  static constexpr api_key key = api_key::add_offsets_to_txn;
+  static constexpr wire::version_range versions = add_offsets_to_txn_request::versions;
+  static constexpr std::int16_t flexible_from = add_offsets_to_txn_request::flexible_from;
+
+  std::int32_t throttle_time_ms = 0;
+  std::int16_t error_code = 0;
+
+  template <class Self, class Fields>
+  static void describe(Self& self, Fields& f) {
+    f.field(self.throttle_time_ms);
+    f.field(self.error_code);
+  }
+  bool operator==(const add_offsets_to_txn_response&) const = default;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail::messages
+
+// ---- cokafka/detail/messages/add_partitions_to_txn.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail::messages {
+
+struct add_partitions_to_txn_response;
+
+struct add_partitions_to_txn_request {
+  using response_type = add_partitions_to_txn_response;
+  static constexpr api_key key = api_key::add_partitions_to_txn;
+  static constexpr wire::version_range versions{0, 3};
+  static constexpr std::int16_t flexible_from = 3;
+
+  struct topic {
+    std::string name{};
+    std::vector<std::int32_t> partitions{};
+
+    template <class Self, class Fields>
+    static void describe(Self& self, Fields& f) {
+      f.field(self.name);
+      f.field(self.partitions);
+    }
+    bool operator==(const topic&) const = default;
+  };
+
+  std::string transactional_id{};
+  std::int64_t producer_id = -1;
+  std::int16_t producer_epoch = -1;
+  std::vector<topic> topics{};
+
+  template <class Self, class Fields>
+  static void describe(Self& self, Fields& f) {
+    f.field(self.transactional_id);
+    f.field(self.producer_id);
+    f.field(self.producer_epoch);
+    f.field(self.topics);
+  }
+  bool operator==(const add_partitions_to_txn_request&) const = default;
+};
+
+struct add_partitions_to_txn_response {
+  static constexpr api_key key = api_key::add_partitions_to_txn;
+  static constexpr wire::version_range versions = add_partitions_to_txn_request::versions;
+  static constexpr std::int16_t flexible_from = add_partitions_to_txn_request::flexible_from;
+
+  struct partition {
+    std::int32_t partition_index = 0;
+    std::int16_t error_code = 0;
+
+    template <class Self, class Fields>
+    static void describe(Self& self, Fields& f) {
+      f.field(self.partition_index);
+      f.field(self.error_code);
+    }
+    bool operator==(const partition&) const = default;
+  };
+
+  struct topic {
+    std::string name{};
+    std::vector<partition> partitions{};
+
+    template <class Self, class Fields>
+    static void describe(Self& self, Fields& f) {
+      f.field(self.name);
+      f.field(self.partitions);
+    }
+    bool operator==(const topic&) const = default;
+  };
+
+  std::int32_t throttle_time_ms = 0;
+  std::vector<topic> results{};
+
+  template <class Self, class Fields>
+  static void describe(Self& self, Fields& f) {
+    f.field(self.throttle_time_ms);
+    f.field(self.results);
+  }
+  bool operator==(const add_partitions_to_txn_response&) const = default;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail::messages
+
+// ---- cokafka/detail/messages/create_topics.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail::messages {
+
+using wire::since;
+
+struct create_topics_response;
+
+struct create_topics_request {
+  using response_type = create_topics_response;
+  static constexpr api_key key = api_key::create_topics;
+  static constexpr wire::version_range versions{2, 7};
+  static constexpr std::int16_t flexible_from = 5;
+
+  struct assignment {
+    std::int32_t partition_index = 0;
+    std::vector<std::int32_t> broker_ids{};
+
+    template <class Self, class Fields>
+    static void describe(Self& self, Fields& f) {
+      f.field(self.partition_index);
+      f.field(self.broker_ids);
+    }
+    bool operator==(const assignment&) const = default;
+  };
+
+  struct setting {
+    std::string name{};
+    std::optional<std::string> value{};
+
+    template <class Self, class Fields>
+    static void describe(Self& self, Fields& f) {
+      f.field(self.name);
+      f.field(self.value);
+    }
+    bool operator==(const setting&) const = default;
+  };
+
+  struct topic {
+    std::string name{};
+    std::int32_t num_partitions = -1;
+    std::int16_t replication_factor = -1;
+    std::vector<assignment> assignments{};
+    std::vector<setting> configs{};
+
+    template <class Self, class Fields>
+    static void describe(Self& self, Fields& f) {
+      f.field(self.name);
+      f.field(self.num_partitions);
+      f.field(self.replication_factor);
+      f.field(self.assignments);
+      f.field(self.configs);
+    }
+    bool operator==(const topic&) const = default;
+  };
+
+  std::vector<topic> topics{};
+  std::int32_t timeout_ms = 60000;
+  bool validate_only = false;
+
+  template <class Self, class Fields>
+  static void describe(Self& self, Fields& f) {
+    f.field(self.topics);
+    f.field(self.timeout_ms);
+    f.field(self.validate_only);
+  }
+  bool operator==(const create_topics_request&) const = default;
+};
+
+struct create_topics_response {
+  static constexpr api_key key = api_key::create_topics;
+  static constexpr wire::version_range versions = create_topics_request::versions;
+  static constexpr std::int16_t flexible_from = create_topics_request::flexible_from;
+
+  struct setting {
+    std::string name{};
+    std::optional<std::string> value{};
+    bool read_only = false;
+    std::int8_t config_source = -1;
+    bool is_sensitive = false;
+
+    template <class Self, class Fields>
+    static void describe(Self& self, Fields& f) {
+      f.field(self.name);
+      f.field(self.value);
+      f.field(self.read_only);
+      f.field(self.config_source);
+      f.field(self.is_sensitive);
+    }
+    bool operator==(const setting&) const = default;
+  };
+
+  struct topic {
+    std::string name{};
+    wire::uuid topic_id{};
+    std::int16_t error_code = 0;
+    std::optional<std::string> error_message{};
+    std::int32_t num_partitions = -1;
+    std::int16_t replication_factor = -1;
+    std::optional<std::vector<setting>> configs = std::vector<setting>{};
+    std::int16_t topic_config_error_code = 0;
+
+    template <class Self, class Fields>
+    static void describe(Self& self, Fields& f) {
+      f.field(self.name);
+      f.field(self.topic_id, since(7));
+      f.field(self.error_code);
+      f.field(self.error_message);
+      f.field(self.num_partitions, since(5));
+      f.field(self.replication_factor, since(5));
+      f.field(self.configs, since(5));
+      f.tagged(0, self.topic_config_error_code, since(5));
+    }
+    bool operator==(const topic&) const = default;
+  };
+
+  std::int32_t throttle_time_ms = 0;
+  std::vector<topic> topics{};
+
+  template <class Self, class Fields>
+  static void describe(Self& self, Fields& f) {
+    f.field(self.throttle_time_ms);
+    f.field(self.topics);
+  }
+  bool operator==(const create_topics_response&) const = default;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail::messages
+
+// ---- cokafka/detail/messages/end_txn.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail::messages {
+
+using wire::since;
+
+struct end_txn_response;
+
+struct end_txn_request {
+  using response_type = end_txn_response;
+  static constexpr api_key key = api_key::end_txn;
+  static constexpr wire::version_range versions{0, 5};
+  static constexpr std::int16_t flexible_from = 3;
+
+  std::string transactional_id{};
+  std::int64_t producer_id = -1;
+  std::int16_t producer_epoch = -1;
+  bool committed = false;
+
+  template <class Self, class Fields>
+  static void describe(Self& self, Fields& f) {
+    f.field(self.transactional_id);
+    f.field(self.producer_id);
+    f.field(self.producer_epoch);
+    f.field(self.committed);
+  }
+  bool operator==(const end_txn_request&) const = default;
+};
+
+struct end_txn_response {
+  static constexpr api_key key = api_key::end_txn;
+  static constexpr wire::version_range versions = end_txn_request::versions;
+  static constexpr std::int16_t flexible_from = end_txn_request::flexible_from;
+
+  std::int32_t throttle_time_ms = 0;
+  std::int16_t error_code = 0;
+  std::int64_t producer_id = -1;
+  std::int16_t producer_epoch = -1;
+
+  template <class Self, class Fields>
+  static void describe(Self& self, Fields& f) {
+    f.field(self.throttle_time_ms);
+    f.field(self.error_code);
+    f.field(self.producer_id, since(5));
+    f.field(self.producer_epoch, since(5));
+  }
+  bool operator==(const end_txn_response&) const = default;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail::messages
+
+// ---- cokafka/detail/messages/fetch.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail::messages {
+
+using wire::since;
+using wire::until;
+
+struct fetch_response;
+
+struct fetch_request {
+  using response_type = fetch_response;
+  static constexpr api_key key = api_key::fetch;
+  static constexpr wire::version_range versions{0, 18};
+  static constexpr std::int16_t flexible_from = 12;
+
+  struct partition {
+    std::int32_t partition_index = 0;
+    std::int32_t current_leader_epoch = -1;
+    std::int64_t fetch_offset = 0;
+    std::int32_t last_fetched_epoch = -1;
+    std::int64_t log_start_offset = -1;
+    std::int32_t partition_max_bytes = 0;
+    wire::uuid replica_directory_id{};
+    std::int64_t high_watermark = std::numeric_limits<std::int64_t>::max();
+
+    template <class Self, class Fields>
+    static void describe(Self& self, Fields& f) {
+      f.field(self.partition_index);
+      f.field(self.current_leader_epoch, since(9));
+      f.field(self.fetch_offset);
+      f.field(self.last_fetched_epoch, since(12));
+      f.field(self.log_start_offset, since(5));
+      f.field(self.partition_max_bytes);
+      f.tagged(0, self.replica_directory_id, since(17));
+      f.tagged(1, self.high_watermark, since(18), std::numeric_limits<std::int64_t>::max());
+    }
+    bool operator==(const partition&) const = default;
+  };
+
+  struct topic {
+    std::string name{};
+    wire::uuid topic_id{};
+    std::vector<partition> partitions{};
+
+    template <class Self, class Fields>
+    static void describe(Self& self, Fields& f) {
+      f.field(self.name, until(12));
+      f.field(self.topic_id, since(13));
+      f.field(self.partitions);
+    }
+    bool operator==(const topic&) const = default;
+  };
+
+  struct forgotten_topic {
+    std::string name{};
+    wire::uuid topic_id{};
+    std::vector<std::int32_t> partitions{};
+
+    template <class Self, class Fields>
+    static void describe(Self& self, Fields& f) {
+      f.field(self.name, until(12));
+      f.field(self.topic_id, since(13));
+      f.field(self.partitions);
+    }
+    bool operator==(const forgotten_topic&) const = default;
+  };
+
+  struct replica {
+    std::int32_t replica_id = -1;
+    std::int64_t replica_epoch = -1;
+
+    template <class Self, class Fields>
+    static void describe(Self& self, Fields& f) {
+      f.field(self.replica_id);
+      f.field(self.replica_epoch);
+    }
+    bool operator==(const replica&) const = default;
+  };
+
+  std::int32_t replica_id = -1;
+  std::int32_t max_wait_ms = 0;
+  std::int32_t min_bytes = 0;
+  std::int32_t max_bytes = 0x7fffffff;
+  std::int8_t isolation_level = 0;
+  std::int32_t session_id = 0;
+  std::int32_t session_epoch = -1;
+  std::vector<topic> topics{};
+  std::vector<forgotten_topic> forgotten_topics{};
+  std::string rack_id{};
+  std::optional<std::string> cluster_id{};
+  replica replica_state{};
+
+  template <class Self, class Fields>
+  static void describe(Self& self, Fields& f) {
+    f.field(self.replica_id, until(14));
+    f.field(self.max_wait_ms);
+    f.field(self.min_bytes);
+    f.field(self.max_bytes, since(3));
+    f.field(self.isolation_level, since(4));
+    f.field(self.session_id, since(7));
+    f.field(self.session_epoch, since(7));
+    f.field(self.topics);
+    f.field(self.forgotten_topics, since(7));
+    f.field(self.rack_id, since(11));
+    f.tagged(0, self.cluster_id, since(12));
+    f.tagged(1, self.replica_state, since(15));
+  }
+  bool operator==(const fetch_request&) const = default;
+};
+
+struct fetch_response {
+  static constexpr api_key key = api_key::fetch;
+  static constexpr wire::version_range versions = fetch_request::versions;
+  static constexpr std::int16_t flexible_from = fetch_request::flexible_from;
+
+  struct epoch_end_offset {
+    std::int32_t epoch = -1;
+    std::int64_t end_offset = -1;
+
+    template <class Self, class Fields>
+    static void describe(Self& self, Fields& f) {
+      f.field(self.epoch);
+      f.field(self.end_offset);
+    }
+    bool operator==(const epoch_end_offset&) const = default;
+  };
+
+  struct snapshot {
+    std::int64_t end_offset = -1;
+    std::int32_t epoch = -1;
+
+    template <class Self, class Fields>
+    static void describe(Self& self, Fields& f) {
+      f.field(self.end_offset);
+      f.field(self.epoch);
+    }
+    bool operator==(const snapshot&) const = default;
+  };
+
+  struct aborted_transaction {
+    std::int64_t producer_id = 0;
+    std::int64_t first_offset = 0;
+
+    template <class Self, class Fields>
+    static void describe(Self& self, Fields& f) {
+      f.field(self.producer_id);
+      f.field(self.first_offset);
+    }
+    bool operator==(const aborted_transaction&) const = default;
+  };
+
+  struct partition {
+    std::int32_t partition_index = 0;
+    std::int16_t error_code = 0;
+    std::int64_t high_watermark = 0;
+    std::int64_t last_stable_offset = -1;
+    std::int64_t log_start_offset = -1;
+    std::optional<std::vector<aborted_transaction>> aborted_transactions{};
+    std::int32_t preferred_read_replica = -1;
+    wire::records_field records{};
+    epoch_end_offset diverging_epoch{};
+    leader_and_epoch current_leader{};
+    snapshot snapshot_id{};
+
+    template <class Self, class Fields>
+    static void describe(Self& self, Fields& f) {
+      f.field(self.partition_index);
+      f.field(self.error_code);
+      f.field(self.high_watermark);
+      f.field(self.last_stable_offset, since(4));
+      f.field(self.log_start_offset, since(5));
+      f.field(self.aborted_transactions, since(4));
+      f.field(self.preferred_read_replica, since(11));
+      f.field(self.records);
+      f.tagged(0, self.diverging_epoch, since(12));
+      f.tagged(1, self.current_leader, since(12));
+      f.tagged(2, self.snapshot_id, since(12));
+    }
+    bool operator==(const partition&) const = default;
+  };
+
+  struct topic {
+    std::string name{};
+    wire::uuid topic_id{};
+    std::vector<partition> partitions{};
+
+    template <class Self, class Fields>
+    static void describe(Self& self, Fields& f) {
+      f.field(self.name, until(12));
+      f.field(self.topic_id, since(13));
+      f.field(self.partitions);
+    }
+    bool operator==(const topic&) const = default;
+  };
+
+  std::int32_t throttle_time_ms = 0;
+  std::int16_t error_code = 0;
+  std::int32_t session_id = 0;
+  std::vector<topic> responses{};
+  std::vector<node_endpoint> node_endpoints{};
+
+  template <class Self, class Fields>
+  static void describe(Self& self, Fields& f) {
+    f.field(self.throttle_time_ms, since(1));
+    f.field(self.error_code, since(7));
+    f.field(self.session_id, since(7));
+    f.field(self.responses);
+    f.tagged(0, self.node_endpoints, since(16));
+  }
+  bool operator==(const fetch_response&) const = default;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail::messages
+
+// ---- cokafka/detail/messages/find_coordinator.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail::messages {
+
+using wire::between;
+using wire::since;
+using wire::until;
+
+struct find_coordinator_response;
+
+struct find_coordinator_request {
+  using response_type = find_coordinator_response;
+  static constexpr api_key key = api_key::find_coordinator;
+  static constexpr wire::version_range versions{0, 6};
+  static constexpr std::int16_t flexible_from = 3;
+
+  std::string key_name{};
+  std::int8_t key_type = 0;  // 0 group, 1 transaction
+  std::vector<std::string> coordinator_keys{};
+
+  template <class Self, class Fields>
+  static void describe(Self& self, Fields& f) {
+    f.field(self.key_name, until(3));
+    f.field(self.key_type, since(1));
+    f.field(self.coordinator_keys, since(4));
+  }
+  bool operator==(const find_coordinator_request&) const = default;
+};
+
+struct find_coordinator_response {
+  static constexpr api_key key = api_key::find_coordinator;
+  static constexpr wire::version_range versions = find_coordinator_request::versions;
+  static constexpr std::int16_t flexible_from = find_coordinator_request::flexible_from;
+
+  struct coordinator {
+    std::string key_name{};
+    std::int32_t node_id = -1;
+    std::string host{};
+    std::int32_t port = -1;
+    std::int16_t error_code = 0;
+    std::optional<std::string> error_message{};
+
+    template <class Self, class Fields>
+    static void describe(Self& self, Fields& f) {
+      f.field(self.key_name);
+      f.field(self.node_id);
+      f.field(self.host);
+      f.field(self.port);
+      f.field(self.error_code);
+      f.field(self.error_message);
+    }
+    bool operator==(const coordinator&) const = default;
+  };
+
+  std::int32_t throttle_time_ms = 0;
+  std::int16_t error_code = 0;
+  std::optional<std::string> error_message{};
+  std::int32_t node_id = -1;
+  std::string host{};
+  std::int32_t port = -1;
+  std::vector<coordinator> coordinators{};
+
+  template <class Self, class Fields>
+  static void describe(Self& self, Fields& f) {
+    f.field(self.throttle_time_ms, since(1));
+    f.field(self.error_code, until(3));
+    f.field(self.error_message, between(1, 3));
+    f.field(self.node_id, until(3));
+    f.field(self.host, until(3));
+    f.field(self.port, until(3));
+    f.field(self.coordinators, since(4));
+  }
+  bool operator==(const find_coordinator_response&) const = default;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail::messages
+
+// ---- cokafka/detail/messages/init_producer_id.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail::messages {
+
+using wire::since;
+
+struct init_producer_id_response;
+
+struct init_producer_id_request {
+  using response_type = init_producer_id_response;
+  static constexpr api_key key = api_key::init_producer_id;
+  static constexpr wire::version_range versions{0, 6};
+  static constexpr std::int16_t flexible_from = 2;
+
+  std::optional<std::string> transactional_id{};
+  std::int32_t transaction_timeout_ms = 0;
+  std::int64_t producer_id = -1;
+  std::int16_t producer_epoch = -1;
+  bool enable_2pc = false;
+  bool keep_prepared_txn = false;
+
+  template <class Self, class Fields>
+  static void describe(Self& self, Fields& f) {
+    f.field(self.transactional_id);
+    f.field(self.transaction_timeout_ms);
+    f.field(self.producer_id, since(3));
+    f.field(self.producer_epoch, since(3));
+    f.field(self.enable_2pc, since(6));
+    f.field(self.keep_prepared_txn, since(6));
+  }
+  bool operator==(const init_producer_id_request&) const = default;
+};
+
+struct init_producer_id_response {
+  static constexpr api_key key = api_key::init_producer_id;
+  static constexpr wire::version_range versions = init_producer_id_request::versions;
+  static constexpr std::int16_t flexible_from = init_producer_id_request::flexible_from;
+
+  std::int32_t throttle_time_ms = 0;
+  std::int16_t error_code = 0;
+  std::int64_t producer_id = -1;
+  std::int16_t producer_epoch = -1;
+  std::int64_t ongoing_txn_producer_id = -1;
+  std::int16_t ongoing_txn_producer_epoch = -1;
+
+  template <class Self, class Fields>
+  static void describe(Self& self, Fields& f) {
+    f.field(self.throttle_time_ms);
+    f.field(self.error_code);
+    f.field(self.producer_id);
+    f.field(self.producer_epoch);
+    f.field(self.ongoing_txn_producer_id, since(6));
+    f.field(self.ongoing_txn_producer_epoch, since(6));
+  }
+  bool operator==(const init_producer_id_response&) const = default;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail::messages
+
+// ---- cokafka/detail/messages/list_offsets.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail::messages {
+
+using wire::since;
+using wire::until;
+
+struct list_offsets_response;
+
+struct list_offsets_request {
+  using response_type = list_offsets_response;
+  static constexpr api_key key = api_key::list_offsets;
+  static constexpr wire::version_range versions{0, 10};
+  static constexpr std::int16_t flexible_from = 6;
+
+  struct partition {
+    std::int32_t partition_index = 0;
+    std::int32_t current_leader_epoch = -1;
+    std::int64_t timestamp = -1;  // -1 latest, -2 earliest, -3 the offset of the largest timestamp
+    std::int32_t max_num_offsets = 1;
+
+    template <class Self, class Fields>
+    static void describe(Self& self, Fields& f) {
+      f.field(self.partition_index);
+      f.field(self.current_leader_epoch, since(4));
+      f.field(self.timestamp);
+      f.field(self.max_num_offsets, until(0));
+    }
+    bool operator==(const partition&) const = default;
+  };
+
+  struct topic {
+    std::string name{};
+    std::vector<partition> partitions{};
+
+    template <class Self, class Fields>
+    static void describe(Self& self, Fields& f) {
+      f.field(self.name);
+      f.field(self.partitions);
+    }
+    bool operator==(const topic&) const = default;
+  };
+
+  std::int32_t replica_id = -1;
+  std::int8_t isolation_level = 0;
+  std::vector<topic> topics{};
+  std::int32_t timeout_ms = 0;
+
+  template <class Self, class Fields>
+  static void describe(Self& self, Fields& f) {
+    f.field(self.replica_id);
+    f.field(self.isolation_level, since(2));
+    f.field(self.topics);
+    f.field(self.timeout_ms, since(10));
+  }
+  bool operator==(const list_offsets_request&) const = default;
+};
+
+struct list_offsets_response {
+  static constexpr api_key key = api_key::list_offsets;
+  static constexpr wire::version_range versions = list_offsets_request::versions;
+  static constexpr std::int16_t flexible_from = list_offsets_request::flexible_from;
+
+  struct partition {
+    std::int32_t partition_index = 0;
+    std::int16_t error_code = 0;
+    std::vector<std::int64_t> old_style_offsets{};
+    std::int64_t timestamp = -1;
+    std::int64_t offset = -1;
+    std::int32_t leader_epoch = -1;
+
+    template <class Self, class Fields>
+    static void describe(Self& self, Fields& f) {
+      f.field(self.partition_index);
+      f.field(self.error_code);
+      f.field(self.old_style_offsets, until(0));
+      f.field(self.timestamp, since(1));
+      f.field(self.offset, since(1));
+      f.field(self.leader_epoch, since(4));
+    }
+    bool operator==(const partition&) const = default;
+  };
+
+  struct topic {
+    std::string name{};
+    std::vector<partition> partitions{};
+
+    template <class Self, class Fields>
+    static void describe(Self& self, Fields& f) {
+      f.field(self.name);
+      f.field(self.partitions);
+    }
+    bool operator==(const topic&) const = default;
+  };
+
+  std::int32_t throttle_time_ms = 0;
+  std::vector<topic> topics{};
+
+  template <class Self, class Fields>
+  static void describe(Self& self, Fields& f) {
+    f.field(self.throttle_time_ms, since(2));
+    f.field(self.topics);
+  }
+  bool operator==(const list_offsets_response&) const = default;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail::messages
+
+// ---- cokafka/detail/messages/sasl_authenticate.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail::messages {
+
+using wire::since;
+
+struct sasl_authenticate_response;
+
+struct sasl_authenticate_request {
+  using response_type = sasl_authenticate_response;
+  static constexpr api_key key = api_key::sasl_authenticate;
+  static constexpr wire::version_range versions{0, 2};
+  static constexpr std::int16_t flexible_from = 2;
+
+  wire::bytes auth_bytes{};
+
+  template <class Self, class Fields>
+  static void describe(Self& self, Fields& f) {
+    f.field(self.auth_bytes);
+  }
+  bool operator==(const sasl_authenticate_request&) const = default;
+};
+
+struct sasl_authenticate_response {
+  static constexpr api_key key = api_key::sasl_authenticate;
+  static constexpr wire::version_range versions = sasl_authenticate_request::versions;
+  static constexpr std::int16_t flexible_from = sasl_authenticate_request::flexible_from;
+
+  std::int16_t error_code = 0;
+  std::optional<std::string> error_message{};
+  wire::bytes auth_bytes{};
+  std::int64_t session_lifetime_ms = 0;
+
+  template <class Self, class Fields>
+  static void describe(Self& self, Fields& f) {
+    f.field(self.error_code);
+    f.field(self.error_message);
+    f.field(self.auth_bytes);
+    f.field(self.session_lifetime_ms, since(1));
+  }
+  bool operator==(const sasl_authenticate_response&) const = default;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail::messages
+
+// ---- cokafka/detail/messages/sasl_handshake.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail::messages {
+
+struct sasl_handshake_response;
+
+struct sasl_handshake_request {
+  using response_type = sasl_handshake_response;
+  static constexpr api_key key = api_key::sasl_handshake;
+  static constexpr wire::version_range versions{0, 1};
+  static constexpr std::int16_t flexible_from = wire::no_version;
+
+  std::string mechanism{};
+
+  template <class Self, class Fields>
+  static void describe(Self& self, Fields& f) {
+    f.field(self.mechanism);
+  }
+  bool operator==(const sasl_handshake_request&) const = default;
+};
+
+struct sasl_handshake_response {
+  static constexpr api_key key = api_key::sasl_handshake;
+  static constexpr wire::version_range versions = sasl_handshake_request::versions;
+  static constexpr std::int16_t flexible_from = sasl_handshake_request::flexible_from;
+
+  std::int16_t error_code = 0;
+  std::vector<std::string> mechanisms{};
+
+  template <class Self, class Fields>
+  static void describe(Self& self, Fields& f) {
+    f.field(self.error_code);
+    f.field(self.mechanisms);
+  }
+  bool operator==(const sasl_handshake_response&) const = default;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail::messages
+
+// ---- cokafka/detail/messages/txn_offset_commit.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail::messages {
+
+using wire::since;
+using wire::until;
+
+struct txn_offset_commit_response;
+
+struct txn_offset_commit_request {
+  using response_type = txn_offset_commit_response;
+  static constexpr api_key key = api_key::txn_offset_commit;
+  static constexpr wire::version_range versions{0, 6};
+  static constexpr std::int16_t flexible_from = 3;
+
+  struct partition {
+    std::int32_t partition_index = 0;
+    std::int64_t committed_offset = 0;
+    std::int32_t committed_leader_epoch = -1;
+    std::optional<std::string> committed_metadata{};
+
+    template <class Self, class Fields>
+    static void describe(Self& self, Fields& f) {
+      f.field(self.partition_index);
+      f.field(self.committed_offset);
+      f.field(self.committed_leader_epoch, since(2));
+      f.field(self.committed_metadata);
+    }
+    bool operator==(const partition&) const = default;
+  };
+
+  struct topic {
+    std::string name{};
+    wire::uuid topic_id{};
+    std::vector<partition> partitions{};
+
+    template <class Self, class Fields>
+    static void describe(Self& self, Fields& f) {
+      f.field(self.name, until(5));
+      f.field(self.topic_id, since(6));
+      f.field(self.partitions);
+    }
+    bool operator==(const topic&) const = default;
+  };
+
+  std::string transactional_id{};
+  std::string group_id{};
+  std::int64_t producer_id = -1;
+  std::int16_t producer_epoch = -1;
+  std::int32_t generation_id_or_member_epoch = -1;
+  std::string member_id{};
+  std::optional<std::string> group_instance_id{};
+  std::vector<topic> topics{};
+
+  template <class Self, class Fields>
+  static void describe(Self& self, Fields& f) {
+    f.field(self.transactional_id);
+    f.field(self.group_id);
+    f.field(self.producer_id);
+    f.field(self.producer_epoch);
+    f.field(self.generation_id_or_member_epoch, since(3));
+    f.field(self.member_id, since(3));
+    f.field(self.group_instance_id, since(3));
+    f.field(self.topics);
+  }
+  bool operator==(const txn_offset_commit_request&) const = default;
+};
+
+struct txn_offset_commit_response {
+  static constexpr api_key key = api_key::txn_offset_commit;
+  static constexpr wire::version_range versions = txn_offset_commit_request::versions;
+  static constexpr std::int16_t flexible_from = txn_offset_commit_request::flexible_from;
+
+  struct partition {
+    std::int32_t partition_index = 0;
+    std::int16_t error_code = 0;
+
+    template <class Self, class Fields>
+    static void describe(Self& self, Fields& f) {
+      f.field(self.partition_index);
+      f.field(self.error_code);
+    }
+    bool operator==(const partition&) const = default;
+  };
+
+  struct topic {
+    std::string name{};
+    wire::uuid topic_id{};
+    std::vector<partition> partitions{};
+
+    template <class Self, class Fields>
+    static void describe(Self& self, Fields& f) {
+      f.field(self.name, until(5));
+      f.field(self.topic_id, since(6));
+      f.field(self.partitions);
+    }
+    bool operator==(const topic&) const = default;
+  };
+
+  std::int32_t throttle_time_ms = 0;
+  std::vector<topic> topics{};
+
+  template <class Self, class Fields>
+  static void describe(Self& self, Fields& f) {
+    f.field(self.throttle_time_ms);
+    f.field(self.topics);
+  }
+  bool operator==(const txn_offset_commit_response&) const = default;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail::messages
+
+// ---- cokafka/detail/messages/known_apis.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail::messages {
+
+template <class... Requests>
+struct request_list {};
+
+using known_requests =
+    request_list<produce_request, fetch_request, list_offsets_request, metadata_request, find_coordinator_request,
+                 sasl_handshake_request, api_versions_request, create_topics_request, init_producer_id_request,
+                 add_partitions_to_txn_request, add_offsets_to_txn_request, end_txn_request, txn_offset_commit_request,
+                 sasl_authenticate_request>;
+
+namespace known {
+template <class... Requests>
+constexpr std::int16_t flexible_from(api_key key, request_list<Requests...>) noexcept {
+  std::int16_t first = wire::no_version;
+  ((Requests::key == key ? void(first = Requests::flexible_from) : void()), ...);
+  return first;
+}
+}  // namespace known
+
+// The first version of an API whose headers have tagged fields; no version for an API that is not described here.
+constexpr std::int16_t flexible_from(api_key key) noexcept { return known::flexible_from(key, known_requests{}); }
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail::messages
+
+#if defined(COKAFKA_HEADER_ONLY) || defined(COKAFKA_SOURCE)
+
+// ---- cokafka/error.ipp
+
+namespace cokafka::inline COKAFKA_ABI {
+
+namespace detail {
+
+// Identifiers make two copies of a category (one per shared library) equal.
+inline constexpr unsigned long long client_category_id = 0xC0CAF8A0C11E0001u;
+inline constexpr unsigned long long broker_category_id = 0xC0CAF8A0B80C0002u;
+
+class client_category_type final : public boost::system::error_category {
+ public:
+  constexpr client_category_type() noexcept : error_category(client_category_id) {}
+  const char* name() const noexcept override { return "cokafka"; }
+  std::string message(int value) const override {
+    const client_error_row* row = find_client_error(static_cast<errc>(value));
+    return row ? std::string(row->meaning) : "unknown client error " + std::to_string(value);
+  }
+};
+
+class broker_category_type final : public boost::system::error_category {
+ public:
+  constexpr broker_category_type() noexcept : error_category(broker_category_id) {}
+  const char* name() const noexcept override { return "kafka"; }
+  std::string message(int value) const override {
+    const broker_error_row* row = find_broker_error(static_cast<broker_errc>(value));
+    if (!row) return "unknown broker error " + std::to_string(value);
+    // Kafka's own spelling first: it is what people search for.
+    std::string text(row->name);
+    for (char& c : text) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+    return text.append(": ").append(row->meaning);
+  }
+};
+
+COKAFKA_DECL error_class classify(const boost::system::error_code& code) noexcept {
+  if (code.category() == client_category()) return classify(static_cast<errc>(code.value()));
+  if (code.category() == broker_category()) return classify(static_cast<broker_errc>(code.value()));
+  return error_class::nothing;
+}
+
+}  // namespace detail
+
+COKAFKA_DECL const boost::system::error_category& client_category() noexcept {
+  static const detail::client_category_type category;
+  return category;
+}
+
+COKAFKA_DECL const boost::system::error_category& broker_category() noexcept {
+  static const detail::broker_category_type category;
+  return category;
+}
+
+COKAFKA_DECL boost::system::error_code make_error_code(errc code) noexcept {
+  return {static_cast<int>(code), client_category()};
+}
+
+COKAFKA_DECL boost::system::error_code make_error_code(broker_errc code) noexcept {
+  return {static_cast<int>(code), broker_category()};
+}
+
+COKAFKA_DECL boost::system::error_code make_error_code(const error& e) noexcept { return e.code(); }
+
+COKAFKA_DECL error::error(error_details details) {
+  if (!details.code) details.code = make_error_code(errc::no_result);
+  details_.reset(new shared_details(std::move(details)));
+}
+
+COKAFKA_DECL boost::system::error_code error::code() const noexcept {
+  if (details_) return details_->details.code;
+  return of_broker_ ? make_error_code(static_cast<broker_errc>(code_)) : make_error_code(static_cast<errc>(code_));
+}
+
+COKAFKA_DECL std::string error::message() const {
+  if (!details_) return code().message();
+  const error_details& d = details_->details;
+  if (!d.message.empty()) return d.message;
+  if (!d.cause || d.cause == d.code) return d.code.message();
+  return d.code.message().append(" (").append(d.cause.message()).append(")");
+}
+
+COKAFKA_DECL cokafka::fate error::fate() const noexcept {
+  if (details_) return details_->details.fate;
+  if (of_broker_) return detail::fate_of_answer(static_cast<broker_errc>(code_), true);
+  const detail::client_error_row* row = detail::find_client_error(static_cast<errc>(code_));
+  return row ? row->known : fate::maybe_written;
+}
+
+COKAFKA_DECL std::uint32_t error::attempts() const noexcept { return details_ ? details_->details.attempts : 0; }
+
+COKAFKA_DECL std::optional<std::int32_t> error::broker() const noexcept {
+  return details_ ? details_->details.broker : std::nullopt;
+}
+
+COKAFKA_DECL std::chrono::milliseconds error::elapsed() const noexcept {
+  return details_ ? details_->details.elapsed : std::chrono::milliseconds{};
+}
+
+COKAFKA_DECL boost::system::error_code error::cause() const noexcept {
+  return details_ ? details_->details.cause : boost::system::error_code();
+}
+
+COKAFKA_DECL bool error::is_retriable() const noexcept {
+  return detail::has(detail::classify(code()), detail::error_class::retriable);
+}
+
+COKAFKA_DECL bool error::is_abortable() const noexcept {
+  return detail::has(detail::classify(code()), detail::error_class::abortable);
+}
+
+COKAFKA_DECL bool error::is_fatal() const noexcept {
+  return detail::has(detail::classify(code()), detail::error_class::fatal);
+}
+
+COKAFKA_DECL exception::exception(cokafka::error e)
+    : boost::system::system_error(e.code()), error_(std::move(e)), text_(error_.message()) {}
+
+COKAFKA_DECL config_error::config_error(cokafka::error e) : std::invalid_argument(e.message()), error_(std::move(e)) {}
+
+COKAFKA_DECL void outcome_throw_as_system_error_with_payload(error e) { throw exception(std::move(e)); }
+
+}  // namespace cokafka::inline COKAFKA_ABI
+
+// ---- cokafka/config.ipp
+
+namespace cokafka::inline COKAFKA_ABI {
+
+namespace detail {
+
+template <>
+struct property_words<cokafka::acks> {
+  static constexpr property_word<cokafka::acks> all[] = {
+      {"0", acks::none}, {"1", acks::leader}, {"all", acks::all}, {"-1", acks::all}};
+};
+
+template <>
+struct property_words<cokafka::linger_policy> {
+  static constexpr property_word<cokafka::linger_policy> all[] = {{"when_busy", linger_policy::when_busy},
+                                                                  {"always", linger_policy::always}};
+};
+
+template <>
+struct property_words<cokafka::log_level> {
+  static constexpr property_word<cokafka::log_level> all[] = {
+      {"trace", log_level::trace},     {"debug", log_level::debug}, {"info", log_level::info},
+      {"warning", log_level::warning}, {"error", log_level::error}, {"off", log_level::off}};
+};
+
+using config_property = property_row<config, cokafka::acks, cokafka::linger_policy, cokafka::log_level>;
+
+inline constexpr std::int64_t any_int64 = std::numeric_limits<std::int64_t>::max();
+
+inline constexpr config_property config_properties[] = {
+    {"bootstrap.servers", &config::bootstrap_servers},
+    {"client.id", &config::client_id},
+    {"acks", &config::acks},
+    {"enable.idempotence", &config::enable_idempotence},
+    {"retries", &config::retries},
+    {"max.in.flight.requests.per.connection", &config::max_in_flight_requests_per_connection, 1},
+    {"delivery.timeout.ms", &config::delivery_timeout},
+    {"request.timeout.ms", &config::request_timeout},
+    {"max.block.ms", &config::max_block, 0, for_ever},
+    {"linger.ms", &config::linger},
+    {"linger.policy", &config::linger_policy},
+    {"batch.size", &config::batch_size},
+    {"max.request.size", &config::max_request_size},
+    {"buffer.memory", &config::buffer_memory, 0, any_int64},
+    {"parked.memory", &config::parked_memory, 0, any_int64},
+    {"partitioner.ignore.keys", &config::partitioner_ignore_keys},
+    {"metadata.max.age.ms", &config::metadata_max_age, 0, for_ever},
+    {"allow.auto.create.topics", &config::allow_auto_create_topics},
+    {"retry.backoff.ms", &config::retry_backoff, 0, for_ever},
+    {"retry.backoff.max.ms", &config::retry_backoff_max, 0, for_ever},
+    {"reconnect.backoff.ms", &config::reconnect_backoff, 0, for_ever},
+    {"reconnect.backoff.max.ms", &config::reconnect_backoff_max, 0, for_ever},
+    {"socket.connection.setup.timeout.ms", &config::socket_connection_setup_timeout, 1, for_ever},
+    {"socket.connection.setup.timeout.max.ms", &config::socket_connection_setup_timeout_max, 1, for_ever},
+    {"connections.max.idle.ms", &config::connections_max_idle, -1, for_ever},
+    {"send.buffer.bytes", &config::send_buffer_bytes, -1},
+    {"receive.buffer.bytes", &config::receive_buffer_bytes, -1},
+    {"receive.message.max.bytes", &config::receive_message_max_bytes, 1000},
+    {"log.level", &config::log_level},
+};
+
+/// librdkafka's other name for a property that means the same.
+struct config_alias {
+  std::string_view alias;
+  std::string_view name;
+};
+
+inline constexpr config_alias config_aliases[] = {
+    {"metadata.broker.list", "bootstrap.servers"},
+    {"request.required.acks", "acks"},
+    {"queue.buffering.max.ms", "linger.ms"},
+    {"max.in.flight", "max.in.flight.requests.per.connection"},
+    {"message.send.max.retries", "retries"},
+    {"message.timeout.ms", "delivery.timeout.ms"},
+    {"topic.metadata.refresh.interval.ms", "metadata.max.age.ms"},
+};
+
+inline const config_property* find_config_property(std::string_view name) noexcept {
+  for (const config_alias& row : config_aliases) {
+    if (row.alias == name) name = row.name;
+  }
+  for (const config_property& row : config_properties) {
+    if (row.name == name) return &row;
+  }
+  return nullptr;
+}
+
+inline error config_failure(std::string sentence) {
+  return error(error_details{.code = make_error_code(errc::config_error), .message = std::move(sentence)});
+}
+
+inline error config_failure(std::string_view name, std::string_view value, std::string_view rule) {
+  return config_failure(std::string(name).append("=").append(value).append(": ").append(rule));
+}
+
+// The rules of the two members that are text.
+inline result<void> check_texts(const config& subject) {
+  if (const auto list = parse_host_ports(subject.bootstrap_servers); !list.problem.empty())
+    return config_failure("bootstrap.servers", subject.bootstrap_servers, list.problem);
+  if (subject.client_id.size() > 32767)
+    return config_failure("client.id", subject.client_id.substr(0, 32) + "...", "must not be longer than 32767 bytes");
+  return success();
+}
+
+// Retries without duplicates need every acknowledgement, at least one retry, and the broker's window of five batches.
+inline result<void> check_idempotence(const config& subject) {
+  const bool demanded = subject.enable_idempotence.value_or(false);
+  if (demanded && subject.acks != acks::all)
+    return config_failure("acks", to_string(subject.acks), "must be all with enable.idempotence=true");
+  if (demanded && subject.retries == 0)
+    return config_failure("retries", "0", "must be at least 1 with enable.idempotence=true");
+  if (subject.idempotent() && subject.max_in_flight_requests_per_connection > 5)
+    return config_failure("max.in.flight.requests.per.connection",
+                          std::to_string(subject.max_in_flight_requests_per_connection),
+                          demanded ? "must be at most 5 with enable.idempotence=true"
+                                   : "must be at most 5 with enable.idempotence=true, which is the default");
+  return success();
+}
+
+inline result<void> check_delivery_timeout(const config& subject) {
+  const auto needed = subject.linger + subject.request_timeout;
+  if (subject.effective_delivery_timeout() >= needed) return success();
+  return config_failure("delivery.timeout.ms", std::to_string(subject.delivery_timeout.count()),
+                        "must be at least linger.ms + request.timeout.ms = " + std::to_string(needed.count()));
+}
+
+// A name we do not have: say what to do instead, or which name was probably meant.
+inline result<void> refuse_property(std::string_view name, std::string_view value) {
+  if (const foreign_property* row = find_foreign_property(name)) {
+    if (!row->harmless.empty() && equal_ignoring_case(row->harmless, value)) return success();
+    std::string sentence = std::string("property \"").append(name).append("\" ").append(row->answer);
+    if (!row->harmless.empty()) sentence.append("; only \"").append(row->harmless).append("\" is accepted");
+    return config_failure(std::move(sentence));
+  }
+  nearest_name nearest(name);
+  for (const config_property& row : config_properties) nearest.offer(row.name);
+  for (const config_alias& row : config_aliases) nearest.offer(row.alias);
+  for (const foreign_property& row : foreign_properties) nearest.offer(row.name);
+  std::string sentence = std::string("unknown property \"").append(name).append("\"");
+  if (!nearest.best().empty()) sentence.append(", did you mean \"").append(nearest.best()).append("\"?");
+  return config_failure(std::move(sentence));
+}
+
+}  // namespace detail
+
+COKAFKA_DECL std::string_view to_string(acks value) noexcept { return detail::word_of(value); }
+
+COKAFKA_DECL std::string_view to_string(linger_policy value) noexcept { return detail::word_of(value); }
+
+COKAFKA_DECL result<void> config::set(std::string_view name, std::string_view value) {
+  value = detail::trimmed(value);
+  const detail::config_property* row = detail::find_config_property(name);
+  if (!row) return detail::refuse_property(name, value);
+  if (row->name == "bootstrap.servers") {
+    if (const auto list = detail::parse_host_ports(value); !list.problem.empty())
+      return detail::config_failure(name, value, list.problem);
+  }
+  const std::string rule = detail::read_property(*this, *row, value);
+  if (!rule.empty()) return detail::config_failure(name, value, rule);
+  return success();
+}
+
+COKAFKA_DECL result<void> config::validate() const {
+  for (const detail::config_property& row : detail::config_properties) {
+    if (const auto complaint = detail::check_property(*this, row); !complaint.rule.empty())
+      return detail::config_failure(row.name, complaint.value, complaint.rule);
+  }
+  BOOST_OUTCOME_TRY(detail::check_texts(*this));
+  BOOST_OUTCOME_TRY(detail::check_idempotence(*this));
+  return detail::check_delivery_timeout(*this);
+}
+
+COKAFKA_DECL std::vector<std::string> config::warnings() const {
+  std::vector<std::string> lines;
+  if (effective_delivery_timeout() != delivery_timeout)
+    lines.push_back("delivery.timeout.ms is raised to linger.ms + request.timeout.ms = " +
+                    std::to_string(effective_delivery_timeout().count()));
+  if (effective_retry_backoff() != retry_backoff)
+    lines.push_back("retry.backoff.ms is above retry.backoff.max.ms: every wait is the maximum");
+  if (effective_reconnect_backoff_max() != reconnect_backoff_max)
+    lines.push_back("reconnect.backoff.ms is above reconnect.backoff.max.ms: every wait is reconnect.backoff.ms");
+  if (effective_connection_setup_timeout() != socket_connection_setup_timeout)
+    lines.push_back(
+        "socket.connection.setup.timeout.ms is above socket.connection.setup.timeout.max.ms: every attempt has the "
+        "maximum");
+  if (!idempotent() && !enable_idempotence)
+    lines.push_back("acks other than all, or no retries, turn the default idempotence off");
+  if (!idempotent() && retries > 0 && acks != cokafka::acks::none && max_in_flight_requests_per_connection > 1)
+    lines.push_back("without idempotence and with more than one request in flight, retries may reorder records");
+  return lines;
+}
+
+COKAFKA_DECL bool config::idempotent() const noexcept {
+  return enable_idempotence.value_or(acks == cokafka::acks::all && retries > 0);
+}
+
+COKAFKA_DECL std::chrono::milliseconds config::effective_delivery_timeout() const noexcept {
+  // Kafka raises the timeout when nobody set it; a plain struct only knows whether it still has the default.
+  if (delivery_timeout != default_delivery_timeout) return delivery_timeout;
+  return std::max(delivery_timeout, linger + request_timeout);
+}
+
+COKAFKA_DECL std::chrono::milliseconds config::effective_retry_backoff() const noexcept {
+  return std::min(retry_backoff, retry_backoff_max);
+}
+
+COKAFKA_DECL std::chrono::milliseconds config::effective_reconnect_backoff_max() const noexcept {
+  return std::max(reconnect_backoff, reconnect_backoff_max);
+}
+
+COKAFKA_DECL std::chrono::milliseconds config::effective_connection_setup_timeout() const noexcept {
+  return std::min(socket_connection_setup_timeout, socket_connection_setup_timeout_max);
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI
+
+// ---- cokafka/detail/core/completion.ipp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+COKAFKA_DECL completion::completion(topic_name topic, std::int32_t partition, error failure)
+    : completion(std::move(topic), partition) {
+  outcome_.failure = std::move(failure);
+  state_.store(state::done, std::memory_order_release);
+}
+
+COKAFKA_DECL bool completion::is_ready() const noexcept {
+  const state seen = state_.load(std::memory_order_acquire);
+  return seen == state::done || (seen == state::forwarded && target_->is_ready());
+}
+
+COKAFKA_DECL result<record_metadata> completion::get(const record_ticket& ticket) const {
+  if (state_.load(std::memory_order_acquire) == state::forwarded) {
+    record_ticket there = ticket;
+    there.index += forwarded_index_;
+    return target_->get(there);
+  }
+  assert(is_ready());
+  if (outcome_.failure) return *outcome_.failure;
+  record_metadata metadata;
+  metadata.topic = topic_;
+  metadata.partition = partition_;
+  if (outcome_.base_offset) metadata.offset = *outcome_.base_offset + ticket.index;
+  metadata.timestamp = std::chrono::sys_time<std::chrono::milliseconds>{
+      std::chrono::milliseconds{outcome_.log_append_time.value_or(ticket.timestamp)}};
+  if (ticket.key_size >= 0) metadata.key_size = static_cast<std::size_t>(ticket.key_size);
+  if (ticket.value_size >= 0) metadata.value_size = static_cast<std::size_t>(ticket.value_size);
+  return metadata;
+}
+
+COKAFKA_DECL bool completion::attach(record_waiter& added) {
+  std::unique_lock guard(lock_);
+  switch (state_.load(std::memory_order_relaxed)) {
+    case state::pending:
+      if (!waiters_.empty() && static_cast<record_waiter&>(waiters_.back()).ticket.index > added.ticket.index) {
+        in_order_ = false;
+      }
+      waiters_.push_back(added);
+      return true;
+    case state::forwarded:
+      guard.unlock();
+      added.ticket.index += forwarded_index_;
+      return target_->attach(added);
+    case state::done: break;
+  }
+  added.source.reset(this);
+  return false;
+}
+
+COKAFKA_DECL bool completion::detach(record_waiter& gone) {
+  std::unique_lock guard(lock_);
+  switch (state_.load(std::memory_order_relaxed)) {
+    case state::pending:
+      if (!gone.is_linked()) return false;
+      unlink(waiters_, gone);
+      return true;
+    case state::forwarded: guard.unlock(); return target_->detach(gone);
+    case state::done: break;
+  }
+  return false;
+}
+
+COKAFKA_DECL waiter_list completion::complete(batch_outcome outcome) {
+  waiter_list waiting;
+  {
+    std::scoped_lock guard(lock_);
+    if (state_.load(std::memory_order_relaxed) != state::pending) return waiting;
+    outcome_ = std::move(outcome);
+    waiting.swap(waiters_);
+    state_.store(state::done, std::memory_order_release);
+  }
+  if (!in_order_) {
+    waiting.sort([](const waiter& a, const waiter& b) {
+      return static_cast<const record_waiter&>(a).ticket.index < static_cast<const record_waiter&>(b).ticket.index;
+    });
+  }
+  for (auto& each : waiting) static_cast<record_waiter&>(each).source.reset(this);
+  return waiting;
+}
+
+COKAFKA_DECL waiter_list completion::forward(completion_ptr target, std::uint32_t index) {
+  waiter_list ready;
+  std::scoped_lock guard(lock_);
+  if (state_.load(std::memory_order_relaxed) != state::pending) return ready;
+  target_ = std::move(target);
+  forwarded_index_ = index;
+  while (!waiters_.empty()) {
+    auto& each = static_cast<record_waiter&>(waiters_.front());
+    waiters_.pop_front();
+    each.ticket.index += index;
+    if (!target_->attach(each)) ready.push_back(each);
+  }
+  state_.store(state::forwarded, std::memory_order_release);
+  return ready;
+}
+
+COKAFKA_DECL waiter_list completion::abandon() {
+  waiter_list waiting;
+  std::scoped_lock guard(lock_);
+  waiting.swap(waiters_);
+  return waiting;
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/batch/batch_builder.ipp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+namespace batch_encoding {
+
+// Offsets in the header that other offsets are derived from.
+inline constexpr std::size_t length_ends_at = 12;  // batchLength counts what follows it
+inline constexpr std::size_t crc_covers_from = 21;
+
+inline std::size_t nullable_size(const std::optional<bytes_view>& field) noexcept {
+  if (!field) return 1;  // length -1
+  return varint_size(static_cast<std::int64_t>(field->size())) + field->size();
+}
+
+inline std::size_t headers_size(std::span<const header_view> headers) noexcept {
+  std::size_t size = varint_size(static_cast<std::int64_t>(headers.size()));
+  for (const auto& each : headers) {
+    size += varint_size(static_cast<std::int64_t>(each.key.size())) + each.key.size() + nullable_size(each.value);
+  }
+  return size;
+}
+
+inline char* put_bytes(char* at, const char* bytes, std::size_t size) noexcept {
+  if (size != 0) std::memcpy(at, bytes, size);
+  return at + size;
+}
+
+inline char* put_nullable(char* at, const std::optional<bytes_view>& field) noexcept {
+  if (!field) return put_varint(at, -1);
+  at = put_varint(at, static_cast<std::int64_t>(field->size()));
+  return put_bytes(at, field->data(), field->size());
+}
+
+}  // namespace batch_encoding
+
+COKAFKA_DECL std::size_t record_size_upper_bound(const record_view& record) noexcept {
+  constexpr std::size_t overhead = 21;  // length, attributes, timestamp and offset deltas at their longest
+  return batch_header_size + overhead + batch_encoding::nullable_size(record.key) +
+         batch_encoding::nullable_size(record.value) + batch_encoding::headers_size(record.headers);
+}
+
+COKAFKA_DECL auto batch_builder::shape_of(const record_view& record, std::int64_t timestamp) const noexcept
+    -> record_shape {
+  const std::int64_t delta = count_ == 0 ? 0 : timestamp - base_timestamp_;
+  const std::size_t body = 1 + varint_size(delta) + varint_size(count_) + batch_encoding::nullable_size(record.key) +
+                           batch_encoding::nullable_size(record.value) + batch_encoding::headers_size(record.headers);
+  return {body, varint_size(static_cast<std::int64_t>(body)) + body};
+}
+
+COKAFKA_DECL void batch_builder::add_chunks(chunk_chain&& added) noexcept {
+  if (current_ == nullptr) current_ = added.head;
+  chain_.splice(std::move(added));
+}
+
+COKAFKA_DECL std::uint32_t batch_builder::append(const record_view& record, std::int64_t timestamp,
+                                                 record_shape shape) noexcept {
+  assert(!sealed_ && shortfall(shape.total) == 0);
+  if (count_ == 0) {
+    base_timestamp_ = timestamp;
+    max_timestamp_ = timestamp;
+  }
+  max_timestamp_ = std::max(max_timestamp_, timestamp);
+  const std::int64_t delta = timestamp - base_timestamp_;
+  if (current_->room() >= shape.total) {
+    char* at = current_->data() + current_->size;
+    at = put_varint(at, static_cast<std::int64_t>(shape.body));
+    *at++ = 0;  // attributes of a record are unused
+    at = put_varint(at, delta);
+    at = put_varint(at, count_);
+    at = batch_encoding::put_nullable(at, record.key);
+    at = batch_encoding::put_nullable(at, record.value);
+    at = put_varint(at, static_cast<std::int64_t>(record.headers.size()));
+    for (const auto& each : record.headers) {
+      at = put_varint(at, static_cast<std::int64_t>(each.key.size()));
+      at = batch_encoding::put_bytes(at, each.key.data(), each.key.size());
+      at = batch_encoding::put_nullable(at, each.value);
+    }
+    assert(at == current_->data() + current_->size + shape.total);
+    current_->size += static_cast<std::uint32_t>(shape.total);
+  } else {
+    append_across(record, delta, shape);
+  }
+  body_size_ += shape.total;
+  return count_++;
+}
+
+COKAFKA_DECL void batch_builder::put(const char* bytes, std::size_t size) noexcept {
+  while (size > 0) {
+    if (current_->room() == 0) current_ = current_->next;
+    const std::size_t part = std::min(size, current_->room());
+    std::memcpy(current_->data() + current_->size, bytes, part);
+    current_->size += static_cast<std::uint32_t>(part);
+    bytes += part;
+    size -= part;
+  }
+}
+
+COKAFKA_DECL void batch_builder::put_varint_across(std::int64_t value) noexcept {
+  char encoded[10];
+  put(encoded, static_cast<std::size_t>(put_varint(encoded, value) - encoded));
+}
+
+// The slow way for a record that does not fit in the current chunk: field by field, over as many chunks as it takes.
+COKAFKA_DECL void batch_builder::append_across(const record_view& record, std::int64_t timestamp_delta,
+                                               record_shape shape) noexcept {
+  const auto put_nullable = [this](const std::optional<bytes_view>& field) {
+    put_varint_across(field ? static_cast<std::int64_t>(field->size()) : -1);
+    if (field) put(field->data(), field->size());
+  };
+  put_varint_across(static_cast<std::int64_t>(shape.body));
+  put("\0", 1);
+  put_varint_across(timestamp_delta);
+  put_varint_across(count_);
+  put_nullable(record.key);
+  put_nullable(record.value);
+  put_varint_across(static_cast<std::int64_t>(record.headers.size()));
+  for (const auto& each : record.headers) {
+    put_varint_across(static_cast<std::int64_t>(each.key.size()));
+    put(each.key.data(), each.key.size());
+    put_nullable(each.value);
+  }
+}
+
+COKAFKA_DECL void batch_builder::seal() noexcept {
+  assert(!sealed_ && count_ > 0);
+  for (const chunk* each = chain_.head; each != nullptr && each->size > 0; each = each->next) {
+    body_crc_ = crc32c(body_crc_, each->data(), each->size);
+  }
+  sealed_ = true;
+}
+
+COKAFKA_DECL void batch_builder::stamp(const batch_stamp& by) noexcept {
+  assert(sealed_);
+  using namespace batch_encoding;
+  char* at = header_.data();
+  at = put_big_endian<std::int64_t>(at, 0);                                                     // base offset
+  at = put_big_endian<std::int32_t>(at, static_cast<std::int32_t>(size() - length_ends_at));    // batch length
+  at = put_big_endian<std::int32_t>(at, -1);                                                    // partition leader epoch
+  *at++ = 2;                                                                                    // magic
+  char* const crc = at;
+  at += 4;
+  at = put_big_endian<std::int16_t>(at, 0);                                                     // attributes
+  at = put_big_endian<std::int32_t>(at, static_cast<std::int32_t>(count_ - 1));                 // last offset delta
+  at = put_big_endian<std::int64_t>(at, base_timestamp_);
+  at = put_big_endian<std::int64_t>(at, max_timestamp_);
+  at = put_big_endian<std::int64_t>(at, by.producer_id);
+  at = put_big_endian<std::int16_t>(at, by.producer_epoch);
+  at = put_big_endian<std::int32_t>(at, by.base_sequence);
+  at = put_big_endian<std::int32_t>(at, static_cast<std::int32_t>(count_));
+  const std::uint32_t header_crc = crc32c(0, header_.data() + crc_covers_from, batch_header_size - crc_covers_from);
+  put_big_endian<std::uint32_t>(crc, crc32c_combine(header_crc, body_crc_, body_size_));
+}
+
+COKAFKA_DECL chunk_chain batch_builder::release_chunks() noexcept {
+  current_ = nullptr;
+  return std::exchange(chain_, chunk_chain{});
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/core/ledger.ipp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+COKAFKA_DECL verdict judge(const attempt_facts& facts) noexcept {
+  verdict said;
+  bool wants_retry = false;
+  if (!facts.code) {
+    said.refresh_metadata = true;
+    wants_retry = facts.acknowledged;
+  } else {
+    const broker_errc code = *facts.code;
+    const fate answered = fate_of_answer(code, !facts.earlier_unknown);
+    if (answered == fate::written) {
+      said.action = verdict_action::complete;
+      said.known = fate::written;
+      said.has_offset = code == broker_errc::none;
+      return said;
+    }
+    // Without acks=all an error may follow the append only where the closed list does not exclude it: the same table.
+    said.proven_absent = answered == fate::not_written && !facts.earlier_unknown;
+    said.refresh_metadata = has(classify(code), error_class::refreshes);
+    wants_retry = has(classify(code), error_class::retriable);
+    if (code == broker_errc::out_of_order_sequence_number && facts.idempotent) {
+      wants_retry = true;
+      // At the head of the line on its first attempt: what was acknowledged before it is gone (rule 8).
+      said.data_lost = said.proven_absent && !facts.predecessor_missing;
+      said.new_epoch = said.data_lost;
+    }
+  }
+  said.known = said.proven_absent ? fate::not_written : fate::maybe_written;
+  const bool may_retry = wants_retry && !facts.expired && facts.attempts <= facts.retries;
+  said.action = may_retry ? verdict_action::retry : verdict_action::fail;
+  // A batch that leaves the line unwritten takes its sequence numbers with it; those behind it need a new epoch.
+  if (!may_retry && facts.idempotent) said.new_epoch = true;
+  return said;
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/core/partition_queue.ipp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+COKAFKA_DECL partition_queue::partition_queue(const settings& rules, buffer_memory& memory, flush_tracker& flushes,
+                                              topic& of, const topic_name& topic_called,
+                                              std::int32_t index)
+    : expiry(static_cast<int>(deadline_kind::partition_expiry), this),
+      wake_at(static_cast<int>(deadline_kind::partition_wake), this),
+      settings_(rules),
+      memory_(memory),
+      flushes_(flushes),
+      topic_(of),
+      topic_name_(topic_called),
+      index_(index) {}
+
+// --- senders ---------------------------------------------------------------------------------------------------------
+
+COKAFKA_DECL batch* partition_queue::open_batch(clock_duration timeout, std::size_t record_bytes) noexcept {
+  if (pending_.empty()) return nullptr;
+  batch& last = *pending_.back();
+  const bool fits = last.records.size() + record_bytes <= settings_.batch_limit;
+  return fits && last.timeout == timeout ? &last : nullptr;
+}
+
+COKAFKA_DECL batch_ptr partition_queue::make_batch(clock_time sent_at, clock_duration timeout,
+                                                   flush_tracker::generation generation) {
+  partition_owner* waits_for = owner.load(std::memory_order_acquire);
+  completion_ptr done(new completion(topic_name_, index_));
+  batch_ptr made(new batch(memory_, waits_for != nullptr ? &waits_for->share : nullptr, std::move(done)));
+  made->generation = generation;
+  made->created = sent_at;
+  made->deadline = sent_at + timeout;
+  made->timeout = timeout;
+  return made;
+}
+
+COKAFKA_DECL append_outcome partition_queue::append(const record_view& record, std::int64_t timestamp,
+                                                    clock_time sent_at, clock_duration timeout) {
+  std::scoped_lock guard(lock_);
+  return append_locked(record, timestamp, sent_at, timeout, std::nullopt);
+}
+
+COKAFKA_DECL append_outcome partition_queue::append_parked(const record_view& record, std::int64_t timestamp,
+                                                           clock_time sent_at, clock_duration timeout,
+                                                           flush_tracker::generation counted) {
+  std::scoped_lock guard(lock_);
+  return append_locked(record, timestamp, sent_at, timeout, counted);
+}
+
+COKAFKA_DECL append_outcome partition_queue::append_locked(const record_view& record, std::int64_t timestamp,
+                                                           clock_time sent_at, clock_duration timeout,
+                                                           std::optional<flush_tracker::generation> counted) {
+  append_outcome out;
+  if (closed_) {
+    out.state = append_outcome::status::closed;
+    return out;
+  }
+  // A new batch's first record has deltas of zero, so its shape there is no larger than here.
+  batch* into = pending_.empty() ? nullptr : pending_.back().get();
+  batch_builder::record_shape shape = into ? into->records.shape_of(record, timestamp) : batch_builder::record_shape{};
+  if (into != nullptr) into = open_batch(timeout, shape.total);
+  batch_ptr fresh;
+  if (into == nullptr) {
+    fresh = make_batch(sent_at, timeout, 0);
+    into = fresh.get();
+    shape = into->records.shape_of(record, timestamp);
+  }
+  if (const std::size_t wanted = into->records.shortfall(shape.total); wanted > 0) {
+    chunk_chain taken;
+    switch (memory_.take(into->records.chunk_capacity(), wanted, into->share, taken)) {
+      case buffer_memory::outcome::taken: break;
+      case buffer_memory::outcome::exhausted: out.state = append_outcome::status::no_memory; return out;
+      case buffer_memory::outcome::over_share: out.state = append_outcome::status::over_share; return out;
+    }
+    into->records.add_chunks(std::move(taken));
+  }
+  const std::size_t before = into->records.size();
+  out.index = into->records.append(record, timestamp, shape);
+  out.state = append_outcome::status::appended;
+  out.bytes = shape.total;
+  out.new_batch = fresh != nullptr;
+  const bool earlier = sent_at + timeout < into->deadline;
+  if (earlier) into->deadline = sent_at + timeout;
+  if (fresh) {
+    fresh->generation = counted ? *counted : flushes_.enter();
+    pending_.push_back(std::move(fresh));
+  } else if (counted) {
+    into->generation = flushes_.merge(*counted, into->generation);
+  }
+  outstanding_.records += 1;
+  outstanding_.bytes += shape.total;
+  out.done = into->done;
+  out.wake = out.new_batch || earlier ||
+             (before < settings_.batch_size && into->records.size() >= settings_.batch_size);
+  return out;
+}
+
+COKAFKA_DECL auto partition_queue::outstanding() -> outstanding_count {
+  std::scoped_lock guard(lock_);
+  return outstanding_;
+}
+
+// --- the owner: when and what to send --------------------------------------------------------------------------------
+
+COKAFKA_DECL std::size_t partition_queue::window() const noexcept {
+  if (settings_.idempotent && !window_open_) return 1;
+  return static_cast<std::size_t>(settings_.partition_window);
+}
+
+COKAFKA_DECL bool partition_queue::has_pending() {
+  if (!retry_.empty()) return true;
+  std::scoped_lock guard(lock_);
+  return !pending_.empty();
+}
+
+COKAFKA_DECL readiness partition_queue::look(clock_time now, drain_conditions conditions) {
+  using state = readiness::state;
+  const bool retrying = !retry_.empty();
+  readiness seen{state::ready, {}};
+  if (!retrying) {
+    std::scoped_lock guard(lock_);
+    if (pending_.empty()) return {state::empty, {}};
+    const batch& first = *pending_.front();
+    const clock_time lingered = first.created + settings_.user.linger;
+    const bool full = pending_.size() > 1 || first.records.size() >= settings_.batch_size;
+    if (!full && !conditions.at_once && lingered > now) seen = {state::lingering, lingered};
+  }
+  const bool alone = settings_.idempotent && (retrying || new_epoch_);
+  if (in_flight_.size() >= (alone ? 1 : window())) return {state::blocked, {}};
+  if (backoff_until_ > now) return {state::backing_off, backoff_until_};
+  return seen;
+}
+
+COKAFKA_DECL std::size_t partition_queue::next_size() {
+  if (!retry_.empty()) return retry_.front()->records.size();
+  std::scoped_lock guard(lock_);
+  return pending_.empty() ? 0 : pending_.front()->records.size();
+}
+
+COKAFKA_DECL batch_ptr partition_queue::take(const std::optional<producer_identity>& latest, std::size_t at_most) {
+  if (settings_.idempotent) {
+    settle_epoch(latest);
+    if (!identity_) return nullptr;
+  }
+  batch_ptr taken;
+  if (!retry_.empty()) {
+    if (retry_.front()->records.size() > at_most) return nullptr;
+    taken = std::move(retry_.front());
+    retry_.pop_front();
+  } else {
+    std::scoped_lock guard(lock_);
+    // Senders may have made it larger since next_size() was asked.
+    if (pending_.empty() || pending_.front()->records.size() > at_most) return nullptr;
+    taken = std::move(pending_.front());
+    pending_.pop_front();
+  }
+  if (!taken->records.is_sealed()) taken->records.seal();
+  if (!taken->stamp) stamp(*taken);
+  ++taken->attempts;
+  in_flight_.push_back(taken);
+  return taken;
+}
+
+// Rule 1: the stamp is given in queue order, when the request goes to the socket.
+COKAFKA_DECL void partition_queue::stamp(batch& sent) {
+  batch_stamp by;
+  if (settings_.idempotent) {
+    by = {identity_->id, identity_->epoch, next_sequence_};
+    next_sequence_ = advance_sequence(next_sequence_, static_cast<std::int32_t>(sent.records.count()));
+  }
+  sent.stamp = by;
+  sent.records.stamp(by);
+}
+
+// Rules 6 and 7: a new epoch starts with nothing in flight, and only when no batch that waits for its retry may be in the
+// log; those that are proven absent get new sequences, in their old order.
+COKAFKA_DECL void partition_queue::settle_epoch(const std::optional<producer_identity>& latest) {
+  if (new_epoch_ && in_flight_.empty() && identity_ &&
+      std::none_of(retry_.begin(), retry_.end(), [](const batch_ptr& each) { return each->unknown; })) {
+    new_epoch_ = false;
+    window_open_ = false;
+    next_sequence_ = 0;
+    for (auto& each : retry_) each->stamp.reset();
+    if (identity_->epoch < std::numeric_limits<std::int16_t>::max()) {
+      ++identity_->epoch;
+    } else {
+      used_up_id_ = identity_->id;
+      identity_.reset();
+    }
+  }
+  if (!identity_ && latest && latest->id != used_up_id_) identity_ = latest;
+}
+
+// --- the owner: answers ----------------------------------------------------------------------------------------------
+
+COKAFKA_DECL bool partition_queue::is_predecessor_missing(const batch& of) const noexcept {
+  if (new_epoch_) return true;
+  return std::any_of(retry_.begin(), retry_.end(), [&](const batch_ptr& waiting) {
+    return waiting->stamp && advance_sequence(of.stamp->base_sequence, -waiting->stamp->base_sequence) < (1 << 30) &&
+           waiting.get() != &of;
+  });
+}
+
+COKAFKA_DECL void partition_queue::back_to_retry_line(batch_ptr sent) {
+  if (!settings_.idempotent) {
+    retry_.push_back(std::move(sent));
+    return;
+  }
+  // Those without a stamp wait for one of the new epoch, which is behind all that have one.
+  const auto behind = std::find_if(retry_.begin(), retry_.end(), [&](const batch_ptr& waiting) {
+    return !waiting->stamp || advance_sequence(waiting->stamp->base_sequence, -sent->stamp->base_sequence) < (1 << 30);
+  });
+  retry_.insert(behind, std::move(sent));
+}
+
+COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, clock_time now, effects& out) {
+  const auto found = std::find_if(in_flight_.begin(), in_flight_.end(), [&](auto& each) { return each.get() == &sent; });
+  assert(found != in_flight_.end());
+  const batch_ptr kept = *found;
+  in_flight_.erase(found);
+  attempt_facts facts;
+  facts.code = said.code;
+  facts.idempotent = settings_.idempotent;
+  facts.acknowledged = settings_.acks != 0;
+  facts.earlier_unknown = sent.unknown;
+  facts.predecessor_missing = settings_.idempotent && is_predecessor_missing(sent);
+  facts.expired = sent.finished;
+  facts.attempts = sent.attempts;
+  facts.retries = static_cast<std::uint32_t>(settings_.user.retries);
+  const verdict judged = judge(facts);
+  if (judged.action == verdict_action::complete) {
+    window_open_ = !new_epoch_ && retry_.empty();
+    if (retry_.empty()) backoff_until_ = {};
+    batch_outcome outcome;
+    if (judged.has_offset && said.base_offset >= 0) outcome.base_offset = said.base_offset;
+    if (said.log_append_time >= 0) outcome.log_append_time = said.log_append_time;
+    finish(sent, std::move(outcome), out);
+    return judged;
+  }
+  window_open_ = false;
+  new_epoch_ = new_epoch_ || judged.new_epoch;
+  out.refresh_metadata = out.refresh_metadata || judged.refresh_metadata;
+  sent.last_cause = said.code ? make_error_code(*said.code) : said.cause;
+  if (!judged.proven_absent) sent.unknown = true;
+  if (judged.data_lost) {
+    out.say(log_level::error, "acknowledged records have vanished from " + std::string(topic_name_.str()) + "-" +
+                                  std::to_string(index_) + ": the broker has an older sequence than the last acknowledged");
+  }
+  if (judged.action == verdict_action::retry) {
+    backoff_until_ = now + said.backoff;
+    back_to_retry_line(kept);
+    return judged;
+  }
+  error_details why;
+  why.code = said.code ? make_error_code(*said.code) : said.cause;
+  why.message = said.message;
+  why.fate = judged.known;
+  why.broker = said.broker;
+  why.cause = said.cause;
+  fail(sent, std::move(why), now, out);
+  return judged;
+}
+
+COKAFKA_DECL void partition_queue::written_unacknowledged(batch& sent, effects& out) {
+  const auto found = std::find_if(in_flight_.begin(), in_flight_.end(), [&](auto& each) { return each.get() == &sent; });
+  assert(found != in_flight_.end());
+  const batch_ptr kept = *found;
+  in_flight_.erase(found);
+  finish(sent, batch_outcome{}, out);
+}
+
+// --- the owner: endings ----------------------------------------------------------------------------------------------
+
+COKAFKA_DECL void partition_queue::finish(batch& ended, batch_outcome outcome, effects& out) {
+  if (ended.finished) return;
+  ended.finished = true;
+  {
+    std::scoped_lock guard(lock_);
+    outstanding_.records -= ended.records.count();
+    outstanding_.bytes -= ended.records.size() - batch_header_size;
+  }
+  out.answer(ended.done->complete(std::move(outcome)));
+  out.end_flushes(flushes_.leave(ended.generation));
+}
+
+COKAFKA_DECL void partition_queue::fail(batch& ended, error_details why, clock_time now, effects& out) {
+  why.attempts = ended.attempts;
+  why.elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(now - ended.created);
+  if (!why.cause) why.cause = ended.last_cause;
+  batch_outcome outcome;
+  outcome.failure = error(std::move(why));
+  finish(ended, std::move(outcome), out);
+}
+
+COKAFKA_DECL std::optional<clock_time> partition_queue::earliest_deadline() {
+  std::optional<clock_time> earliest;
+  const auto consider = [&](const std::deque<batch_ptr>& batches) {
+    for (const auto& each : batches) {
+      if (!each->finished && (!earliest || each->deadline < *earliest)) earliest = each->deadline;
+    }
+  };
+  consider(retry_);
+  consider(in_flight_);
+  std::scoped_lock guard(lock_);
+  consider(pending_);
+  return earliest;
+}
+
+// What has been written and is not answered, or waits for its retry: in the order of the records.
+COKAFKA_DECL std::vector<batch_ptr> partition_queue::written_in_order() const {
+  std::vector<batch_ptr> all(retry_.begin(), retry_.end());
+  all.insert(all.end(), in_flight_.begin(), in_flight_.end());
+  if (!settings_.idempotent) return all;
+  std::stable_sort(all.begin(), all.end(), [](const batch_ptr& a, const batch_ptr& b) {
+    if (!a->stamp || !b->stamp) return a->stamp.has_value() && !b->stamp;
+    return a != b && advance_sequence(b->stamp->base_sequence, -a->stamp->base_sequence) < (1 << 30);
+  });
+  return all;
+}
+
+COKAFKA_DECL void partition_queue::expire(clock_time now, boost::system::error_code cause, effects& out) {
+  const auto is_due = [&](const batch_ptr& each) { return !each->finished && each->deadline <= now; };
+  const auto fail_due = [&](batch& each, bool in_flight) {
+    // Its sequence numbers leave the line with it (rule 9); a batch that was never stamped has none.
+    if (!in_flight && each.stamp && settings_.idempotent) new_epoch_ = true;
+    error_details why;
+    why.code = errc::timed_out;
+    why.fate = in_flight || each.unknown ? fate::maybe_written : fate::not_written;
+    why.cause = each.last_cause ? each.last_cause : cause;
+    fail(each, std::move(why), now, out);
+  };
+  for (auto& each : written_in_order()) {
+    if (!is_due(each)) continue;
+    const auto waiting = std::find(retry_.begin(), retry_.end(), each);
+    fail_due(*each, waiting == retry_.end());
+    if (waiting != retry_.end()) retry_.erase(waiting);
+  }
+  std::deque<batch_ptr> due;
+  {
+    std::scoped_lock guard(lock_);
+    std::copy_if(pending_.begin(), pending_.end(), std::back_inserter(due), is_due);
+    pending_.erase(std::remove_if(pending_.begin(), pending_.end(), is_due), pending_.end());
+  }
+  for (auto& each : due) fail_due(*each, false);
+}
+
+COKAFKA_DECL void partition_queue::fail_all(const error_details& why, clock_time now, effects& out) {
+  const auto fail_one = [&](batch& each, bool maybe) {
+    error_details its = why;
+    its.fate = maybe ? fate::maybe_written : fate::not_written;
+    fail(each, std::move(its), now, out);
+  };
+  for (auto& each : written_in_order()) {
+    const bool waits = std::find(retry_.begin(), retry_.end(), each) != retry_.end();
+    fail_one(*each, !waits || each->unknown);
+  }
+  if (!retry_.empty() && settings_.idempotent) new_epoch_ = true;
+  retry_.clear();
+  std::deque<batch_ptr> unsent;
+  {
+    std::scoped_lock guard(lock_);
+    closed_ = true;
+    unsent.swap(pending_);
+  }
+  for (auto& each : unsent) fail_one(*each, false);
+}
+
+COKAFKA_DECL void partition_queue::abandon(waiter_list& out) {
+  const auto collect = [&](std::deque<batch_ptr>& batches) {
+    for (auto& each : batches) {
+      waiter_list waiting = each->done->abandon();
+      out.splice(out.end(), waiting);
+    }
+  };
+  collect(retry_);
+  collect(in_flight_);
+  std::scoped_lock guard(lock_);
+  collect(pending_);
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/wire/types.ipp
+
+namespace cokafka::inline COKAFKA_ABI::detail::wire {
+
+COKAFKA_DECL std::string to_string(const uuid& id) {
+  constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  std::string text;
+  text.reserve(22);
+  std::uint32_t pending = 0;
+  int bits = 0;
+  for (const std::uint8_t byte : id.bytes) {
+    pending = (pending << 8 | byte) & 0xffffU;
+    for (bits += 8; bits >= 6; bits -= 6) text += alphabet[pending >> (bits - 6) & 0x3fU];
+  }
+  text += alphabet[pending << (6 - bits) & 0x3fU];
+  return text;
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail::wire
+
+// ---- cokafka/detail/core/accumulator.ipp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+COKAFKA_DECL accumulator::accumulator(const settings& rules, attention_listener& home, std::uint64_t seed)
+    : memory(static_cast<std::size_t>(rules.user.buffer_memory)), topics(seed), settings_(rules), home_(home) {
+  memory.on_release([this] { home_.attention(); });
+}
+
+// --- checks ----------------------------------------------------------------------------------------------------------
+
+COKAFKA_DECL std::optional<error> accumulator::check(const record_view& record) const {
+  if (is_closed()) return error(errc::closed);
+  const auto invalid = [](std::string message) {
+    error_details why;
+    why.code = errc::invalid_record;
+    why.message = std::move(message);
+    return error(std::move(why));
+  };
+  if (record.partition && *record.partition < 0) {
+    return invalid("partition " + std::to_string(*record.partition) + " is negative");
+  }
+  if (record.timestamp && record.timestamp->time_since_epoch().count() < 0) return invalid("the timestamp is before 1970");
+  if (record.timeout && record.timeout->count() < 0) return invalid("the timeout is negative");
+  const std::size_t size = record_size_upper_bound(record);
+  if (size > settings_.max_request_size || size > memory.total()) {
+    error_details why;
+    why.code = errc::record_too_large;
+    why.message = "the record may take " + std::to_string(size) + " bytes; max.request.size is " +
+                  std::to_string(settings_.max_request_size) + " and buffer.memory " + std::to_string(memory.total());
+    return error(std::move(why));
+  }
+  return std::nullopt;
+}
+
+COKAFKA_DECL topic& accumulator::want_topic(std::string_view name) {
+  topic& found = topics.find_or_add(name);
+  if (found.table.load(std::memory_order_acquire) == nullptr && !found.wanted.exchange(true)) home_.attention();
+  return found;
+}
+
+COKAFKA_DECL std::optional<error> accumulator::find_topic(const record_view& record, topic*& to) {
+  if (to == nullptr) {
+    to = topics.find_recent(record.topic);
+    if (to == nullptr) {
+      if (!is_valid_topic_name(record.topic)) {
+        error_details why;
+        why.code = errc::invalid_topic;
+        why.message = "the topic name \"" + std::string(record.topic.substr(0, 260)) +
+                      "\" is not 1 to 249 of the characters a-z A-Z 0-9 . _ -";
+        return error(std::move(why));
+      }
+      to = &want_topic(record.topic);
+    }
+  }
+  const broker_errc refused = to->refused.load(std::memory_order_relaxed);
+  if (refused != broker_errc::none) {
+    return refused == broker_errc::invalid_topic_exception ? error(errc::invalid_topic) : error(refused);
+  }
+  return std::nullopt;
+}
+
+COKAFKA_DECL std::int64_t accumulator::timestamp_of(const record_view& record, clock_time now) const noexcept {
+  if (record.timestamp) return record.timestamp->time_since_epoch().count();
+  const auto wall = std::chrono::nanoseconds(now.time_since_epoch()) +
+                    std::chrono::nanoseconds(wall_offset_.load(std::memory_order_relaxed));
+  return std::chrono::duration_cast<std::chrono::milliseconds>(wall).count();
+}
+
+COKAFKA_DECL send_outcome accumulator::failed(const record_view& record, topic* to, error why) const {
+  const topic_name name = to != nullptr ? to->name : topic_name(record.topic.substr(0, 260));
+  return {completion_ptr(new completion(name, record.partition.value_or(-1), std::move(why))), {}};
+}
+
+// --- placing ---------------------------------------------------------------------------------------------------------
+
+// Explicit, else murmur2 over all partitions for keyed records, else sticky over those with a leader.
+COKAFKA_DECL partition_queue* accumulator::choose(const record_view& record, topic& to, const partition_table& table,
+                                                  std::size_t& slot) const {
+  if (record.partition) {
+    const auto index = static_cast<std::size_t>(*record.partition);
+    return index < table.all.size() ? table.all[index] : nullptr;
+  }
+  if (record.key && !settings_.user.partitioner_ignore_keys) {
+    const auto hash = static_cast<std::uint32_t>(to_positive(murmur2(record.key->str())));
+    return table.all[hash % table.all.size()];
+  }
+  slot = thread_slot();
+  return table.available[to.sticky.choose(slot, table.available.size())];
+}
+
+COKAFKA_DECL bool accumulator::place_directly(const record_view& record, topic& to, std::int64_t timestamp,
+                                              clock_time now, send_outcome& out, parked_for& otherwise,
+                                              partition_queue*& behind) {
+  const partition_table* table = to.table.load(std::memory_order_acquire);
+  otherwise = parked_for::metadata;
+  if (table == nullptr || to.parked.load(std::memory_order_relaxed) > 0) return false;
+  std::size_t slot = sticky_slots;
+  partition_queue* into = choose(record, to, *table, slot);
+  otherwise = parked_for::partition;
+  if (into == nullptr) return false;
+  otherwise = parked_for::memory;
+  if (waiting_for_memory_.load(std::memory_order_relaxed) > 0) return false;
+  otherwise = parked_for::share;
+  behind = into;
+  if (into->parked.load(std::memory_order_relaxed) > 0) return false;
+  const clock_duration timeout = record.timeout ? clock_duration(*record.timeout) : settings_.delivery_timeout;
+  append_outcome appended = into->append(record, timestamp, now, timeout);
+  if (appended.state == append_outcome::status::no_memory) otherwise = parked_for::memory;
+  if (appended.state != append_outcome::status::appended) return false;
+  if (slot != sticky_slots) to.sticky.produced(slot, appended.bytes, appended.new_batch, settings_.batch_size);
+  if (appended.wake) wake(*into);
+  out.done = std::move(appended.done);
+  out.ticket.index = appended.index;
+  return true;
+}
+
+COKAFKA_DECL void accumulator::wake(partition_queue& partition) {
+  if (partition.wake_pending.exchange(true, std::memory_order_acq_rel)) return;
+  partition.owner.load(std::memory_order_acquire)->wake(partition);
+}
+
+namespace accumulating {
+
+inline record_ticket ticket_of(const record_view& record, std::int64_t timestamp) noexcept {
+  record_ticket ticket;
+  if (record.key) ticket.key_size = static_cast<std::int32_t>(record.key->size());
+  if (record.value) ticket.value_size = static_cast<std::int32_t>(record.value->size());
+  ticket.timestamp = timestamp;
+  return ticket;
+}
+
+}  // namespace accumulating
+
+COKAFKA_DECL send_outcome accumulator::send(const record_view& record, topic* to, clock_time now) {
+  if (auto refused = check(record)) return failed(record, to, *std::move(refused));
+  if (auto refused = find_topic(record, to)) return failed(record, to, *std::move(refused));
+  send_outcome out;
+  const std::int64_t timestamp = timestamp_of(record, now);
+  out.ticket = accumulating::ticket_of(record, timestamp);
+  parked_for otherwise{};
+  partition_queue* behind = nullptr;
+  if (place_directly(record, *to, timestamp, now, out, otherwise, behind)) return out;
+  return park(record, *to, otherwise, behind, timestamp, now);
+}
+
+COKAFKA_DECL result<send_outcome> accumulator::try_send(const record_view& record, topic* to, clock_time now) {
+  if (auto refused = check(record)) return *std::move(refused);
+  if (auto refused = find_topic(record, to)) return *std::move(refused);
+  send_outcome out;
+  const std::int64_t timestamp = timestamp_of(record, now);
+  out.ticket = accumulating::ticket_of(record, timestamp);
+  parked_for otherwise{};
+  partition_queue* behind = nullptr;
+  if (place_directly(record, *to, timestamp, now, out, otherwise, behind)) return out;
+  error_details why;
+  switch (otherwise) {
+    case parked_for::metadata:
+      why.code = errc::would_park;
+      why.message = "the metadata of topic " + std::string(to->name.str()) + " has not arrived yet";
+      break;
+    case parked_for::partition: why.code = errc::unknown_partition; break;
+    default: why.code = errc::buffer_full; break;
+  }
+  return error(std::move(why));
+}
+
+COKAFKA_DECL auto accumulator::outstanding() -> outstanding_total {
+  outstanding_total total;
+  for (topic* each : topics.all()) {
+    const partition_table* table = each->table.load(std::memory_order_acquire);
+    if (table == nullptr) continue;
+    for (partition_queue* partition : table->all) {
+      const auto counted = partition->outstanding();
+      total.records += counted.records;
+      total.bytes += counted.bytes;
+    }
+  }
+  std::scoped_lock guard(mutex_);
+  for (const auto* line : {&metadata_line_, &memory_line_}) {
+    for (const auto& each : *line) {
+      if (!each->record) continue;
+      total.records += 1;
+      total.bytes += each->record->memory();
+    }
+  }
+  return total;
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/core/parking.ipp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+COKAFKA_DECL send_outcome accumulator::park(const record_view& record, topic& to, parked_for reason,
+                                            partition_queue* behind, std::int64_t timestamp, clock_time now) {
+  auto parked = std::make_unique<parked_record>();
+  parked->reason = reason;
+  parked->of = &to;
+  parked->record.emplace(record);
+  parked->timestamp = timestamp;
+  parked->sent_at = now;
+  parked->timeout = record.timeout ? clock_duration(*record.timeout) : settings_.delivery_timeout;
+  parked->memory = sizeof(parked_record) + parked->record->memory();
+  parked->done.reset(new completion(to.name, record.partition.value_or(-1)));
+  send_outcome out;
+  out.done = parked->done;
+  out.ticket.timestamp = timestamp;
+  if (record.key) out.ticket.key_size = static_cast<std::int32_t>(record.key->size());
+  if (record.value) out.ticket.value_size = static_cast<std::int32_t>(record.value->size());
+  {
+    std::scoped_lock guard(mutex_);
+    if (parked_bytes_ + parked->memory > static_cast<std::size_t>(settings_.user.parked_memory)) {
+      return failed(record, &to, error(errc::buffer_full));
+    }
+    parked_bytes_ += parked->memory;
+    parked->generation = flushes.enter();
+    deadlines_.set(parked->expiry, now + std::min(clock_duration(settings_.user.max_block), parked->timeout));
+    switch (reason) {
+      case parked_for::metadata: to.parked.fetch_add(1, std::memory_order_relaxed); break;
+      case parked_for::share:
+        parked->behind = behind;
+        behind->parked.fetch_add(1, std::memory_order_relaxed);
+        break;
+      case parked_for::memory: waiting_for_memory_.fetch_add(1, std::memory_order_relaxed); break;
+      case parked_for::partition:
+      case parked_for::space: break;
+    }
+    const bool needs_metadata = reason == parked_for::metadata || reason == parked_for::partition;
+    if (!needs_metadata) memory.somebody_waits(true);
+    (needs_metadata ? metadata_line_ : memory_line_).push_back(std::move(parked));
+  }
+  home_.attention();
+  return out;
+}
+
+// Undoes what parking counted. Under the mutex.
+COKAFKA_DECL void accumulator::leave_line(parked_record& parked) noexcept {
+  deadlines_.clear(parked.expiry);
+  parked_bytes_ -= parked.memory;
+  parked.memory = 0;
+  switch (parked.reason) {
+    case parked_for::metadata: parked.of->parked.fetch_sub(1, std::memory_order_relaxed); break;
+    case parked_for::share: parked.behind->parked.fetch_sub(1, std::memory_order_relaxed); break;
+    case parked_for::memory:
+    case parked_for::space: waiting_for_memory_.fetch_sub(1, std::memory_order_relaxed); break;
+    case parked_for::partition: break;
+  }
+}
+
+// Under the mutex. True when the record has found its batch; else its reason says what it waits for now.
+COKAFKA_DECL bool accumulator::place_parked(parked_record& parked, const partition_table& table,
+                                            std::vector<partition_owner*>& full, effects& out) {
+  const auto waits_for = [&](parked_for reason, partition_queue* behind) {
+    const std::size_t kept = parked.memory;
+    const clock_time due = parked.expiry.at;
+    leave_line(parked);
+    parked.memory = kept;
+    parked_bytes_ += kept;
+    deadlines_.set(parked.expiry, due);
+    parked.reason = reason;
+    parked.behind = behind;
+    if (reason == parked_for::memory) waiting_for_memory_.fetch_add(1, std::memory_order_relaxed);
+    if (reason == parked_for::share) behind->parked.fetch_add(1, std::memory_order_relaxed);
+    memory.somebody_waits(true);
+    return false;
+  };
+  std::size_t slot = sticky_slots;
+  partition_queue* into = parked.behind != nullptr ? parked.behind : choose(parked.record->view(), *parked.of, table, slot);
+  if (into == nullptr) return false;
+  partition_owner* owner = into->owner.load(std::memory_order_acquire);
+  if (std::find(full.begin(), full.end(), owner) != full.end()) return waits_for(parked_for::share, into);
+  append_outcome appended =
+      into->append_parked(parked.record->view(), parked.timestamp, parked.sent_at, parked.timeout, parked.generation);
+  if (appended.state == append_outcome::status::no_memory) return waits_for(parked_for::memory, nullptr);
+  if (appended.state == append_outcome::status::over_share) {
+    full.push_back(owner);
+    return waits_for(parked_for::share, into);
+  }
+  if (slot != sticky_slots) parked.of->sticky.produced(slot, appended.bytes, appended.new_batch, settings_.batch_size);
+  out.answer(parked.done->forward(std::move(appended.done), appended.index));
+  leave_line(parked);
+  if (appended.wake) to_wake_.push_back(into);
+  return true;
+}
+
+COKAFKA_DECL void accumulator::publish(topic& of, std::unique_ptr<const partition_table> table, clock_time now,
+                                       effects& out) {
+  std::vector<partition_queue*> woken;
+  {
+    std::scoped_lock guard(mutex_);
+    const partition_table& now_known = table ? *table : *of.table.load(std::memory_order_acquire);
+    of.last_error.store(broker_errc::none, std::memory_order_relaxed);
+    of.refused.store(broker_errc::none, std::memory_order_relaxed);
+    std::vector<partition_owner*> full;
+    std::deque<parked_ptr> rest;
+    for (auto& each : metadata_line_) {
+      if (each->of != &of) {
+        rest.push_back(std::move(each));
+        continue;
+      }
+      // Behind records that wait for memory nothing is placed: first in, first out.
+      const bool wait = waiting_for_memory_.load(std::memory_order_relaxed) > 0;
+      const auto& wanted = each->record->view().partition;
+      if (wanted && static_cast<std::size_t>(*wanted) >= now_known.all.size()) {
+        if (each->reason == parked_for::partition) {
+          error_details why;
+          why.code = errc::unknown_partition;
+          why.message = "topic " + std::string(of.name.str()) + " has " + std::to_string(now_known.all.size()) +
+                        " partitions, there is no partition " + std::to_string(*wanted);
+          fail_one(*each, std::move(why), now, out);
+          continue;
+        }
+        leave_line_for_refresh(*each);
+        rest.push_back(std::move(each));
+        continue;
+      }
+      if (wait) {
+        move_to_memory_line(*each);
+      } else if (place_parked(*each, now_known, full, out)) {
+        continue;
+      }
+      memory_line_.push_back(std::move(each));
+    }
+    metadata_line_ = std::move(rest);
+    if (table) of.publish(std::move(table));
+    woken.swap(to_wake_);
+  }
+  for (partition_queue* each : woken) wake(*each);
+}
+
+COKAFKA_DECL void accumulator::move_to_memory_line(parked_record& parked) {
+  if (parked.reason == parked_for::metadata) parked.of->parked.fetch_sub(1, std::memory_order_relaxed);
+  parked.reason = parked_for::memory;
+  waiting_for_memory_.fetch_add(1, std::memory_order_relaxed);
+  memory.somebody_waits(true);
+}
+
+// The topic has become known, this partition of it has not: one forced refresh decides, and nobody waits behind it.
+COKAFKA_DECL void accumulator::leave_line_for_refresh(parked_record& parked) {
+  parked.of->parked.fetch_sub(1, std::memory_order_relaxed);
+  parked.reason = parked_for::partition;
+}
+
+COKAFKA_DECL void accumulator::place_waiting(clock_time now, effects& out) {
+  std::vector<partition_queue*> woken;
+  {
+    std::scoped_lock guard(mutex_);
+    if (memory_line_.empty()) return;
+    place_memory_line(now, out);
+    memory.somebody_waits(!memory_line_.empty());
+    woken.swap(to_wake_);
+  }
+  for (partition_queue* each : woken) wake(*each);
+}
+
+COKAFKA_DECL void accumulator::place_memory_line(clock_time, effects& out) {
+  std::vector<partition_owner*> full;
+  std::deque<parked_ptr> rest;
+  while (!memory_line_.empty()) {
+    parked_ptr& first = memory_line_.front();
+    if (first->reason == parked_for::space) {
+      if (memory.available() < first->space_wanted) break;
+      leave_line(*first);
+      out.ended.push_back(*std::exchange(first->space_waiter, nullptr));
+      memory_line_.pop_front();
+      continue;
+    }
+    const partition_table* table = first->of->table.load(std::memory_order_acquire);
+    const bool placed = place_parked(*first, *table, full, out);
+    if (!placed && first->reason == parked_for::memory) break;
+    if (!placed) rest.push_back(std::move(first));
+    memory_line_.pop_front();
+  }
+  while (!rest.empty()) {
+    memory_line_.push_front(std::move(rest.back()));
+    rest.pop_back();
+  }
+}
+
+// --- endings ---------------------------------------------------------------------------------------------------------
+
+COKAFKA_DECL void accumulator::fail_one(parked_record& parked, error_details why, clock_time now, effects& out) {
+  leave_line(parked);
+  if (parked.reason == parked_for::space) {
+    parked.space_waiter->failure = error(std::move(why));
+    out.ended.push_back(*std::exchange(parked.space_waiter, nullptr));
+    return;
+  }
+  why.elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(now - parked.sent_at);
+  batch_outcome outcome;
+  outcome.failure = error(std::move(why));
+  out.answer(parked.done->complete(std::move(outcome)));
+  out.end_flushes(flushes.leave(parked.generation));
+}
+
+COKAFKA_DECL void accumulator::refuse(topic& of, broker_errc why, const std::string& message, clock_time now,
+                                      effects& out) {
+  std::scoped_lock guard(mutex_);
+  of.refused.store(why, std::memory_order_relaxed);
+  const auto fails = [&](parked_ptr& each) {
+    if (each->of != &of) return false;
+    error_details details;
+    details.code = why == broker_errc::invalid_topic_exception ? make_error_code(errc::invalid_topic) : make_error_code(why);
+    details.message = message;
+    fail_one(*each, std::move(details), now, out);
+    return true;
+  };
+  std::erase_if(metadata_line_, fails);
+}
+
+COKAFKA_DECL void accumulator::expire(clock_time now, const std::string& unreachable, boost::system::error_code cause,
+                                      effects& out) {
+  std::scoped_lock guard(mutex_);
+  bool any = false;
+  while (deadline_entry* due = deadlines_.pop_due(now)) {
+    any = true;
+    auto& parked = *static_cast<parked_record*>(due->owner);
+    error_details why;
+    why.cause = cause;
+    switch (parked.reason) {
+      case parked_for::memory:
+      case parked_for::share:
+      case parked_for::space: why.code = errc::buffer_timed_out; break;
+      case parked_for::partition: why.code = errc::unknown_partition; break;
+      case parked_for::metadata: {
+        const broker_errc last = parked.of->last_error.load(std::memory_order_relaxed);
+        if (!unreachable.empty()) {
+          why.code = errc::no_brokers;
+          why.message = unreachable;
+        } else if (last != broker_errc::none) {
+          why.code = last;
+          why.message = "topic " + std::string(parked.of->name.str()) + ": " + make_error_code(last).message();
+        } else {
+          why.code = errc::metadata_timed_out;
+        }
+        break;
+      }
+    }
+    fail_one(parked, std::move(why), now, out);
+  }
+  if (!any) return;
+  const auto ended = [](const parked_ptr& each) { return each->memory == 0 && each->space_waiter == nullptr; };
+  std::erase_if(metadata_line_, ended);
+  std::erase_if(memory_line_, ended);
+}
+
+COKAFKA_DECL void accumulator::fail_parked(const error_details& why, clock_time now, effects& out) {
+  std::scoped_lock guard(mutex_);
+  for (auto* line : {&metadata_line_, &memory_line_}) {
+    for (auto& each : *line) fail_one(*each, why, now, out);
+    line->clear();
+  }
+}
+
+COKAFKA_DECL std::optional<clock_time> accumulator::earliest_parked_deadline() {
+  std::scoped_lock guard(mutex_);
+  return deadlines_.earliest();
+}
+
+COKAFKA_DECL bool accumulator::is_partition_missing() {
+  std::scoped_lock guard(mutex_);
+  return std::any_of(metadata_line_.begin(), metadata_line_.end(),
+                     [](const parked_ptr& each) { return each->reason == parked_for::partition; });
+}
+
+COKAFKA_DECL void accumulator::abandon(waiter_list& out) {
+  std::scoped_lock guard(mutex_);
+  for (auto* line : {&metadata_line_, &memory_line_}) {
+    for (auto& each : *line) {
+      if (each->done) {
+        waiter_list waiting = each->done->abandon();
+        out.splice(out.end(), waiting);
+      }
+      if (each->space_waiter != nullptr) out.push_back(*std::exchange(each->space_waiter, nullptr));
+    }
+  }
+}
+
+// --- waiting for space -----------------------------------------------------------------------------------------------
+
+COKAFKA_DECL bool accumulator::wait_for_space(operation_waiter& waiting, std::size_t bytes, clock_time now) {
+  if (is_closed()) {
+    waiting.failure = error(errc::closed);
+    return false;
+  }
+  if (bytes > memory.total()) {
+    waiting.failure = error(errc::record_too_large);
+    return false;
+  }
+  // A record may have to begin a chunk, so the largest chunk must fit as well.
+  const std::size_t wanted = std::min(bytes + chunk_sizes.back(), memory.total());
+  {
+    std::scoped_lock guard(mutex_);
+    memory.somebody_waits(true);
+    if (memory_line_.empty() && memory.available() >= wanted) {
+      memory.somebody_waits(false);
+      return false;
+    }
+    auto parked = std::make_unique<parked_record>();
+    parked->reason = parked_for::space;
+    parked->sent_at = now;
+    parked->space_waiter = &waiting;
+    parked->space_wanted = wanted;
+    waiting_for_memory_.fetch_add(1, std::memory_order_relaxed);
+    deadlines_.set(parked->expiry, now + clock_duration(settings_.user.max_block));
+    memory_line_.push_back(std::move(parked));
+  }
+  home_.attention();
+  return true;
+}
+
+COKAFKA_DECL bool accumulator::cancel_space(operation_waiter& waiting) {
+  std::scoped_lock guard(mutex_);
+  const auto found = std::find_if(memory_line_.begin(), memory_line_.end(),
+                                  [&](const parked_ptr& each) { return each->space_waiter == &waiting; });
+  if (found == memory_line_.end()) return false;
+  leave_line(**found);
+  memory_line_.erase(found);
+  return true;
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/core/cluster_metadata.ipp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+COKAFKA_DECL std::vector<topic_news> cluster_metadata::merge(const messages::metadata_response& response) {
+  // An answer without brokers comes from a broker that is still starting; what we know is better.
+  if (!response.brokers.empty()) {
+    brokers_.clear();
+    for (const auto& each : response.brokers) brokers_.insert_or_assign(each.node_id, each);
+  }
+  std::vector<topic_news> news;
+  for (const auto& each : response.topics) {
+    if (each.name) news.push_back(merge_topic(each));
+  }
+  return news;
+}
+
+COKAFKA_DECL topic_news cluster_metadata::merge_topic(const messages::metadata_response::topic& told) {
+  topic_news news;
+  news.name = *told.name;
+  news.error = static_cast<broker_errc>(told.error_code);
+  if (news.error != broker_errc::none) {
+    const bool passes = has(classify(news.error), error_class::retriable);
+    news.is = passes ? topic_news::kind::waiting : topic_news::kind::refused;
+    return news;
+  }
+  const auto is_numbered = [](const auto& each) { return each.partition_index >= 0; };
+  if (std::none_of(told.partitions.begin(), told.partitions.end(), is_numbered)) {
+    news.error = broker_errc::leader_not_available;
+    return news;
+  }
+  topic_state& cached = topics_[news.name];
+  const bool same_topic = cached.id == told.topic_id;
+  topic_state fresh;
+  fresh.id = told.topic_id;
+  std::int64_t count = 0;
+  for (const auto& each : told.partitions) count = std::max(count, std::int64_t{each.partition_index} + 1);
+  // Indexes are dense in every answer of a real broker; a gap would be a partition without a leader.
+  fresh.partitions.resize(std::min(static_cast<std::size_t>(count), told.partitions.size() * 2));
+  // A topic never loses partitions while it is the same; a broker that lags behind may not know all.
+  if (same_topic && !told.topic_id.is_zero() && fresh.partitions.size() < cached.partitions.size()) {
+    const auto known = static_cast<std::ptrdiff_t>(fresh.partitions.size());
+    fresh.partitions.insert(fresh.partitions.end(), cached.partitions.begin() + known, cached.partitions.end());
+  }
+  for (const auto& each : told.partitions) {
+    const auto index = static_cast<std::size_t>(each.partition_index);
+    if (each.partition_index < 0 || index >= fresh.partitions.size()) continue;
+    partition_state& state = fresh.partitions[index];
+    state = {each.leader_id, each.leader_epoch, each.replica_nodes, each.isr_nodes};
+    if (same_topic && index < cached.partitions.size() && each.leader_epoch >= 0 &&
+        each.leader_epoch < cached.partitions[index].leader_epoch) {
+      state = cached.partitions[index];
+    }
+  }
+  for (auto& each : fresh.partitions) {
+    if (each.leader < 0 || !brokers_.contains(each.leader)) {
+      each.leader = -1;
+      news.complete = false;
+    }
+  }
+  cached = std::move(fresh);
+  news.is = topic_news::kind::known;
+  return news;
+}
+
+COKAFKA_DECL const topic_state* cluster_metadata::find(const std::string& name) const {
+  const auto found = topics_.find(name);
+  return found == topics_.end() ? nullptr : &found->second;
+}
+
+COKAFKA_DECL std::vector<partition_info> cluster_metadata::describe(const std::string& name) const {
+  std::vector<partition_info> listed;
+  if (const topic_state* state = find(name)) {
+    for (std::size_t i = 0; i < state->partitions.size(); ++i) {
+      const partition_state& each = state->partitions[i];
+      partition_info info;
+      info.id = static_cast<std::int32_t>(i);
+      if (each.leader >= 0) info.leader = each.leader;
+      info.replicas = each.replicas;
+      info.in_sync_replicas = each.in_sync;
+      listed.push_back(std::move(info));
+    }
+  }
+  return listed;
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/core/produce_queue.ipp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+COKAFKA_DECL void produce_queue::adopt(partition_queue& added, clock_time now, drain_conditions conditions) {
+  partitions_.push_back(&added);
+  reconsider(added, now, conditions);
+}
+
+COKAFKA_DECL void produce_queue::release(partition_queue& gone) {
+  put(gone, partition_queue::place::none);
+  deadlines_.clear(gone.expiry);
+  deadlines_.clear(gone.wake_at);
+  partitions_.erase(std::remove(partitions_.begin(), partitions_.end(), &gone), partitions_.end());
+}
+
+COKAFKA_DECL void produce_queue::put(partition_queue& moved, partition_queue::place where) {
+  if (moved.drain_place == where) return;
+  if (moved.drain_place != partition_queue::place::none) moved.unlink();
+  moved.drain_place = where;
+  if (where == partition_queue::place::ready) ready_.push_back(moved);
+  if (where == partition_queue::place::lingering) lingering_.push_back(moved);
+}
+
+COKAFKA_DECL void produce_queue::reconsider(partition_queue& seen, clock_time now, drain_conditions conditions) {
+  readiness state = seen.look(now, conditions);
+  if (seen.is_leaving()) state = {readiness::state::blocked, {}};
+  switch (state.is) {
+    case readiness::state::ready:
+      put(seen, partition_queue::place::ready);
+      deadlines_.clear(seen.wake_at);
+      break;
+    case readiness::state::lingering:
+      put(seen, partition_queue::place::lingering);
+      deadlines_.set(seen.wake_at, state.until);
+      break;
+    case readiness::state::backing_off:
+      put(seen, partition_queue::place::none);
+      deadlines_.set(seen.wake_at, state.until);
+      break;
+    case readiness::state::blocked:
+    case readiness::state::empty:
+      put(seen, partition_queue::place::none);
+      deadlines_.clear(seen.wake_at);
+      break;
+  }
+  if (const auto due = seen.earliest_deadline()) {
+    if (!seen.expiry.is_set() || seen.expiry.at != *due) deadlines_.set(seen.expiry, *due);
+  } else {
+    deadlines_.clear(seen.expiry);
+  }
+}
+
+COKAFKA_DECL void produce_queue::reconsider_all(clock_time now, drain_conditions conditions) {
+  for (partition_queue* each : partitions_) reconsider(*each, now, conditions);
+}
+
+COKAFKA_DECL bool produce_queue::has_work() const {
+  return std::any_of(partitions_.begin(), partitions_.end(),
+                     [](partition_queue* each) { return each->has_in_flight() || each->has_pending(); });
+}
+
+COKAFKA_DECL std::vector<planned_batch> produce_queue::next_request(clock_time now, bool link_idle,
+                                                                    drain_conditions conditions,
+                                                                    const std::optional<producer_identity>& identity) {
+  if (link_idle && idle_sends()) {
+    for (auto& each : lingering_) each.drain_place = partition_queue::place::ready;
+    ready_.splice(ready_.end(), lingering_);
+  }
+  identity_missing_ = false;
+  std::vector<planned_batch> request;
+  std::size_t total = settings::request_overhead;
+  ring skipped;
+  for (std::size_t left = static_cast<std::size_t>(std::distance(ready_.begin(), ready_.end())); left > 0; --left) {
+    partition_queue& next = ready_.front();
+    // Framing of one more partition, with its topic's name where that is new.
+    const std::size_t framing = next.of_topic().name.size() + 32;
+    const auto skip = [&] {  // it does not fit here; it is first in the next one
+      ready_.pop_front();
+      skipped.push_back(next);
+    };
+    const std::size_t room = settings_.max_request_size - std::min(settings_.max_request_size, total + framing);
+    if (!request.empty() && next.next_size() > room) {
+      skip();
+      continue;
+    }
+    batch_ptr taken = next.take(identity, request.empty() ? static_cast<std::size_t>(-1) : room);
+    if (!taken && !request.empty() && !next.needs_identity() && next.next_size() > room) {
+      skip();  // it has grown in the meantime
+      continue;
+    }
+    put(next, partition_queue::place::none);
+    if (taken) {
+      total += framing + taken->records.size();
+      request.push_back({&next, std::move(taken)});
+    }
+    reconsider_unless_waiting_for_identity(next, now, conditions);
+  }
+  ready_.splice(ready_.begin(), skipped);
+  return request;
+}
+
+// Without a producer id it would be ready for ever; the identity's arrival reconsiders all.
+COKAFKA_DECL void produce_queue::reconsider_unless_waiting_for_identity(partition_queue& seen, clock_time now,
+                                                                        drain_conditions conditions) {
+  reconsider(seen, now, conditions);
+  if (!seen.needs_identity()) return;
+  identity_missing_ = true;
+  if (const auto used_up = seen.used_up_producer_id()) used_up_id_ = used_up;
+  put(seen, partition_queue::place::none);
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/io/system_environment.ipp
+
+#include <boost/asio/append.hpp>
+#include <boost/asio/connect.hpp>
+#include <boost/asio/ip/address.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/write.hpp>
+#include <random>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+namespace system_io {
+
+class system_timer final : public timer {
+ public:
+  explicit system_timer(asio::any_io_executor executor) : timer_(std::move(executor)) {}
+  void wait_until(clock_time at, asio::any_completion_handler<void(error_code)> handler) override {
+    timer_.expires_at(at);
+    timer_.async_wait(std::move(handler));
+  }
+  void cancel() noexcept override { timer_.cancel(); }
+
+ private:
+  asio::steady_timer timer_;
+};
+
+class tcp_stream final : public stream {
+ public:
+  tcp_stream(asio::any_io_executor executor, const socket_options& options)
+      : socket_(executor), resolver_(std::move(executor)), options_(options) {}
+  explicit tcp_stream(asio::ip::tcp::socket accepted)
+      : socket_(std::move(accepted)), resolver_(socket_.get_executor()) {
+    apply_options();
+  }
+  ~tcp_stream() override { close(); }
+
+  void connect(std::string host, std::uint16_t port, done_handler handler) override {
+    error_code not_an_address;
+    const auto address = asio::ip::make_address(host, not_an_address);
+    if (!not_an_address) {  // no look-up, so no resolver thread
+      candidates_ = {asio::ip::tcp::endpoint(address, port)};
+      try_next(0, asio::error::host_not_found, std::move(handler));
+      return;
+    }
+    auto executor = asio::get_associated_executor(handler, socket_.get_executor());
+    resolver_.async_resolve(
+        host, std::to_string(port),
+        asio::bind_executor(executor, [this, handler = std::move(handler)](
+                                          error_code failed, asio::ip::tcp::resolver::results_type found) mutable {
+          if (failed) return std::move(handler)(failed);
+          candidates_.assign(found.begin(), found.end());
+          try_next(0, asio::error::host_not_found, std::move(handler));
+        }));
+  }
+
+  void read_some(asio::mutable_buffer into, size_handler handler) override {
+    socket_.async_read_some(into, std::move(handler));
+  }
+
+  void write_all(std::span<const asio::const_buffer> from, size_handler handler) override {
+    asio::async_write(socket_, gathered{from}, std::move(handler));
+  }
+
+  void close() noexcept override {
+    closed_ = true;
+    resolver_.cancel();
+    error_code ignored;
+    socket_.close(ignored);
+  }
+
+  std::string remote() const override {
+    error_code not_connected;
+    const auto peer = socket_.remote_endpoint(not_connected);
+    return not_connected ? std::string() : peer.address().to_string() + ":" + std::to_string(peer.port());
+  }
+
+ private:
+  // A span is no buffer sequence for Asio; a pair of iterators that copies for nothing is.
+  struct gathered {
+    std::span<const asio::const_buffer> all;
+    using value_type = asio::const_buffer;
+    using const_iterator = const asio::const_buffer*;
+    const_iterator begin() const noexcept { return all.data(); }
+    const_iterator end() const noexcept { return all.data() + all.size(); }
+  };
+
+  void try_next(std::size_t index, error_code last, done_handler handler) {
+    if (closed_) last = asio::error::operation_aborted;
+    if (closed_ || index == candidates_.size()) {
+      return asio::post(socket_.get_executor(), asio::append(std::move(handler), last));
+    }
+    error_code ignored;
+    socket_.close(ignored);
+    error_code failed;
+    socket_.open(candidates_[index].protocol(), failed);
+    if (failed) return try_next(index + 1, failed, std::move(handler));
+    apply_options();
+    auto executor = asio::get_associated_executor(handler, socket_.get_executor());
+    socket_.async_connect(candidates_[index], asio::bind_executor(executor, [this, index, handler = std::move(handler)](
+                                                                                error_code refused) mutable {
+                            if (!refused && !closed_) return std::move(handler)(refused);
+                            try_next(index + 1, refused, std::move(handler));
+                          }));
+  }
+
+  void apply_options() {
+    error_code ignored;
+    socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
+    if (options_.send_buffer >= 0) {
+      socket_.set_option(asio::socket_base::send_buffer_size(options_.send_buffer), ignored);
+    }
+    if (options_.receive_buffer >= 0) {
+      socket_.set_option(asio::socket_base::receive_buffer_size(options_.receive_buffer), ignored);
+    }
+  }
+
+  asio::ip::tcp::socket socket_;
+  asio::ip::tcp::resolver resolver_;
+  socket_options options_;
+  std::vector<asio::ip::tcp::endpoint> candidates_;
+  bool closed_ = false;
+};
+
+class tcp_listener final : public listener {
+ public:
+  tcp_listener(asio::any_io_executor executor, const asio::ip::tcp::endpoint& at) : acceptor_(std::move(executor), at) {}
+  std::uint16_t port() const override { return acceptor_.local_endpoint().port(); }
+  void accept(asio::any_io_executor executor, accept_handler handler) override {
+    auto completes_on = asio::get_associated_executor(handler, acceptor_.get_executor());
+    acceptor_.async_accept(executor, asio::bind_executor(completes_on, [handler = std::move(handler)](
+                                                                           error_code failed,
+                                                                           asio::ip::tcp::socket accepted) mutable {
+      std::unique_ptr<stream> made;
+      if (!failed) made = std::make_unique<tcp_stream>(std::move(accepted));
+      std::move(handler)(failed, std::move(made));
+    }));
+  }
+  void close() noexcept override {
+    error_code ignored;
+    acceptor_.close(ignored);
+  }
+
+ private:
+  asio::ip::tcp::acceptor acceptor_;
+};
+
+class machine final : public environment {
+ public:
+  machine() {
+    std::random_device entropy;
+    state_ = (std::uint64_t{entropy()} << 32) ^ entropy();
+  }
+  clock_time now() const noexcept override { return std::chrono::steady_clock::now(); }
+  std::chrono::system_clock::time_point wall_now() const noexcept override { return std::chrono::system_clock::now(); }
+  std::uint64_t random() override {
+    std::scoped_lock guard(mutex_);
+    return generator()();
+  }
+  std::unique_ptr<timer> make_timer(asio::any_io_executor executor) override {
+    return std::make_unique<system_timer>(std::move(executor));
+  }
+  std::unique_ptr<stream> make_stream(asio::any_io_executor executor, const socket_options& options) override {
+    return std::make_unique<tcp_stream>(std::move(executor), options);
+  }
+  std::unique_ptr<listener> listen(asio::any_io_executor executor, const std::string& host, std::uint16_t port) override {
+    return std::make_unique<tcp_listener>(std::move(executor), asio::ip::tcp::endpoint(asio::ip::make_address(host), port));
+  }
+
+ private:
+  std::mt19937_64& generator() {
+    if (!seeded_) {
+      generator_.seed(state_);
+      seeded_ = true;
+    }
+    return generator_;
+  }
+
+  std::mutex mutex_;
+  std::uint64_t state_ = 0;
+  bool seeded_ = false;
+  std::mt19937_64 generator_;
+};
+
+}  // namespace system_io
+
+COKAFKA_DECL std::shared_ptr<environment> system_environment() {
+  static const std::shared_ptr<environment> one = std::make_shared<system_io::machine>();
+  return one;
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/io/partition_keeper.ipp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+COKAFKA_DECL void partition_keeper::wake(partition_queue& woken) {
+  if (woken_.push(woken)) on_strand([this] { take_woken(); });
+}
+
+COKAFKA_DECL void partition_keeper::adopt_soon(partition_queue& added) {
+  on_strand([this, &added] {
+    if (added.owner.load(std::memory_order_acquire) != this || added.adopted_by == this) return;
+    added.adopted_by = this;
+    queue_.adopt(added, host_.env().now(), host_.conditions());
+    hand_over_if_wanted(added);
+    news();
+    deadlines_.update();
+  });
+}
+
+COKAFKA_DECL void partition_keeper::reconsider_owner_soon(partition_queue& moved) {
+  on_strand([this, &moved] {
+    if (moved.owner.load(std::memory_order_acquire) == this && moved.adopted_by == this) {
+      reconsider(moved, host_.env().now());
+    }
+  });
+}
+
+COKAFKA_DECL void partition_keeper::poke() {
+  on_strand([this] {
+    queue_.reconsider_all(host_.env().now(), host_.conditions());
+    news();
+    deadlines_.update();
+  });
+}
+
+COKAFKA_DECL void partition_keeper::take_woken() {
+  const clock_time now = host_.env().now();
+  woken_.take_all([&](partition_queue& woken) {
+    partition_owner* owner = woken.owner.load(std::memory_order_acquire);
+    if (owner != this) {  // handed over while the news was on its way
+      if (!woken.wake_pending.exchange(true, std::memory_order_acq_rel)) owner->wake(woken);
+    } else if (woken.adopted_by == this) {
+      reconsider(woken, now);
+    }
+  });
+  news();
+  deadlines_.update();
+}
+
+COKAFKA_DECL void partition_keeper::reconsider(partition_queue& seen, clock_time now) {
+  hand_over_if_wanted(seen);
+  if (seen.adopted_by == this) queue_.reconsider(seen, now, host_.conditions());
+}
+
+// Rule 10 in its plain form: a partition moves when nothing of it is in flight here any more.
+COKAFKA_DECL void partition_keeper::hand_over_if_wanted(partition_queue& seen) {
+  if (seen.adopted_by != this || !seen.is_leaving() || seen.has_in_flight()) return;
+  queue_.release(seen);
+  seen.adopted_by = nullptr;
+  seen.leader_changed();
+  partition_owner* next = seen.desired_owner.load(std::memory_order_acquire);
+  seen.owner.store(next, std::memory_order_release);
+  next->adopt_soon(seen);
+}
+
+COKAFKA_DECL bool partition_keeper::handle_partition_deadline(deadline_entry& due, clock_time now, error_code cause,
+                                                              effects& out) {
+  const auto kind = static_cast<deadline_kind>(due.kind);
+  if (kind != deadline_kind::partition_expiry && kind != deadline_kind::partition_wake) return false;
+  auto& partition = *static_cast<partition_queue*>(due.owner);
+  if (kind == deadline_kind::partition_expiry) partition.expire(now, cause, out);
+  reconsider(partition, now);
+  return true;
+}
+
+COKAFKA_DECL void partition_keeper::carry_out(effects& wanted) {
+  if (wanted.refresh_metadata) host_.want_metadata();
+  host_.carry_out(wanted);
+}
+
+COKAFKA_DECL void partition_keeper::fail_partitions(const error_details& why) {
+  const clock_time now = host_.env().now();
+  effects out;
+  for (partition_queue* each : queue_.partitions()) each->fail_all(why, now, out);
+  host_.carry_out(out);
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/core/produce_request.ipp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+namespace producing {
+
+inline wire::uuid topic_id_of(const partition_queue& partition) noexcept {
+  const partition_table* table = partition.of_topic().table.load(std::memory_order_acquire);
+  return table != nullptr ? table->topic_id : wire::uuid{};
+}
+
+// Batches of one topic next to each other, topics in the order of their first batch.
+inline void group_by_topic(std::vector<planned_batch>& batches) {
+  for (auto first = batches.begin(); first != batches.end();) {
+    const topic* group = &first->partition->of_topic();
+    first = std::stable_partition(first, batches.end(),
+                                  [&](const planned_batch& each) { return &each.partition->of_topic() == group; });
+  }
+}
+
+inline void append_batch(std::vector<std::span<const char>>& gather, const batch& sent) {
+  gather.push_back(sent.records.header());
+  for (const chunk* each = sent.records.chunks(); each != nullptr && each->size > 0; each = each->next) {
+    gather.emplace_back(each->data(), each->size);
+  }
+}
+
+}  // namespace producing
+
+COKAFKA_DECL bool has_all_topic_ids(std::span<const planned_batch> batches) noexcept {
+  return std::none_of(batches.begin(), batches.end(),
+                      [](const planned_batch& each) { return producing::topic_id_of(*each.partition).is_zero(); });
+}
+
+COKAFKA_DECL void encode_produce_request(produce_request& sent, const settings& rules) {
+  producing::group_by_topic(sent.batches);
+  messages::produce_request message;
+  message.acks = rules.acks;
+  message.timeout_ms = static_cast<std::int32_t>(rules.user.request_timeout.count());
+  const topic* last = nullptr;
+  for (const auto& each : sent.batches) {
+    if (&each.partition->of_topic() != last) {
+      last = &each.partition->of_topic();
+      message.topics.emplace_back();
+      message.topics.back().name = std::string(last->name.str());
+      message.topics.back().topic_id = producing::topic_id_of(*each.partition);
+    }
+    message.topics.back().partitions.push_back({each.partition->index(), {std::nullopt, each.what->records.size()}});
+  }
+  std::vector<wire::cut> cuts;
+  messages::encode_request(sent.framing, &cuts, message, sent.version, sent.correlation_id, rules.client_id);
+  std::size_t from = 0;
+  sent.size = sent.framing.size();
+  for (std::size_t i = 0; i < cuts.size(); ++i) {
+    sent.gather.emplace_back(sent.framing.data() + from, cuts[i].position_in_buffer - from);
+    producing::append_batch(sent.gather, *sent.batches[i].what);
+    from = cuts[i].position_in_buffer;
+    sent.size += cuts[i].size;
+  }
+  if (from < sent.framing.size()) sent.gather.emplace_back(sent.framing.data() + from, sent.framing.size() - from);
+}
+
+COKAFKA_DECL const messages::produce_response::partition* find_answer(const messages::produce_response& response,
+                                                                      const partition_queue& partition,
+                                                                      std::int16_t version) noexcept {
+  const wire::uuid id = version >= 13 ? producing::topic_id_of(partition) : wire::uuid{};
+  for (const auto& topic : response.responses) {
+    const bool same = version >= 13 ? topic.topic_id == id : topic.name == partition.of_topic().name.str();
+    if (!same) continue;
+    for (const auto& each : topic.partitions) {
+      if (each.index == partition.index()) return &each;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/base/host_port.ipp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+inline constexpr std::string_view host_characters =
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._%";
+inline constexpr std::string_view ipv6_characters = "0123456789abcdefABCDEF:.%";  // a zone follows the %
+
+// The rule that `entry` breaks, or empty; then `made` is set.
+inline std::string_view parse_host_port(std::string_view entry, host_port& made) {
+  if (const std::size_t scheme = entry.find("://"); scheme != std::string_view::npos) {
+    if (!equal_ignoring_case(entry.substr(0, scheme), "plaintext")) return "the only protocol offered is PLAINTEXT://";
+    entry.remove_prefix(scheme + 3);
+  }
+  std::string_view host;
+  std::optional<std::string_view> port;
+  if (!entry.empty() && entry.front() == '[') {
+    const std::size_t close = entry.find(']');
+    if (close == std::string_view::npos) return "the bracket of an IPv6 address is not closed";
+    host = entry.substr(1, close - 1);
+    const std::string_view address = host.substr(0, host.find('%'));
+    if (address.find(':') == std::string_view::npos ||
+        address.find_first_not_of(ipv6_characters) != std::string_view::npos)
+      return "brackets are for IPv6 addresses";
+    const std::string_view rest = entry.substr(close + 1);
+    if (!rest.empty() && rest.front() != ':') return "after an IPv6 address in brackets only :port may follow";
+    if (!rest.empty()) port = rest.substr(1);
+  } else {
+    const std::size_t colon = entry.find(':');
+    if (colon != std::string_view::npos && entry.find(':', colon + 1) != std::string_view::npos)
+      return "IPv6 addresses must be in brackets, [::1]:9092";
+    host = entry.substr(0, colon);
+    if (colon != std::string_view::npos) port = entry.substr(colon + 1);
+    if (host.empty()) return "a host is missing";
+    if (host.find_first_not_of(host_characters) != std::string_view::npos)
+      return "a host has a character it must not have";
+  }
+  made.host = host;
+  made.port = default_kafka_port;
+  if (!port) return {};
+  const auto number = parse_integer(*port);
+  if (!number || *number < 1 || *number > 65535) return "a port must be a number from 1 to 65535";
+  made.port = static_cast<std::uint16_t>(*number);
+  return {};
+}
+
+COKAFKA_DECL host_port_list parse_host_ports(std::string_view text) {
+  host_port_list list;
+  if (trimmed(text).empty()) {
+    list.problem = "must name at least one host[:port]";
+    return list;
+  }
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t comma = std::min(text.find(',', begin), text.size());
+    const std::string_view entry = trimmed(text.substr(begin, comma - begin));
+    begin = comma + 1;
+    host_port made;
+    const std::string_view problem =
+        entry.empty() ? std::string_view("there is nothing between two commas") : parse_host_port(entry, made);
+    if (!problem.empty()) {
+      list.servers.clear();
+      list.problem.assign("must be host[:port],...; ").append(problem);
+      if (!entry.empty()) list.problem.append(" (in \"").append(entry).append("\")");
+      return list;
+    }
+    if (std::find(list.servers.begin(), list.servers.end(), made) == list.servers.end())
+      list.servers.push_back(std::move(made));
+  }
+  return list;
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/messages/codec.ipp
+
+namespace cokafka::inline COKAFKA_ABI::detail::messages {
+
+COKAFKA_DECL bool decode_request_header(std::string_view frame, request_header& header, std::string_view& body) {
+  wire::reader reader(frame);
+  header.key = static_cast<api_key>(reader.int16());
+  header.version = reader.int16();
+  header.correlation_id = reader.int32();
+  header.client_id.reset();
+  const std::int16_t size = reader.int16();
+  if (size < -1) return false;
+  if (size >= 0) header.client_id = reader.bytes(static_cast<std::size_t>(size));
+  if (header.version >= flexible_from(header.key)) wire::skip_tagged_fields(reader);
+  if (!reader.ok()) return false;
+  body = frame.substr(reader.position());
+  return true;
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail::messages
+
+// ---- cokafka/detail/wire/frame_parser.ipp
+
+namespace cokafka::inline COKAFKA_ABI::detail::wire {
+
+COKAFKA_DECL std::span<char> frame_parser::prepare(std::size_t size) {
+  const std::size_t needed = pending() + std::max<std::size_t>(size, 1);
+  if (needed > capacity_) {
+    const std::size_t enough = std::max(needed, max_frame_size_ + size_prefix + size);
+    move_to_buffer_of(std::clamp(2 * capacity_, std::max(needed, std::min(enough, std::size_t{4096})), enough));
+  } else if (const std::size_t ample = std::max(needed, kept_capacity); capacity_ > 2 * ample) {
+    move_to_buffer_of(ample);
+  } else if (capacity_ - end_ < needed - pending()) {
+    std::memmove(buffer_.get(), buffer_.get() + begin_, pending());
+    end_ = pending();
+    begin_ = 0;
+  }
+  return {buffer_.get() + end_, capacity_ - end_};
+}
+
+COKAFKA_DECL void frame_parser::move_to_buffer_of(std::size_t capacity) {
+  auto larger = std::make_unique_for_overwrite<char[]>(capacity);
+  if (pending() != 0) std::memcpy(larger.get(), buffer_.get() + begin_, pending());
+  buffer_ = std::move(larger);
+  capacity_ = capacity;
+  end_ = pending();
+  begin_ = 0;
+}
+
+COKAFKA_DECL parsed_frame frame_parser::next() noexcept {
+  const std::string_view bytes(buffer_.get() + begin_, pending());
+  reader prefix(bytes);
+  const std::int32_t announced = prefix.int32();
+  if (!prefix.ok()) return {};
+  if (announced < 0) return {frame_status::negative_size, {}};
+  const auto size = static_cast<std::size_t>(announced);
+  if (size > max_frame_size_) return {frame_status::too_large, {}};
+  if (prefix.remaining() < size) return {};
+  begin_ += size_prefix + size;
+  return {frame_status::frame, bytes.substr(size_prefix, size)};
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail::wire
+
+// ---- cokafka/detail/io/connection.ipp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+COKAFKA_DECL std::string text_of(const endpoint& at) {
+  const bool is_v6 = at.host.find(':') != std::string::npos;
+  return (is_v6 ? "[" + at.host + "]" : at.host) + ":" + std::to_string(at.port);
+}
+
+COKAFKA_DECL connection::connection(environment& env, asio::any_io_executor strand, const settings& rules,
+                                    deadline_timer& deadlines, const version_caps& caps)
+    : env_(env),
+      strand_(std::move(strand)),
+      rules_(rules),
+      deadlines_(deadlines),
+      caps_(caps),
+      parser_(static_cast<std::size_t>(rules.user.receive_message_max_bytes)),
+      timeout_(static_cast<int>(deadline_kind::call_timeout), this) {}
+
+COKAFKA_DECL asio::awaitable<error_code> connection::open(const endpoint& to, clock_duration timeout) {
+  close();
+  timed_out_ = false;
+  parser_ = wire::frame_parser(static_cast<std::size_t>(rules_.user.receive_message_max_bytes));
+  stream_ = env_.make_stream(strand_, {rules_.user.send_buffer_bytes, rules_.user.receive_buffer_bytes});
+  begin_timeout(timeout);
+  auto [failed] = co_await async_connect(*stream_, to.host, to.port, asio::as_tuple(asio::deferred));
+  end_timeout();
+  error_code outcome = reason(failed);
+  if (!outcome) {
+    open_ = true;
+    outcome = co_await negotiate(timeout);
+  }
+  if (outcome) close();
+  co_return outcome;
+}
+
+// A broker that does not know our version of ApiVersions answers error 35 in the layout of version 0, with the versions it
+// knows where it is polite enough; then the same is asked again with one of those (KIP-511).
+COKAFKA_DECL asio::awaitable<error_code> connection::negotiate(clock_duration timeout) {
+  std::int16_t version = client_versions(messages::api_key::api_versions).max;
+  if (const auto cap = caps_.find(messages::api_key::api_versions); cap != caps_.end()) {
+    version = std::min(version, cap->second);
+  }
+  messages::api_versions_request request;
+  request.client_software_name = "cokafka";
+  request.client_software_version = COKAFKA_VERSION;
+  for (;;) {
+    messages::api_versions_response response;
+    const error_code failed = co_await exchange(request, version, response, timeout);
+    if (failed) co_return failed;
+    const auto answered = static_cast<broker_errc>(response.error_code);
+    if (answered == broker_errc::none) {
+      versions_.learn(response, caps_);
+      co_return error_code();
+    }
+    if (answered != broker_errc::unsupported_version || version == 0) co_return make_error_code(answered);
+    std::int16_t known = 0;
+    for (const auto& each : response.api_keys) {
+      if (each.api_key == static_cast<std::int16_t>(messages::api_key::api_versions)) known = each.max_version;
+    }
+    version = std::clamp<std::int16_t>(known, 0, static_cast<std::int16_t>(version - 1));
+  }
+}
+
+COKAFKA_DECL asio::awaitable<error_code> connection::write_frame(std::string_view frame) {
+  single_[0] = asio::buffer(frame);
+  auto [failed, written] = co_await async_write_all(*stream_, single_, asio::as_tuple(asio::deferred));
+  (void)written;
+  co_return reason(failed);
+}
+
+COKAFKA_DECL asio::awaitable<error_code> connection::read_frame(std::string_view& frame) {
+  for (;;) {
+    if (!stream_) co_return reason(asio::error::operation_aborted);
+    const wire::parsed_frame parsed = parser_.next();
+    if (parsed.status == wire::frame_status::frame) {
+      frame = parsed.body;
+      co_return error_code();
+    }
+    if (parsed.status != wire::frame_status::need_more) co_return make_error_code(errc::invalid_response);
+    const auto room = parser_.prepare(4096);
+    auto [failed, size] =
+        co_await async_read_some(*stream_, asio::buffer(room.data(), room.size()), asio::as_tuple(asio::deferred));
+    if (failed) co_return reason(failed);
+    parser_.commit(size);
+  }
+}
+
+COKAFKA_DECL void connection::close() noexcept {
+  open_ = false;
+  end_timeout();
+  if (stream_) stream_->close();
+}
+
+COKAFKA_DECL void connection::timed_out() noexcept {
+  timed_out_ = true;
+  if (stream_) stream_->close();
+}
+
+COKAFKA_DECL void connection::begin_timeout(clock_duration timeout) {
+  deadlines_.heap.set(timeout_, env_.now() + timeout);
+  deadlines_.update();
+}
+
+COKAFKA_DECL void connection::end_timeout() noexcept { deadlines_.heap.clear(timeout_); }
+
+// What the stream says after we closed it ourselves is not the reason.
+COKAFKA_DECL error_code connection::reason(error_code seen) const noexcept {
+  if (!seen) return seen;
+  if (timed_out_) return make_error_code(open_ ? errc::request_timed_out : errc::connection_failed);
+  return seen;
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/io/broker_link_state.ipp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+// --- any thread ------------------------------------------------------------------------------------------------------
+
+COKAFKA_DECL void broker_link::set_endpoint(endpoint at) {
+  on_strand([this, at = std::move(at)]() mutable { endpoint_ = std::move(at); });
+}
+
+COKAFKA_DECL void broker_link::connect_soon() {
+  on_strand([this] {
+    connect_wanted_ = true;
+    news();
+  });
+}
+
+COKAFKA_DECL void broker_link::stop(error_details why) {
+  on_strand([this, why = std::move(why)]() mutable {
+    if (std::exchange(stopping_, true)) return;
+    stop_reason_ = std::move(why);
+    connection_.close();
+    deadlines_.stop();
+    if (!started_) return end();
+    news_.set();
+  });
+}
+
+// --- the strand ------------------------------------------------------------------------------------------------------
+
+COKAFKA_DECL void broker_link::news() {
+  start_running();
+  if (!connection_.is_open() || queue_.has_candidates(in_flight_.empty())) news_.set();
+}
+
+COKAFKA_DECL void broker_link::end() {
+  fail_partitions(stop_reason_);
+  host_.link_ended();
+}
+
+COKAFKA_DECL void broker_link::handle_deadlines() {
+  const clock_time now = host_.env().now();
+  effects out;
+  while (deadline_entry* due = deadlines_.heap.pop_due(now)) {
+    if (handle_partition_deadline(*due, now, last_error_, out)) continue;
+    switch (static_cast<deadline_kind>(due->kind)) {
+      case deadline_kind::call_timeout: connection_.timed_out(); break;
+      case deadline_kind::request_timeout:
+        request_timed_out_ = true;
+        last_error_ = make_error_code(errc::request_timed_out);
+        connection_.close();
+        break;
+      case deadline_kind::idle_close:
+        // Used since the entry was set: note_idle sets it again.
+        if (now - last_used_ < clock_duration(host_.rules().user.connections_max_idle)) break;
+        if (in_flight_.empty() && !queue_.has_work()) {
+          host_.say(log_level::debug, name() + ": closed, because it was idle");
+          connection_.close();
+        }
+        break;
+      default: break;  // backoff or throttle is over: the news below is all it takes
+    }
+  }
+  carry_out(out);
+  news_.set();
+}
+
+COKAFKA_DECL void broker_link::note_idle() {
+  if (!in_flight_.empty() || queue_.has_candidates(true)) return deadlines_.update();
+  const auto max_idle = host_.rules().user.connections_max_idle;
+  if (max_idle.count() > 0 && !idle_close_.is_set()) deadlines_.heap.set(idle_close_, last_used_ + max_idle);
+  deadlines_.settle();
+}
+
+COKAFKA_DECL std::string broker_link::name() const { return "broker " + std::to_string(id_) + " at " + text_of(endpoint_); }
+
+COKAFKA_DECL void broker_link::shutdown() noexcept {
+  stopping_ = true;
+  deadlines_.stop();
+  connection_.shutdown();
+  news_.drop();
+  reader_ended_.drop();
+  strand_ = asio::any_io_executor();
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/io/broker_link.ipp
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+COKAFKA_DECL broker_link::broker_link(link_host& host, asio::any_io_executor executor, std::int32_t id, endpoint at)
+    : partition_keeper(host, asio::make_strand(std::move(executor))),
+      id_(id),
+      endpoint_(std::move(at)),
+      connection_(host.env(), strand_, host.rules(), deadlines_, host.caps()),
+      request_timeout_(static_cast<int>(deadline_kind::request_timeout), this),
+      idle_close_(static_cast<int>(deadline_kind::idle_close), this),
+      backoff_over_(static_cast<int>(deadline_kind::backoff_over), this),
+      throttle_over_(static_cast<int>(deadline_kind::throttle_over), this) {}
+
+// --- run -------------------------------------------------------------------------------------------------------------
+
+COKAFKA_DECL void broker_link::start_running() {
+  if (started_ || stopping_) return;
+  started_ = true;
+  auto alive = host_.keep_alive();
+  deadlines_.start(alive, [this] { handle_deadlines(); });
+  asio::co_spawn(strand_, run(), [alive](std::exception_ptr) {});
+}
+
+// Throughout the tasks an awaited value gets a statement of its own: g++ 12 miscompiles `if (co_await a()) co_await b();`.
+COKAFKA_DECL asio::awaitable<void> broker_link::run() {
+  while (!stopping_) {
+    if (!has_reason_to_connect()) {
+      deadlines_.settle();
+      co_await news_.wait(asio::deferred);
+      continue;
+    }
+    const bool reached = co_await reach();
+    if (reached) co_await serve();
+  }
+  end();
+}
+
+COKAFKA_DECL bool broker_link::has_reason_to_connect() { return connect_wanted_ || queue_.has_work(); }
+
+// One attempt to connect, or the wait before it. False: ask again.
+COKAFKA_DECL asio::awaitable<bool> broker_link::reach() {
+  if (host_.env().now() < retry_connect_at_) {
+    deadlines_.heap.set(backoff_over_, retry_connect_at_);
+    deadlines_.update();
+    co_await news_.wait(asio::deferred);
+    co_return false;
+  }
+  const config& user = host_.rules().user;
+  const backoff_policy setup{user.effective_connection_setup_timeout(), user.socket_connection_setup_timeout_max};
+  const clock_duration timeout = setup.delay(failed_attempts_ + 1, host_.env().random());
+  const endpoint to = endpoint_;
+  error_code failed = co_await connection_.open(to, timeout);
+  connect_wanted_ = false;
+  if (stopping_) co_return false;
+  const auto version = connection_.versions().newest(messages::api_key::produce);
+  if (!failed && !version) failed = make_error_code(errc::unsupported_version);
+  if (!failed) {
+    produce_version_ = *version;
+    co_return true;
+  }
+  connection_.close();
+  last_error_ = failed;
+  const backoff_policy again{user.reconnect_backoff, user.effective_reconnect_backoff_max()};
+  retry_connect_at_ = host_.env().now() + again.delay(++failed_attempts_, host_.env().random());
+  host_.say(log_level::warning, name() + ": cannot be reached: " + failed.message());
+  host_.want_metadata();
+  host_.link_changed();
+  co_return false;
+}
+
+COKAFKA_DECL asio::awaitable<void> broker_link::serve() {
+  connected_.store(true, std::memory_order_relaxed);
+  last_error_ = {};
+  last_used_ = host_.env().now();
+  host_.say(log_level::info, name() + ": connected, Produce version " + std::to_string(produce_version_));
+  host_.link_changed();
+  auto alive = host_.keep_alive();
+  asio::co_spawn(strand_, read_responses(), [alive](std::exception_ptr) {});
+  co_await write_requests();
+  connection_.close();
+  co_await reader_ended_.wait(asio::deferred);
+  connected_.store(false, std::memory_order_relaxed);
+  deadlines_.heap.clear(request_timeout_);
+  deadlines_.heap.clear(idle_close_);
+  if (in_flight_.empty() && !last_error_) co_return;  // closed because it was idle
+  if (!last_error_) last_error_ = make_error_code(errc::disconnected);
+  const config& user = host_.rules().user;
+  const backoff_policy again{user.reconnect_backoff, user.effective_reconnect_backoff_max()};
+  retry_connect_at_ = host_.env().now() + again.delay(++failed_attempts_, host_.env().random());
+  host_.say(log_level::warning, name() + ": connection lost: " + last_error_.message());
+  lose_requests(make_error_code(std::exchange(request_timed_out_, false) ? errc::request_timed_out : errc::disconnected));
+  host_.want_metadata();
+}
+
+// --- write -----------------------------------------------------------------------------------------------------------
+
+COKAFKA_DECL asio::awaitable<void> broker_link::write_requests() {
+  while (!stopping_ && connection_.is_open()) {
+    const clock_time now = host_.env().now();
+    if (auto request = next_request(now)) {
+      const bool written = co_await write(std::move(request));
+      if (!written) co_return;
+      continue;
+    }
+    note_idle();
+    co_await news_.wait(asio::deferred);
+  }
+}
+
+COKAFKA_DECL std::shared_ptr<produce_request> broker_link::next_request(clock_time now) {
+  const settings& rules = host_.rules();
+  if (in_flight_.size() >= rules.max_in_flight || throttled_until_ > now) return nullptr;
+  const auto identity = host_.identity();
+  auto batches = queue_.next_request(now, in_flight_.empty(), host_.conditions(), identity);
+  if (queue_.is_identity_missing()) host_.want_identity(queue_.used_up_id());
+  if (batches.empty()) return nullptr;
+  auto request = std::make_shared<produce_request>();
+  request->batches = std::move(batches);
+  request->correlation_id = connection_.next_correlation_id();
+  request->version = produce_version_;
+  if (request->version >= 13 && !has_all_topic_ids(request->batches)) request->version = 12;
+  request->written_at = now;
+  encode_produce_request(*request, rules);
+  return request;
+}
+
+COKAFKA_DECL asio::awaitable<bool> broker_link::write(std::shared_ptr<produce_request> request) {
+  const clock_duration timeout = host_.rules().user.request_timeout;
+  if (in_flight_.empty()) deadlines_.heap.set(request_timeout_, request->written_at + timeout);
+  in_flight_.push_back(request);
+  deadlines_.update();
+  write_buffers_.clear();
+  for (const auto& part : request->gather) write_buffers_.emplace_back(part.data(), part.size());
+  auto [failed, written] =
+      co_await async_write_all(connection_.transport(), write_buffers_, asio::as_tuple(asio::deferred));
+  (void)written;
+  last_used_ = host_.env().now();
+  if (failed) {
+    if (!last_error_) last_error_ = failed;
+    co_return false;
+  }
+  if (host_.rules().acks == 0 && !in_flight_.empty() && in_flight_.back() == request) {
+    in_flight_.pop_back();
+    deadlines_.heap.clear(request_timeout_);
+    effects out;
+    for (auto& each : request->batches) each.partition->written_unacknowledged(*each.what, out);
+    carry_out(out);
+    for (auto& each : request->batches) reconsider(*each.partition, last_used_);
+  }
+  co_return true;
+}
+
+// --- read ------------------------------------------------------------------------------------------------------------
+
+COKAFKA_DECL asio::awaitable<void> broker_link::read_responses() {
+  error_code ended;
+  while (!ended) {
+    wire::parsed_frame frame = connection_.parser().next();
+    if (frame.status == wire::frame_status::frame) {
+      if (!handle_response(frame.body)) ended = make_error_code(errc::invalid_response);
+      continue;
+    }
+    if (frame.status != wire::frame_status::need_more) {
+      ended = make_error_code(errc::invalid_response);
+      break;
+    }
+    const auto room = connection_.parser().prepare(4096);
+    auto [failed, size] = co_await async_read_some(connection_.transport(), asio::buffer(room.data(), room.size()),
+                                                   asio::as_tuple(asio::deferred));
+    if (!failed) connection_.parser().commit(size);
+    ended = failed;
+  }
+  // Closed by ourselves (idle, stop, request timeout): what the read says is not the reason.
+  if (connection_.is_open() && !last_error_) last_error_ = ended;
+  connection_.close();
+  reader_ended_.set();
+  news_.set();
+}
+
+COKAFKA_DECL bool broker_link::handle_response(std::string_view frame) {
+  if (host_.rules().acks == 0) return true;  // some fake brokers answer all the same
+  wire::reader header(frame);
+  const std::int32_t id = header.int32();
+  if (!header.ok() || in_flight_.empty() || in_flight_.front()->correlation_id != id) return false;
+  messages::produce_response response;
+  std::int32_t answered_id = 0;
+  if (!messages::decode_response(frame, in_flight_.front()->version, response, answered_id)) return false;
+  const clock_time now = host_.env().now();
+  const std::shared_ptr<produce_request> answered = std::move(in_flight_.front());
+  in_flight_.pop_front();
+  failed_attempts_ = 0;
+  last_used_ = now;
+  if (in_flight_.empty()) {
+    deadlines_.heap.clear(request_timeout_);
+  } else {
+    deadlines_.heap.set(request_timeout_, in_flight_.front()->written_at + host_.rules().user.request_timeout);
+  }
+  if (answered->version >= 6 && response.throttle_time_ms > 0) {
+    obey_throttle(std::chrono::milliseconds(response.throttle_time_ms), now);
+  }
+  settle_request(*answered, response, now);
+  news_.set();
+  return true;
+}
+
+COKAFKA_DECL void broker_link::settle_request(produce_request& answered, const messages::produce_response& response,
+                                              clock_time now) {
+  const backoff_policy again{host_.rules().user.effective_retry_backoff(), host_.rules().user.retry_backoff_max};
+  effects out;
+  for (auto& each : answered.batches) {
+    partition_queue::answer said;
+    said.broker = id_;
+    said.backoff = again.delay(each.what->attempts, host_.env().random());
+    if (const auto* found = find_answer(response, *each.partition, answered.version)) {
+      said.code = static_cast<broker_errc>(found->error_code);
+      said.base_offset = found->base_offset;
+      said.log_append_time = found->log_append_time_ms;
+      if (found->error_message) said.message = *found->error_message;
+    } else {
+      said.cause = make_error_code(errc::invalid_response);
+    }
+    const verdict judged = each.partition->answered(*each.what, said, now, out);
+    if (judged.action == verdict_action::retry && host_.is_logged(log_level::debug)) {
+      out.say(log_level::debug, name() + ": " + std::string(each.partition->of_topic().name.str()) + "-" +
+                                    std::to_string(each.partition->index()) + " is tried again: " +
+                                    each.what->last_cause.message());
+    }
+  }
+  carry_out(out);
+  for (auto& each : answered.batches) reconsider(*each.partition, now);
+}
+
+COKAFKA_DECL void broker_link::lose_requests(error_code why) {
+  const clock_time now = host_.env().now();
+  const backoff_policy again{host_.rules().user.effective_retry_backoff(), host_.rules().user.retry_backoff_max};
+  effects out;
+  std::deque<std::shared_ptr<produce_request>> lost;
+  lost.swap(in_flight_);
+  for (auto& request : lost) {
+    for (auto& each : request->batches) {
+      partition_queue::answer nothing;
+      nothing.broker = id_;
+      nothing.cause = why;
+      nothing.backoff = again.delay(each.what->attempts, host_.env().random());
+      each.partition->answered(*each.what, nothing, now, out);
+    }
+  }
+  carry_out(out);
+  for (auto& request : lost) {
+    for (auto& each : request->batches) reconsider(*each.partition, now);
+  }
+}
+
+COKAFKA_DECL void broker_link::obey_throttle(std::chrono::milliseconds throttle, clock_time now) {
+  throttled_until_ = std::max(throttled_until_, now + clock_duration(throttle));
+  deadlines_.heap.set(throttle_over_, throttled_until_);
+  deadlines_.update();
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/engine/control.ipp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+// --- the task --------------------------------------------------------------------------------------------------------
+
+COKAFKA_DECL void engine::start_control() {
+  if (control_started_ || stopping_) return;
+  control_started_ = true;
+  auto alive = shared_from_this();
+  asio::co_spawn(home_.strand(), run_control(), [alive](std::exception_ptr) { alive->task_ended(); });
+}
+
+COKAFKA_DECL asio::awaitable<void> engine::run_control() {
+  while (!stopping_) {
+    const auto next = next_control_time();
+    if (!next || *next > env_->now()) {
+      set_home_deadlines();
+      co_await news_.wait(asio::deferred);
+      continue;
+    }
+    if (!control_.is_open()) {
+      const bool reached = co_await reach_somebody();
+      if (!reached) continue;
+    }
+    const auto metadata_due = schedule_.due();
+    if (metadata_due && *metadata_due <= env_->now()) {
+      co_await refresh_metadata();
+    } else if (identity_wanted_) {
+      co_await fetch_identity();
+    }
+  }
+  control_.close();
+}
+
+// When there is something to ask the cluster; empty when nothing is wanted.
+COKAFKA_DECL std::optional<clock_time> engine::next_control_time() const {
+  std::optional<clock_time> next = schedule_.due();
+  if (identity_wanted_) next = std::min(next.value_or(clock_time::max()), identity_not_before_);
+  if (next) next = std::max(*next, control_not_before_);
+  return next;
+}
+
+// The brokers that metadata named, then the bootstrap list, each address once.
+COKAFKA_DECL std::vector<endpoint> engine::candidates() const {
+  std::vector<endpoint> all;
+  for (const auto& [id, broker] : metadata_.brokers()) {
+    all.push_back({broker.host, static_cast<std::uint16_t>(broker.port)});
+  }
+  for (const auto& each : bootstrap_) {
+    if (std::find(all.begin(), all.end(), each) == all.end()) all.push_back(each);
+  }
+  return all;
+}
+
+COKAFKA_DECL asio::awaitable<bool> engine::reach_somebody() {
+  const std::vector<endpoint> all = candidates();
+  const endpoint to = all[candidate_ % all.size()];
+  const backoff_policy setup{settings_.user.effective_connection_setup_timeout(),
+                             settings_.user.socket_connection_setup_timeout_max};
+  const clock_duration timeout = setup.delay(1, env_->random());
+  const error_code failed = co_await control_.open(to, timeout);
+  if (stopping_) co_return false;
+  if (failed) {
+    say(log_level::warning, "no metadata from " + text_of(to) + ": " + failed.message());
+    control_failed(failed);
+    co_return false;
+  }
+  control_error_ = {};
+  say(log_level::debug, "asking " + text_of(to) + " for metadata");
+  co_return true;
+}
+
+// The next address at once; the same ones again only after a backoff.
+COKAFKA_DECL void engine::control_failed(error_code why) {
+  control_.close();
+  control_error_ = why;
+  const std::size_t all = candidates().size();
+  candidate_ = (candidate_ + 1) % all;
+  ++control_failures_;
+  if (control_failures_ % all != 0) return;
+  const backoff_policy again{settings_.user.reconnect_backoff, settings_.user.effective_reconnect_backoff_max()};
+  const auto rounds = static_cast<std::uint32_t>(control_failures_ / all);
+  control_not_before_ = env_->now() + again.delay(rounds, env_->random());
+}
+
+// Short, so that a broker that hangs costs little before the next is asked.
+COKAFKA_DECL clock_duration engine::control_timeout() const {
+  return std::min<clock_duration>(settings_.user.request_timeout, std::chrono::seconds(5));
+}
+
+COKAFKA_DECL messages::metadata_request engine::metadata_request_now() const {
+  messages::metadata_request request;
+  request.allow_auto_topic_creation = settings_.user.allow_auto_create_topics;
+  for (const topic* each : accumulator_.topics.all()) {
+    request.topics->emplace_back();
+    request.topics->back().name = std::string(each->name.str());
+  }
+  return request;
+}
+
+COKAFKA_DECL asio::awaitable<void> engine::refresh_metadata() {
+  const messages::metadata_request request = metadata_request_now();
+  messages::metadata_response response;
+  schedule_.started();
+  const error_code failed = co_await control_.call(request, response, control_timeout());
+  if (stopping_) co_return;
+  const clock_time now = env_->now();
+  if (failed || response.error_code != 0) {
+    schedule_.failed(now, env_->random());
+    control_failed(failed ? failed : make_error_code(static_cast<broker_errc>(response.error_code)));
+    co_return;
+  }
+  control_failures_ = 0;
+  apply(response, now);
+}
+
+COKAFKA_DECL asio::awaitable<void> engine::fetch_identity() {
+  messages::init_producer_id_request request;
+  request.transaction_timeout_ms = std::numeric_limits<std::int32_t>::max();
+  messages::init_producer_id_response response;
+  const error_code failed = co_await control_.call(request, response, control_timeout());
+  if (stopping_) co_return;
+  const auto answered = static_cast<broker_errc>(response.error_code);
+  if (!failed && answered == broker_errc::none) {
+    {
+      std::scoped_lock guard(mutex_);
+      identity_ = producer_identity{response.producer_id, response.producer_epoch};
+    }
+    identity_wanted_ = false;
+    identity_failures_ = 0;
+    control_failures_ = 0;
+    identity_requested_.store(false, std::memory_order_release);
+    say(log_level::info, "producer id " + std::to_string(response.producer_id));
+    for (auto& [id, link] : links_) link->poke();
+    check_watches(env_->now());
+    co_return;
+  }
+  const error_code why = failed ? failed : make_error_code(answered);
+  say(log_level::error, "no producer id: " + why.message());
+  const backoff_policy again{settings_.user.effective_retry_backoff(), settings_.user.retry_backoff_max};
+  identity_not_before_ = env_->now() + again.delay(++identity_failures_, env_->random());
+  if (failed && failed != make_error_code(errc::unsupported_version)) control_failed(failed);
+  control_error_ = why;
+}
+
+// --- what an answer changes ------------------------------------------------------------------------------------------
+
+COKAFKA_DECL void engine::apply(const messages::metadata_response& response, clock_time now) {
+  const std::vector<topic_news> news = metadata_.merge(response);
+  apply_brokers();
+  effects out;
+  bool helped = !metadata_.brokers().empty();
+  for (const auto& each : news) helped = apply_topic(each, now, out) && helped;
+  schedule_.succeeded(now, helped, env_->random());
+  carry_out(out);
+  check_watches(now);
+}
+
+COKAFKA_DECL void engine::apply_brokers() {
+  for (const auto& [id, broker] : metadata_.brokers()) {
+    const endpoint at{broker.host, static_cast<std::uint16_t>(broker.port)};
+    if (const auto found = links_.find(id); found != links_.end()) {
+      found->second->set_endpoint(at);
+      continue;
+    }
+    auto made = std::make_unique<broker_link>(*this, operations_->executor, id, at);
+    std::scoped_lock guard(mutex_);
+    links_.emplace(id, std::move(made));
+  }
+  accumulator_.memory.limit_shares(links_.size() > 1);
+}
+
+// False when somebody still waits for the topic: ask again, with backoff.
+COKAFKA_DECL bool engine::apply_topic(const topic_news& news, clock_time now, effects& out) {
+  topic* const of = accumulator_.topics.find(news.name);
+  if (of == nullptr) return true;
+  switch (news.is) {
+    case topic_news::kind::known:
+      accumulator_.publish(*of, route(*of, *metadata_.find(news.name)), now, out);
+      return true;
+    case topic_news::kind::refused:
+      accumulator_.refuse(*of, news.error, "topic " + news.name + ": " + make_error_code(news.error).message(), now, out);
+      return true;
+    case topic_news::kind::waiting: break;
+  }
+  of->last_error.store(news.error, std::memory_order_relaxed);
+  if (of->parked.load(std::memory_order_relaxed) > 0) return false;
+  std::scoped_lock guard(mutex_);
+  return std::none_of(watches_.begin(), watches_.end(), [&](const topic_watch& each) { return each.of == of; });
+}
+
+COKAFKA_DECL partition_owner& engine::owner_for(std::int32_t leader) {
+  const auto found = links_.find(leader);
+  if (found == links_.end()) return home_;
+  return *found->second;
+}
+
+// Every partition to its leader's strand. Null when senders see nothing new.
+COKAFKA_DECL std::unique_ptr<partition_table> engine::route(topic& of, const topic_state& state) {
+  auto table = std::make_unique<partition_table>();
+  table->topic_id = state.id;
+  for (std::size_t i = 0; i < state.partitions.size(); ++i) {
+    partition_queue& partition =
+        of.partition(static_cast<std::int32_t>(i), settings_, accumulator_.memory, accumulator_.flushes);
+    const std::int32_t leader = state.partitions[i].leader;
+    partition_owner& wanted = owner_for(leader);
+    partition_owner* const owner = partition.owner.load(std::memory_order_acquire);
+    if (owner == nullptr) {
+      partition.desired_owner.store(&wanted, std::memory_order_release);
+      partition.owner.store(&wanted, std::memory_order_release);
+      wanted.adopt_soon(partition);
+    } else if (partition.desired_owner.exchange(&wanted, std::memory_order_acq_rel) != &wanted) {
+      owner->reconsider_owner_soon(partition);
+    }
+    table->all.push_back(&partition);
+    if (leader >= 0) table->available.push_back(&partition);
+  }
+  if (table->available.empty()) table->available = table->all;
+  const partition_table* const seen = of.table.load(std::memory_order_acquire);
+  const bool same = seen != nullptr && seen->topic_id == table->topic_id && seen->all == table->all &&
+                    seen->available == table->available;
+  return same ? nullptr : std::move(table);
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/engine/engine.ipp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+// --- link_host -------------------------------------------------------------------------------------------------------
+
+COKAFKA_DECL std::shared_ptr<link_host> engine::keep_alive() {
+  if (dead_.load(std::memory_order_acquire)) return nullptr;
+  return weak_from_this().lock();
+}
+
+COKAFKA_DECL void engine::carry_out(effects& wanted) {
+  if (dead_.load(std::memory_order_acquire)) {
+    destroy_waiters(wanted.answered);
+    destroy_waiters(wanted.ended);
+    return;
+  }
+  post_waiters(wanted.answered);
+  post_waiters(wanted.ended);
+  for (auto& [level, line] : wanted.log) say(level, std::move(line));
+}
+
+COKAFKA_DECL void engine::say(log_level level, std::string line) {
+  if (!logger_.enabled(level)) return;
+  auto alive = keep_alive();
+  if (!alive) return;
+  asio::post(operations_->executor,
+             [this, alive = std::move(alive), level, line = std::move(line)] { logger_.log(level, line); });
+}
+
+COKAFKA_DECL void engine::want_metadata() {
+  if (!metadata_wanted_.exchange(true, std::memory_order_acq_rel)) attention();
+}
+
+COKAFKA_DECL std::optional<producer_identity> engine::identity() const {
+  std::scoped_lock guard(mutex_);
+  return identity_;
+}
+
+COKAFKA_DECL void engine::want_identity(std::optional<std::int64_t> used_up) {
+  const auto have = identity();
+  if (have && (!used_up || *used_up != have->id)) return;
+  if (!identity_requested_.exchange(true, std::memory_order_acq_rel)) attention();
+}
+
+COKAFKA_DECL drain_conditions engine::conditions() const {
+  return {accumulator_.flushes.is_flushing() || accumulator_.is_closed() || accumulator_.memory.is_somebody_waiting()};
+}
+
+COKAFKA_DECL void engine::attention() {
+  if (attention_pending_.exchange(true, std::memory_order_acq_rel)) return;
+  home_.on_strand([this] { look_around(); });
+}
+
+// --- the home strand -------------------------------------------------------------------------------------------------
+
+COKAFKA_DECL void engine::look_around() {
+  attention_pending_.store(false, std::memory_order_release);
+  if (stopping_) return;
+  const clock_time now = env_->now();
+  accumulator_.set_wall_offset(env_->wall_now().time_since_epoch() - now.time_since_epoch());
+  if (metadata_wanted_.exchange(false, std::memory_order_acq_rel)) schedule_.want();
+  if (identity_requested_.load(std::memory_order_acquire)) identity_wanted_ = true;
+  const std::vector<topic*> topics = accumulator_.topics.all();
+  for (topic* each : topics) {
+    if (each->wanted.exchange(false, std::memory_order_acq_rel)) schedule_.want_now();
+  }
+  if (accumulator_.is_partition_missing()) schedule_.want_now();
+  effects out;
+  accumulator_.place_waiting(now, out);
+  carry_out(out);
+  const bool at_once = conditions().at_once;
+  if (at_once && !was_at_once_) {
+    for (auto& [id, link] : links_) link->poke();
+  }
+  was_at_once_ = at_once;
+  check_watches(now);
+  if (!topics.empty()) start_control();
+  news_.set();
+  set_home_deadlines();
+}
+
+COKAFKA_DECL void engine::set_home_deadlines() {
+  deadline_heap& heap = home_.deadlines().heap;
+  const auto follow = [&](deadline_entry& entry, std::optional<clock_time> at) {
+    if (!at) return heap.clear(entry);
+    if (!entry.is_set() || entry.at != *at) heap.set(entry, *at);
+  };
+  const auto control = next_control_time();
+  follow(control_due_, control && *control > env_->now() ? control : std::nullopt);
+  follow(parked_due_, accumulator_.earliest_parked_deadline());
+  std::optional<clock_time> watch;
+  {
+    std::scoped_lock guard(mutex_);
+    for (const auto& each : watches_) watch = std::min(watch.value_or(each.due), each.due);
+  }
+  follow(watch_due_, watch);
+  home_.deadlines().settle();
+}
+
+COKAFKA_DECL void engine::handle_deadlines() {
+  const clock_time now = env_->now();
+  effects out;
+  while (deadline_entry* due = home_.deadlines().heap.pop_due(now)) {
+    if (home_.handle_partition_deadline(*due, now, control_error_, out)) continue;
+    switch (static_cast<deadline_kind>(due->kind)) {
+      case deadline_kind::call_timeout: control_.timed_out(); break;
+      case deadline_kind::parked_expiry: accumulator_.expire(now, unreachable_text(), control_error_, out); break;
+      case deadline_kind::watch_expiry: check_watches(now); break;
+      case deadline_kind::close_timeout: {
+        error_details why;
+        why.code = errc::timed_out;
+        why.message = "the producer was closed before " + std::to_string(outstanding().records) +
+                      " records were acknowledged";
+        close_failure_ = error(why);
+        why.code = errc::closed;
+        why.message = "the producer was closed before the record was acknowledged";
+        stop_everything(std::move(why));
+        break;
+      }
+      default: break;  // the control task looks at the time itself
+    }
+  }
+  carry_out(out);
+  news_.set();
+  if (!stopping_) set_home_deadlines();
+}
+
+// Why there is no metadata, for records that have waited too long; empty while a broker answers.
+COKAFKA_DECL std::string engine::unreachable_text() const {
+  if (!control_error_ || control_.is_open()) return {};
+  std::string text = metadata_.brokers().empty() ? "none of the bootstrap servers " : "none of the brokers ";
+  bool first = true;
+  for (const auto& each : candidates()) {
+    if (!std::exchange(first, false)) text += ", ";
+    text += text_of(each);
+  }
+  return text + " can be reached: " + control_error_.message();
+}
+
+// --- topics that somebody watches ------------------------------------------------------------------------------------
+
+COKAFKA_DECL topic* engine::find_topic(std::string_view name) {
+  return is_valid_topic_name(name) ? &accumulator_.want_topic(name) : nullptr;
+}
+
+COKAFKA_DECL void engine::watch_topic(topic_waiter& waiting, std::string_view name, bool warm) {
+  const auto refuse = [&](errc code) {
+    waiting.failure = error(code);
+    waiter_list now;
+    now.push_back(waiting);
+    post_waiters(now);
+  };
+  if (accumulator_.is_closed()) return refuse(errc::closed);
+  topic* const of = find_topic(name);
+  if (of == nullptr) return refuse(errc::invalid_topic);
+  if (warm && settings_.idempotent) want_identity(std::nullopt);
+  {
+    std::scoped_lock guard(mutex_);
+    watches_.push_back({of, &waiting, warm, false, env_->now() + clock_duration(settings_.user.max_block)});
+  }
+  attention();
+}
+
+COKAFKA_DECL void engine::check_watches(clock_time now) {
+  waiter_list ended;
+  {
+    std::scoped_lock guard(mutex_);
+    std::erase_if(watches_, [&](topic_watch& each) {
+      const broker_errc refused = each.of->refused.load(std::memory_order_relaxed);
+      std::optional<error> failure;
+      if (refused != broker_errc::none) {
+        failure = error(refused);
+      } else if (each.of->table.load(std::memory_order_acquire) != nullptr && (!each.warm || is_warm(each))) {
+        complete_watch(each, std::nullopt, ended);
+        return true;
+      } else if (each.due <= now) {
+        error_details why;
+        why.message = unreachable_text();
+        const broker_errc last = each.of->last_error.load(std::memory_order_relaxed);
+        why.code = !why.message.empty() ? make_error_code(errc::no_brokers)
+                   : last != broker_errc::none ? make_error_code(last)
+                                               : make_error_code(errc::metadata_timed_out);
+        why.cause = control_error_;
+        failure = error(std::move(why));
+      }
+      if (!failure) return false;
+      complete_watch(each, std::move(failure), ended);
+      return true;
+    });
+  }
+  post_waiters(ended);
+}
+
+COKAFKA_DECL void engine::complete_watch(const topic_watch& watch, std::optional<error> failure, waiter_list& out) {
+  watch.waiting->failure = std::move(failure);
+  if (!watch.waiting->failure) watch.waiting->partitions = metadata_.describe(std::string(watch.of->name.str()));
+  out.push_back(*watch.waiting);
+}
+
+// Connected to every leader, and with a producer id where one is needed. Under the mutex.
+COKAFKA_DECL bool engine::is_warm(topic_watch& watch) {
+  const topic_state* const state = metadata_.find(std::string(watch.of->name.str()));
+  bool warm = !settings_.idempotent || identity_.has_value();
+  for (const auto& partition : state->partitions) {
+    const auto found = links_.find(partition.leader);
+    if (found == links_.end()) {
+      warm = false;
+      continue;
+    }
+    if (!watch.connecting) found->second->connect_soon();
+    warm = warm && found->second->is_connected();
+  }
+  watch.connecting = true;
+  return warm;
+}
+
+COKAFKA_DECL bool engine::cancel_watch(topic_waiter& waiting) {
+  std::scoped_lock guard(mutex_);
+  return std::erase_if(watches_, [&](const topic_watch& each) { return each.waiting == &waiting; }) > 0;
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/engine/lifecycle.ipp
+
+#include <boost/asio/query.hpp>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+// The flush that close() waits for: it ends on the home strand instead of in a user's handler.
+class engine::drained_waiter final : public operation_waiter {
+ public:
+  explicit drained_waiter(engine& of) : of_(of) {}
+  void deliver() override {
+    error_details none_left;
+    none_left.code = errc::closed;
+    of_.stop_everything(std::move(none_left));
+  }
+  void destroy() noexcept override {}
+  bool runs_with(const waiter&) const noexcept override { return false; }
+  void post(waiter_list&& run) override {
+    of_.home_.on_strand([run = waiter_run(std::move(run))]() mutable { run(); });
+  }
+
+ private:
+  engine& of_;
+};
+
+COKAFKA_DECL std::shared_ptr<engine> engine::make(asio::any_io_executor executor, const config& user,
+                                                  engine_options options) {
+  if (auto valid = user.validate(); !valid) throw config_error(valid.error());
+  auto made = std::make_shared<engine>(executor, user, std::move(options));
+  asio::use_service<engine_service>(asio::query(executor, asio::execution::context)).add(made);
+  made->home_.deadlines().start(made, [raw = made.get()] { raw->handle_deadlines(); });
+  for (const std::string& each : user.warnings()) made->say(log_level::warning, each);
+  return made;
+}
+
+namespace engine_start {
+
+inline std::string client_id_for(const config& user) {
+  static std::atomic<std::uint64_t> producers{0};
+  return user.client_id.empty() ? "producer-" + std::to_string(++producers) : user.client_id;
+}
+
+}  // namespace engine_start
+
+COKAFKA_DECL engine::engine(asio::any_io_executor executor, const config& user, engine_options options)
+    : env_(options.env ? std::move(options.env) : system_environment()),
+      caps_(std::move(options.caps)),
+      settings_(user, engine_start::client_id_for(user)),
+      logger_(user.log_level, user.log_sink),
+      operations_(new operation_home(executor)),
+      accumulator_(settings_, *this, env_->random()),
+      home_(*this, asio::make_strand(executor)),
+      control_(*env_, home_.strand(), settings_, home_.deadlines(), caps_),
+      schedule_({user.effective_retry_backoff(), user.retry_backoff_max}, user.metadata_max_age),
+      control_due_(static_cast<int>(deadline_kind::metadata_refresh), this),
+      parked_due_(static_cast<int>(deadline_kind::parked_expiry), this),
+      watch_due_(static_cast<int>(deadline_kind::watch_expiry), this),
+      close_due_(static_cast<int>(deadline_kind::close_timeout), this),
+      drained_(std::make_unique<drained_waiter>(*this)) {
+  bootstrap_ = parse_host_ports(user.bootstrap_servers).servers;
+  accumulator_.set_wall_offset(env_->wall_now().time_since_epoch() - env_->now().time_since_epoch());
+}
+
+COKAFKA_DECL std::uint64_t engine::timer_wake_ups() {
+  std::scoped_lock guard(mutex_);
+  std::uint64_t all = home_.timer_wake_ups();
+  for (const auto& [id, link] : links_) all += link->timer_wake_ups();
+  return all;
+}
+
+// --- flush and space -------------------------------------------------------------------------------------------------
+
+COKAFKA_DECL void engine::flush(operation_waiter& waiting) {
+  if (accumulator_.flushes.begin(waiting)) return attention();
+  waiter_list now;
+  now.push_back(waiting);
+  post_waiters(now);
+}
+
+COKAFKA_DECL bool engine::cancel_flush(operation_waiter& waiting) { return accumulator_.flushes.cancel(waiting); }
+
+COKAFKA_DECL void engine::wait_for_space(operation_waiter& waiting, std::size_t bytes) {
+  if (accumulator_.wait_for_space(waiting, bytes, env_->now())) return;
+  waiter_list now;
+  now.push_back(waiting);
+  post_waiters(now);
+}
+
+COKAFKA_DECL bool engine::cancel_space(operation_waiter& waiting) { return accumulator_.cancel_space(waiting); }
+
+// --- close -----------------------------------------------------------------------------------------------------------
+
+COKAFKA_DECL void engine::close(operation_waiter& waiting, std::chrono::milliseconds timeout) {
+  accumulator_.close();
+  {
+    std::scoped_lock guard(mutex_);
+    if (!closed_) {
+      closers_.push_back(waiting);
+      home_.on_strand([this, timeout] { begin_close(timeout); });
+      return;
+    }
+  }
+  waiter_list now;
+  now.push_back(waiting);
+  post_waiters(now);
+}
+
+// Cancelling close() stops waiting; the producer closes all the same.
+COKAFKA_DECL bool engine::cancel_close(operation_waiter& waiting) {
+  std::scoped_lock guard(mutex_);
+  const auto found = std::find_if(closers_.begin(), closers_.end(), [&](waiter& each) { return &each == &waiting; });
+  if (found == closers_.end()) return false;
+  closers_.erase(found);
+  return true;
+}
+
+COKAFKA_DECL void engine::begin_close(std::chrono::milliseconds timeout) {
+  if (stopping_) return;
+  const clock_time due = env_->now() + std::max(clock_duration::zero(), clock_duration(timeout));
+  if (!close_due_.is_set() || due < close_due_.at) home_.deadlines().heap.set(close_due_, due);
+  home_.deadlines().update();
+  if (std::exchange(closing_, true)) return;
+  look_around();
+  if (!accumulator_.flushes.begin(*drained_)) drained_->deliver();
+}
+
+COKAFKA_DECL void engine::abandon() {
+  accumulator_.close();
+  if (const auto left = accumulator_.outstanding(); left.records > 0 && !dead_.load(std::memory_order_acquire)) {
+    // On the thread of the destructor: there may be no other chance to say it.
+    logger_.log(log_level::warning, "producer destroyed with " + std::to_string(left.records) +
+                                        " records not acknowledged: await close() to have them delivered");
+  }
+  home_.on_strand([this] {
+    error_details why;
+    why.code = errc::closed;
+    why.message = "the producer was destroyed before the record was acknowledged";
+    stop_everything(std::move(why));
+  });
+}
+
+// Nothing more is sent. Every task ends; each link fails what its partitions hold when its tasks have ended.
+COKAFKA_DECL void engine::stop_everything(error_details why) {
+  if (std::exchange(stopping_, true)) return;
+  accumulator_.close();
+  const clock_time now = env_->now();
+  effects out;
+  accumulator_.fail_parked(why, now, out);
+  carry_out(out);
+  waiter_list watching;
+  {
+    std::scoped_lock guard(mutex_);
+    for (auto& each : watches_) complete_watch(each, error(errc::closed), watching);
+    watches_.clear();
+  }
+  post_waiters(watching);
+  home_.fail_partitions(why);
+  tasks_left_ = links_.size() + (control_started_ ? 1 : 0) + 1;
+  for (auto& [id, link] : links_) link->stop(why);
+  control_.close();
+  home_.deadlines().stop();
+  news_.set();
+  task_ended();
+}
+
+COKAFKA_DECL void engine::link_ended() {
+  home_.on_strand([this] { task_ended(); });
+}
+
+COKAFKA_DECL void engine::task_ended() {
+  if (tasks_left_ == 0 || --tasks_left_ > 0) return;
+  waiter_list done = accumulator_.flushes.abandon();
+  {
+    std::scoped_lock guard(mutex_);
+    closed_ = true;
+    for (auto& each : closers_) static_cast<operation_waiter&>(each).failure = close_failure_;
+    done.splice(done.end(), closers_);
+  }
+  if (drained_->is_linked()) done.erase(waiter_list::s_iterator_to(*drained_));
+  post_waiters(done);
+}
+
+// --- the execution context is being destroyed ------------------------------------------------------------------------
+
+COKAFKA_DECL void engine::shutdown() noexcept {
+  if (dead_.exchange(true)) return;
+  accumulator_.close();
+  stopping_ = true;
+  waiter_list all;
+  accumulator_.abandon(all);
+  for (topic* each : accumulator_.topics.all()) {
+    for (const auto& partition : each->partitions()) partition->abandon(all);
+  }
+  waiter_list flushing = accumulator_.flushes.abandon();
+  all.splice(all.end(), flushing);
+  {
+    std::scoped_lock guard(mutex_);
+    for (auto& each : watches_) all.push_back(*each.waiting);
+    watches_.clear();
+    all.splice(all.end(), closers_);
+  }
+  destroy_waiters(all);
+  for (auto& [id, link] : links_) link->shutdown();
+  control_.shutdown();
+  home_.shutdown();
+  news_.drop();
+  operations_->executor = asio::any_io_executor();
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/base/property_text.ipp
+
+#include <charconv>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+inline constexpr char ascii_lower(char c) noexcept {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
+COKAFKA_DECL std::string_view trimmed(std::string_view text) noexcept {
+  constexpr std::string_view white = " \t\r\n\f\v";
+  const std::size_t first = text.find_first_not_of(white);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(white) - first + 1);
+}
+
+COKAFKA_DECL bool equal_ignoring_case(std::string_view left, std::string_view right) noexcept {
+  return std::equal(left.begin(), left.end(), right.begin(), right.end(),
+                    [](char a, char b) { return ascii_lower(a) == ascii_lower(b); });
+}
+
+COKAFKA_DECL std::optional<std::int64_t> parse_integer(std::string_view text) noexcept {
+  std::int64_t value = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stopped, failure] = std::from_chars(text.data(), end, value);
+  if (failure != std::errc() || stopped != end) return std::nullopt;
+  return value;
+}
+
+COKAFKA_DECL std::optional<bool> parse_switch(std::string_view text) noexcept {
+  if (equal_ignoring_case(text, "true")) return true;
+  if (equal_ignoring_case(text, "false")) return false;
+  return std::nullopt;
+}
+
+COKAFKA_DECL std::size_t edit_distance(std::string_view left, std::string_view right) noexcept {
+  constexpr std::size_t longest = 96;
+  if (left.size() > longest || right.size() > longest) return std::numeric_limits<std::size_t>::max();
+  std::array<std::size_t, longest + 1> row{};  // row[j]: from the left characters seen so far to the first j of right
+  for (std::size_t j = 0; j <= right.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= left.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= right.size(); ++j) {
+      const std::size_t replaced = diagonal + (ascii_lower(left[i - 1]) == ascii_lower(right[j - 1]) ? 0u : 1u);
+      diagonal = row[j];
+      row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
+    }
+  }
+  return row[right.size()];
+}
+
+COKAFKA_DECL void nearest_name::offer(std::string_view candidate) noexcept {
+  const std::size_t distance = edit_distance(wanted_, candidate);
+  if (distance >= limit_) return;
+  limit_ = distance;
+  best_ = candidate;
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/base/crc32c.ipp
+
+#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+#define COKAFKA_CRC32C_SSE42 1
+#include <nmmintrin.h>
+#elif defined(__aarch64__) && defined(__linux__) && !defined(__AARCH64EB__)
+#define COKAFKA_CRC32C_ARMV8 1
+#include <sys/auxv.h>
+#endif
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+// Polynomials over GF(2) modulo CRC-32C's, with reflected bits: the highest bit is the coefficient of 1.
+namespace castagnoli {
+
+inline constexpr std::uint32_t one = 0x80000000U;
+
+constexpr std::uint32_t times_x(std::uint32_t polynomial) noexcept {
+  return polynomial >> 1 ^ (0x82f63b78U & (0U - (polynomial & 1U)));
+}
+
+constexpr std::uint32_t multiply(std::uint32_t a, std::uint32_t b) noexcept {
+  std::uint32_t product = 0;
+  for (int bit = 0; bit != 32; ++bit, a <<= 1, b = times_x(b)) product ^= b & (0U - (a >> 31));  // no branch to guess
+  return product;
+}
+
+// x to the power of 8 * 2^n: what 2^n bytes of zeros multiply a checksum by.
+inline constexpr auto zero_bytes_powers = [] {
+  std::array<std::uint32_t, 64> powers{};
+  std::uint32_t power = one >> 8;
+  for (std::uint32_t& entry : powers) {
+    entry = power;
+    power = multiply(power, power);
+  }
+  return powers;
+}();
+
+constexpr std::uint32_t append_zero_bytes(std::uint32_t crc, std::uint64_t count) noexcept {
+  for (std::size_t n = 0; count != 0; ++n, count >>= 1) {
+    if ((count & 1U) != 0) crc = multiply(zero_bytes_powers[n], crc);
+  }
+  return crc;
+}
+
+using tables = std::array<std::array<std::uint32_t, 256>, 8>;
+
+// Entry [k][b]: what byte b contributes when k bytes follow it.
+inline constexpr tables slices = [] {
+  tables all{};
+  for (std::uint32_t b = 0; b != 256; ++b) {
+    std::uint32_t crc = b;
+    for (int bit = 0; bit != 8; ++bit) crc = times_x(crc);
+    all[0][b] = crc;
+  }
+  for (std::size_t k = 1; k != 8; ++k) {
+    for (std::size_t b = 0; b != 256; ++b) all[k][b] = all[k - 1][b] >> 8 ^ all[0][all[k - 1][b] & 0xffU];
+  }
+  return all;
+}();
+
+inline std::uint32_t load_little_endian(const unsigned char* at) noexcept {
+  return static_cast<std::uint32_t>(at[0]) | static_cast<std::uint32_t>(at[1]) << 8 |
+         static_cast<std::uint32_t>(at[2]) << 16 | static_cast<std::uint32_t>(at[3]) << 24;
+}
+
+#if defined(COKAFKA_CRC32C_SSE42)
+
+// Entry [k][b]: byte k of a checksum, with value b, after `Size` bytes of zeros.
+template <std::size_t Size>
+inline constexpr auto shifted = [] {
+  std::array<std::array<std::uint32_t, 256>, 4> all{};
+  for (std::size_t k = 0; k != 4; ++k) {
+    for (std::uint32_t bit = 1; bit != 256; bit <<= 1) {
+      const std::uint32_t moved = append_zero_bytes(bit << (8 * k), Size);
+      for (std::uint32_t b = 0; b != 256; ++b) all[k][b] ^= (b & bit) != 0 ? moved : 0U;
+    }
+  }
+  return all;
+}();
+
+template <std::size_t Size>
+inline std::uint32_t shift(std::uint32_t crc) noexcept {
+  return shifted<Size>[0][crc & 0xffU] ^ shifted<Size>[1][crc >> 8 & 0xffU] ^ shifted<Size>[2][crc >> 16 & 0xffU] ^
+         shifted<Size>[3][crc >> 24];
+}
+
+__attribute__((target("sse4.2"))) inline std::uint64_t step(std::uint64_t crc, const unsigned char* at) noexcept {
+  std::uint64_t word;
+  std::memcpy(&word, at, sizeof word);
+  return _mm_crc32_u64(crc, word);
+}
+
+// The instruction takes a new word each cycle but answers after three: three streams keep it busy.
+template <std::size_t Size>
+__attribute__((target("sse4.2"))) inline std::uint64_t three_streams(std::uint64_t crc, const unsigned char*& at,
+                                                                     std::size_t& size) noexcept {
+  for (; size >= 3 * Size; size -= 3 * Size, at += 3 * Size) {
+    std::uint64_t second = 0;
+    std::uint64_t third = 0;
+    for (std::size_t i = 0; i != Size; i += 8) {
+      crc = step(crc, at + i);
+      second = step(second, at + Size + i);
+      third = step(third, at + 2 * Size + i);
+    }
+    crc = shift<Size>(shift<Size>(static_cast<std::uint32_t>(crc)) ^ static_cast<std::uint32_t>(second)) ^ third;
+  }
+  return crc;
+}
+
+__attribute__((target("sse4.2"))) inline std::uint32_t hardware(std::uint32_t crc, const void* data,
+                                                                std::size_t size) noexcept {
+  const auto* at = static_cast<const unsigned char*>(data);
+  std::uint64_t state = ~crc;
+  state = three_streams<4096>(state, at, size);
+  state = three_streams<256>(state, at, size);
+  for (; size >= 8; size -= 8, at += 8) state = step(state, at);
+  auto rest = static_cast<std::uint32_t>(state);
+  for (; size != 0; --size, ++at) rest = _mm_crc32_u8(rest, *at);
+  return ~rest;
+}
+
+inline bool has_hardware() noexcept {
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("sse4.2") != 0;
+}
+
+#elif defined(COKAFKA_CRC32C_ARMV8)
+
+#if defined(__clang__)
+#define COKAFKA_CRC32C_TARGET __attribute__((target("crc")))
+#define COKAFKA_CRC32C_BYTE __builtin_arm_crc32cb
+#define COKAFKA_CRC32C_WORD __builtin_arm_crc32cd
+#else
+#define COKAFKA_CRC32C_TARGET __attribute__((target("+crc")))
+#define COKAFKA_CRC32C_BYTE __builtin_aarch64_crc32cb
+#define COKAFKA_CRC32C_WORD __builtin_aarch64_crc32cx
+#endif
+
+COKAFKA_CRC32C_TARGET inline std::uint32_t hardware(std::uint32_t crc, const void* data, std::size_t size) noexcept {
+  const auto* at = static_cast<const unsigned char*>(data);
+  crc = ~crc;
+  for (; size >= 8; size -= 8, at += 8) {
+    std::uint64_t word;
+    std::memcpy(&word, at, sizeof word);
+    crc = COKAFKA_CRC32C_WORD(crc, word);
+  }
+  for (; size != 0; --size, ++at) crc = COKAFKA_CRC32C_BYTE(crc, *at);
+  return ~crc;
+}
+
+inline bool has_hardware() noexcept {
+  constexpr unsigned long crc32_capability = 1UL << 7;  // HWCAP_CRC32
+  return (getauxval(AT_HWCAP) & crc32_capability) != 0;
+}
+
+#undef COKAFKA_CRC32C_TARGET
+#undef COKAFKA_CRC32C_BYTE
+#undef COKAFKA_CRC32C_WORD
+
+#endif
+
+}  // namespace castagnoli
+
+COKAFKA_DECL std::uint32_t crc32c_table(std::uint32_t crc, const void* data, std::size_t size) noexcept {
+  const auto* at = static_cast<const unsigned char*>(data);
+  crc = ~crc;
+  for (; size >= 8; size -= 8, at += 8) {
+    const std::uint32_t low = crc ^ castagnoli::load_little_endian(at);
+    const std::uint32_t high = castagnoli::load_little_endian(at + 4);
+    crc = 0;
+    for (std::size_t k = 0; k != 4; ++k) {
+      crc ^= castagnoli::slices[7 - k][low >> (8 * k) & 0xffU] ^ castagnoli::slices[3 - k][high >> (8 * k) & 0xffU];
+    }
+  }
+  for (; size != 0; --size, ++at) crc = crc >> 8 ^ castagnoli::slices[0][(crc ^ *at) & 0xffU];
+  return ~crc;
+}
+
+COKAFKA_DECL std::uint32_t crc32c(std::uint32_t crc, const void* data, std::size_t size) noexcept {
+#if defined(COKAFKA_CRC32C_SSE42) || defined(COKAFKA_CRC32C_ARMV8)
+  static const auto chosen = castagnoli::has_hardware() ? &castagnoli::hardware : &crc32c_table;
+  return chosen(crc, data, size);
+#else
+  return crc32c_table(crc, data, size);
+#endif
+}
+
+COKAFKA_DECL std::uint32_t crc32c_combine(std::uint32_t crc_a, std::uint32_t crc_b, std::size_t size_b) noexcept {
+  return castagnoli::append_zero_bytes(crc_a, size_b) ^ crc_b;
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+#undef COKAFKA_CRC32C_SSE42
+#undef COKAFKA_CRC32C_ARMV8
+
+// ---- cokafka/detail/base/murmur2.ipp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+COKAFKA_DECL std::int32_t murmur2(std::string_view key) noexcept {
+  constexpr std::uint32_t seed = 0x9747b28cU;
+  constexpr std::uint32_t multiplier = 0x5bd1e995U;
+  const auto byte = [key](std::size_t i) { return static_cast<std::uint32_t>(static_cast<std::uint8_t>(key[i])); };
+
+  std::uint32_t hash = seed ^ static_cast<std::uint32_t>(key.size());
+  std::size_t i = 0;
+  for (; key.size() - i >= 4; i += 4) {
+    std::uint32_t word = byte(i) | byte(i + 1) << 8 | byte(i + 2) << 16 | byte(i + 3) << 24;
+    word *= multiplier;
+    word ^= word >> 24;
+    word *= multiplier;
+    hash = hash * multiplier ^ word;
+  }
+  if (i != key.size()) {
+    for (std::size_t rest = key.size(); rest-- != i;) hash ^= byte(rest) << (8 * (rest - i));
+    hash *= multiplier;
+  }
+  hash ^= hash >> 13;
+  hash *= multiplier;
+  hash ^= hash >> 15;
+  return static_cast<std::int32_t>(hash);
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+#endif  // bodies
+
+#endif  // COKAFKA_SINGLE_HPP
