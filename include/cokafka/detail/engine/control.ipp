@@ -165,8 +165,10 @@ COKAFKA_DECL asio::awaitable<void> engine::fetch_identity() {
 COKAFKA_DECL void engine::apply(const messages::metadata_response& response, clock_time now) {
   const std::vector<topic_news> news = metadata_.merge(response);
   apply_brokers();
+  accumulator_.set_wall_offset(env_->wall_now().time_since_epoch() - now.time_since_epoch());
   effects out;
-  bool helped = !metadata_.brokers().empty();
+  // Records for a partition without a leader wait on the home strand: ask until it has one.
+  bool helped = !metadata_.brokers().empty() && !home_.has_work();
   for (const auto& each : news) helped = apply_topic(each, now, out) && helped;
   schedule_.succeeded(now, helped, env_->random());
   carry_out(out);

@@ -15,6 +15,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/strand.hpp>
 #include <memory>
+#include <optional>
 #include <utility>
 
 namespace cokafka::inline COKAFKA_ABI::detail {
@@ -30,7 +31,8 @@ class partition_keeper : public partition_owner {
   void poke();
 
   std::uint64_t timer_wake_ups() const noexcept { return deadlines_.wake_ups(); }
-  const std::vector<partition_queue*>& partitions() const noexcept { return queue_.partitions(); }
+  /// Some partition has records, sent or not. On the strand.
+  bool has_work() const { return queue_.has_work(); }
 
  protected:
   partition_keeper(link_host& host, asio::any_io_executor strand)
@@ -51,7 +53,8 @@ class partition_keeper : public partition_owner {
   /// Handles an entry of a partition; false for other kinds.
   bool handle_partition_deadline(deadline_entry& due, clock_time now, error_code cause, effects& out);
   void carry_out(effects& wanted);
-  void fail_partitions(const error_details& why);
+  /// The end: fails what the partitions hold, and those of partitions that are still on their way here.
+  void fail_partitions(error_details why);
 
   link_host& host_;
   asio::any_io_executor strand_;
@@ -60,9 +63,11 @@ class partition_keeper : public partition_owner {
 
  private:
   void take_woken();
+  void fail_one(partition_queue& partition);
   void hand_over_if_wanted(partition_queue& seen);
 
   woken_stack woken_;
+  std::optional<error_details> ended_;
 };
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail

@@ -16,6 +16,7 @@ COKAFKA_DECL void partition_keeper::adopt_soon(partition_queue& added) {
   on_strand([this, &added] {
     if (added.owner.load(std::memory_order_acquire) != this || added.adopted_by == this) return;
     added.adopted_by = this;
+    if (ended_) return fail_one(added);
     queue_.adopt(added, host_.env().now(), host_.conditions());
     hand_over_if_wanted(added);
     news();
@@ -84,10 +85,14 @@ COKAFKA_DECL void partition_keeper::carry_out(effects& wanted) {
   host_.carry_out(wanted);
 }
 
-COKAFKA_DECL void partition_keeper::fail_partitions(const error_details& why) {
-  const clock_time now = host_.env().now();
+COKAFKA_DECL void partition_keeper::fail_partitions(error_details why) {
+  ended_ = std::move(why);
+  for (partition_queue* each : queue_.partitions()) fail_one(*each);
+}
+
+COKAFKA_DECL void partition_keeper::fail_one(partition_queue& partition) {
   effects out;
-  for (partition_queue* each : queue_.partitions()) each->fail_all(why, now, out);
+  partition.fail_all(*ended_, host_.env().now(), out);
   host_.carry_out(out);
 }
 
