@@ -65,9 +65,9 @@ constexpr std::size_t chunk_bytes_for(std::size_t capacity, std::size_t wanted) 
   return taken;
 }
 
-/// Free lists of chunks, one per size; owned by the memory budget of one producer. What is in use and what is kept for reuse
-/// is together not more than `limit`, as long as no more than that is in use: where chunks of one size are wanted, free ones of
-/// other sizes go. Thread safety: shared objects safe.
+/// Free lists of chunks, one per size; owned by the memory budget of one producer. What is in use and what is kept for
+/// reuse is together not more than `limit`, as long as no more than that is in use: where chunks of one size are
+/// wanted, free ones of other sizes go. Thread safety: shared objects safe.
 class chunk_pool {
  public:
   explicit chunk_pool(std::size_t limit = static_cast<std::size_t>(-1)) noexcept : limit_(limit) {}

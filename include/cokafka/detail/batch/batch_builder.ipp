@@ -146,14 +146,14 @@ COKAFKA_DECL void batch_builder::stamp(const batch_stamp& by) noexcept {
   assert(sealed_);
   using namespace batch_encoding;
   char* at = header_.data();
-  at = put_big_endian<std::int64_t>(at, 0);                                                     // base offset
-  at = put_big_endian<std::int32_t>(at, static_cast<std::int32_t>(size() - length_ends_at));    // batch length
-  at = put_big_endian<std::int32_t>(at, -1);                                                    // partition leader epoch
-  *at++ = 2;                                                                                    // magic
+  at = put_big_endian<std::int64_t>(at, 0);                                                   // base offset
+  at = put_big_endian<std::int32_t>(at, static_cast<std::int32_t>(size() - length_ends_at));  // batch length
+  at = put_big_endian<std::int32_t>(at, -1);                                                  // partition leader epoch
+  *at++ = 2;                                                                                  // magic
   char* const crc = at;
   at += 4;
-  at = put_big_endian<std::int16_t>(at, 0);                                                     // attributes
-  at = put_big_endian<std::int32_t>(at, static_cast<std::int32_t>(count_ - 1));                 // last offset delta
+  at = put_big_endian<std::int16_t>(at, 0);                                      // attributes
+  at = put_big_endian<std::int32_t>(at, static_cast<std::int32_t>(count_ - 1));  // last offset delta
   at = put_big_endian<std::int64_t>(at, base_timestamp_);
   at = put_big_endian<std::int64_t>(at, max_timestamp_);
   at = put_big_endian<std::int64_t>(at, by.producer_id);

@@ -97,20 +97,22 @@ class accumulator {
 
  private:
   std::optional<error> check(const record_view& record) const;
+  static std::optional<error> refusal(const topic& of);
   std::optional<error> find_topic(const record_view& record, topic*& to);
   std::int64_t timestamp_of(const record_view& record, clock_time now) const noexcept;
   partition_queue* choose(const record_view& record, topic& to, const partition_table& table, std::size_t& slot) const;
-  bool place_directly(const record_view& record, topic& to, std::int64_t timestamp, clock_time now,
-                      send_outcome& out, parked_for& otherwise, partition_queue*& behind);
+  bool place_directly(const record_view& record, topic& to, std::int64_t timestamp, clock_time now, send_outcome& out,
+                      parked_for& otherwise, partition_queue*& behind);
   send_outcome park(const record_view& record, topic& to, parked_for reason, partition_queue* behind,
                     std::int64_t timestamp, clock_time now);
   send_outcome failed(const record_view& record, topic* to, error why) const;
   void wake(partition_queue& partition);
 
-  bool place_parked(parked_record& parked, const partition_table& table, std::vector<partition_owner*>& full, effects& out);
+  bool place_parked(parked_record& parked, const partition_table& table, std::vector<partition_owner*>& full,
+                    effects& out);
   void leave_line(parked_record& parked) noexcept;
-  void leave_line_for_refresh(parked_record& parked);
-  void move_to_memory_line(parked_record& parked);
+  void wait_on(parked_record& parked, parked_for reason, partition_queue* behind) noexcept;
+  void fail_without_partition(parked_record& parked, const partition_table& table, clock_time now, effects& out);
   void fail_one(parked_record& parked, error_details why, clock_time now, effects& out);
   void place_memory_line(clock_time now, effects& out);
 
@@ -124,6 +126,7 @@ class accumulator {
   std::deque<parked_ptr> metadata_line_;
   std::deque<parked_ptr> memory_line_;
   std::size_t parked_bytes_ = 0;
+  std::uint64_t pass_ = 0;  // number of the pass over a line that is being made
   deadline_heap deadlines_;
   std::vector<partition_queue*> to_wake_;  // by placing; woken after the mutex is released
 };

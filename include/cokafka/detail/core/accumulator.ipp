@@ -31,10 +31,13 @@ COKAFKA_DECL std::optional<error> accumulator::check(const record_view& record) 
   if (record.partition && *record.partition < 0) {
     return invalid("partition " + std::to_string(*record.partition) + " is negative");
   }
-  if (record.timestamp && record.timestamp->time_since_epoch().count() < 0) return invalid("the timestamp is before 1970");
+  if (record.timestamp && record.timestamp->time_since_epoch().count() < 0)
+    return invalid("the timestamp is before 1970");
   if (record.timeout && record.timeout->count() < 0) return invalid("the timeout is negative");
   const std::size_t size = record_size_upper_bound(record);
-  if (size > settings_.max_request_size || size > memory.total()) {
+  // Memory is taken in whole chunks: what they come to must fit as well, or the record would wait for ever.
+  if (size > settings_.max_request_size || size > memory.total() ||
+      chunk_bytes_for(0, size - batch_header_size) > memory.total()) {
     error_details why;
     why.code = errc::record_too_large;
     why.message = "the record may take " + std::to_string(size) + " bytes; max.request.size is " +
@@ -64,11 +67,13 @@ COKAFKA_DECL std::optional<error> accumulator::find_topic(const record_view& rec
       to = &want_topic(record.topic);
     }
   }
-  const broker_errc refused = to->refused.load(std::memory_order_relaxed);
-  if (refused != broker_errc::none) {
-    return refused == broker_errc::invalid_topic_exception ? error(errc::invalid_topic) : error(refused);
-  }
-  return std::nullopt;
+  return refusal(*to);
+}
+
+COKAFKA_DECL std::optional<error> accumulator::refusal(const topic& of) {
+  const broker_errc refused = of.refused.load(std::memory_order_relaxed);
+  if (refused == broker_errc::none) return std::nullopt;
+  return refused == broker_errc::invalid_topic_exception ? error(errc::invalid_topic) : error(refused);
 }
 
 COKAFKA_DECL std::int64_t accumulator::timestamp_of(const record_view& record, clock_time now) const noexcept {
@@ -105,19 +110,23 @@ COKAFKA_DECL bool accumulator::place_directly(const record_view& record, topic& 
                                               partition_queue*& behind) {
   const partition_table* table = to.table.load(std::memory_order_acquire);
   otherwise = parked_for::metadata;
-  if (table == nullptr || to.parked.load(std::memory_order_relaxed) > 0) return false;
+  // In this order, and acquiring: a record that is moved from one line to another is counted there first.
+  if (table == nullptr || to.parked.load(std::memory_order_acquire) > 0) return false;
   std::size_t slot = sticky_slots;
   partition_queue* into = choose(record, to, *table, slot);
   otherwise = parked_for::partition;
   if (into == nullptr) return false;
   otherwise = parked_for::memory;
-  if (waiting_for_memory_.load(std::memory_order_relaxed) > 0) return false;
+  if (waiting_for_memory_.load(std::memory_order_acquire) > 0) return false;
   otherwise = parked_for::share;
   behind = into;
-  if (into->parked.load(std::memory_order_relaxed) > 0) return false;
-  const clock_duration timeout = record.timeout ? clock_duration(*record.timeout) : settings_.delivery_timeout;
-  append_outcome appended = into->append(record, timestamp, now, timeout);
+  append_outcome appended;
+  appended.state = append_outcome::status::over_share;
+  if (into->parked.load(std::memory_order_acquire) == 0) {
+    appended = into->append(record, timestamp, now, settings_.timeout_of(record.timeout));
+  }
   if (appended.state == append_outcome::status::no_memory) otherwise = parked_for::memory;
+  if (appended.state == append_outcome::status::over_share && slot != sticky_slots) to.sticky.leave(slot);
   if (appended.state != append_outcome::status::appended) return false;
   if (slot != sticky_slots) to.sticky.produced(slot, appended.bytes, appended.new_batch, settings_.batch_size);
   if (appended.wake) wake(*into);
@@ -164,6 +173,7 @@ COKAFKA_DECL result<send_outcome> accumulator::try_send(const record_view& recor
   parked_for otherwise{};
   partition_queue* behind = nullptr;
   if (place_directly(record, *to, timestamp, now, out, otherwise, behind)) return out;
+  if (is_closed()) return error(errc::closed);
   error_details why;
   switch (otherwise) {
     case parked_for::metadata:

@@ -20,9 +20,9 @@ struct broker_share {
 };
 
 /// Chunks against a fixed number of bytes. A broker that does not drain cannot take the whole budget from the others
-/// (guarantee.md, rule 22): with more than one broker, a broker's share may grow only while it is at most three times what
-/// is still free, so something always remains for a broker that answers. The first record of a broker is not limited: one that
-/// takes most of the budget could never go. Thread safety: shared objects safe.
+/// (guarantee.md, rule 22): with more than one broker, a broker's share may grow only while it is at most three times
+/// what is still free, so something always remains for a broker that answers. The first record of a broker is not
+/// limited: one that takes most of the budget could never go. Thread safety: shared objects safe.
 class buffer_memory {
  public:
   enum class outcome { taken, exhausted, over_share };
@@ -32,8 +32,8 @@ class buffer_memory {
   /// Called, on the thread that gave memory back, when somebody said that they wait. Set before first use.
   void on_release(std::function<void()> callback) { released_ = std::move(callback); }
 
-  /// Chunks that grow a chain of `capacity` bytes by at least `wanted`: all or none. `share` may be null. Headers of chunks are
-  /// not charged.
+  /// Chunks that grow a chain of `capacity` bytes by at least `wanted`: all or none. `share` may be null. Headers of
+  /// chunks are not charged.
   outcome take(std::size_t capacity, std::size_t wanted, broker_share* share, chunk_chain& taken) {
     const std::size_t bytes = chunk_bytes_for(capacity, wanted);
     std::size_t seen = free_.load(std::memory_order_seq_cst);  // after somebody_waits(), see there

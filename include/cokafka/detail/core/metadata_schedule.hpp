@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// When cluster metadata is fetched: at once for a new topic, with backoff for news that do not help, and every metadata.max.age.ms.
-// Layer 4.
+// When cluster metadata is fetched: at once for a new topic, with backoff for news that do not help, and every
+// metadata.max.age.ms. Layer 4.
 #ifndef COKAFKA_DETAIL_CORE_METADATA_SCHEDULE_HPP
 #define COKAFKA_DETAIL_CORE_METADATA_SCHEDULE_HPP
 

@@ -76,12 +76,13 @@ struct parked_record {
 
   parked_for reason = parked_for::metadata;
   topic* of = nullptr;
-  partition_queue* behind = nullptr;  // share: the partition whose later records park behind this one
+  partition_queue* behind =
+      nullptr;  // once its broker's share was full: where it goes, and whose later records park behind it
   std::optional<record_copy> record{};
   std::int64_t timestamp = 0;
   clock_time sent_at{};
   clock_duration timeout{};
-  std::size_t memory = 0;           // charged to parked.memory
+  std::size_t memory = 0;  // charged to parked.memory
   completion_ptr done{};
   flush_tracker::generation generation = 0;
   operation_waiter* space_waiter = nullptr;

@@ -19,7 +19,7 @@ COKAFKA_DECL send_outcome accumulator::park(const record_view& record, topic& to
   parked->record.emplace(record);
   parked->timestamp = timestamp;
   parked->sent_at = now;
-  parked->timeout = record.timeout ? clock_duration(*record.timeout) : settings_.delivery_timeout;
+  parked->timeout = settings_.timeout_of(record.timeout);
   parked->memory = sizeof(parked_record) + parked->record->memory();
   parked->done.reset(new completion(to.name, record.partition.value_or(-1)));
   send_outcome out;
@@ -29,6 +29,12 @@ COKAFKA_DECL send_outcome accumulator::park(const record_view& record, topic& to
   if (record.value) out.ticket.value_size = static_cast<std::int32_t>(record.value->size());
   {
     std::scoped_lock guard(mutex_);
+    // What the sender looked at may have changed since: who parks now must not miss the end, or the topic's metadata.
+    if (is_closed()) return failed(record, &to, error(errc::closed));
+    if (auto refused = refusal(to)) return failed(record, &to, *std::move(refused));
+    if (reason == parked_for::metadata && to.table.load(std::memory_order_acquire) != nullptr) {
+      reason = parked->reason = parked_for::memory;
+    }
     if (parked_bytes_ + parked->memory > static_cast<std::size_t>(settings_.user.parked_memory)) {
       return failed(record, &to, error(errc::buffer_full));
     }
@@ -53,48 +59,60 @@ COKAFKA_DECL send_outcome accumulator::park(const record_view& record, topic& to
   return out;
 }
 
-// Undoes what parking counted. Under the mutex.
+// Undoes what parking counted. Under the mutex; a record that was placed is in its batch by then, so that nobody
+// overtakes it.
 COKAFKA_DECL void accumulator::leave_line(parked_record& parked) noexcept {
   deadlines_.clear(parked.expiry);
   parked_bytes_ -= parked.memory;
   parked.memory = 0;
-  switch (parked.reason) {
-    case parked_for::metadata: parked.of->parked.fetch_sub(1, std::memory_order_relaxed); break;
-    case parked_for::share: parked.behind->parked.fetch_sub(1, std::memory_order_relaxed); break;
-    case parked_for::memory:
-    case parked_for::space: waiting_for_memory_.fetch_sub(1, std::memory_order_relaxed); break;
-    case parked_for::partition: break;
+  if (parked.reason == parked_for::metadata) parked.of->parked.fetch_sub(1, std::memory_order_release);
+  if (parked.reason == parked_for::memory || parked.reason == parked_for::space) {
+    waiting_for_memory_.fetch_sub(1, std::memory_order_release);
   }
+  if (parked.behind != nullptr) parked.behind->parked.fetch_sub(1, std::memory_order_release);
 }
 
-// Under the mutex. True when the record has found its batch; else its reason says what it waits for now.
+// Under the mutex. What it waits for from now on is counted before the old reason is not: a sender that looks in
+// between must see one of them (guarantee.md, rule 22). Once behind a partition it stays there.
+COKAFKA_DECL void accumulator::wait_on(parked_record& parked, parked_for reason, partition_queue* behind) noexcept {
+  if (behind != nullptr && parked.behind == nullptr) {
+    parked.behind = behind;
+    behind->parked.fetch_add(1, std::memory_order_relaxed);
+  }
+  const parked_for before = std::exchange(parked.reason, reason);
+  if (reason == parked_for::memory) waiting_for_memory_.fetch_add(1, std::memory_order_relaxed);
+  if (before == parked_for::metadata) parked.of->parked.fetch_sub(1, std::memory_order_release);
+  if (before == parked_for::memory) waiting_for_memory_.fetch_sub(1, std::memory_order_release);
+  if (reason == parked_for::memory || reason == parked_for::share) memory.somebody_waits(true);
+}
+
+// Under the mutex. True when the record has found its batch; else its reason says what it waits for now. `full` are the
+// owners whose share was full in this pass.
 COKAFKA_DECL bool accumulator::place_parked(parked_record& parked, const partition_table& table,
                                             std::vector<partition_owner*>& full, effects& out) {
-  const auto waits_for = [&](parked_for reason, partition_queue* behind) {
-    const std::size_t kept = parked.memory;
-    const clock_time due = parked.expiry.at;
-    leave_line(parked);
-    parked.memory = kept;
-    parked_bytes_ += kept;
-    deadlines_.set(parked.expiry, due);
-    parked.reason = reason;
-    parked.behind = behind;
-    if (reason == parked_for::memory) waiting_for_memory_.fetch_add(1, std::memory_order_relaxed);
-    if (reason == parked_for::share) behind->parked.fetch_add(1, std::memory_order_relaxed);
-    memory.somebody_waits(true);
+  std::size_t slot = sticky_slots;
+  partition_queue* into =
+      parked.behind != nullptr ? parked.behind : choose(parked.record->view(), *parked.of, table, slot);
+  const auto waits_for_share = [&] {
+    into->blocked_in_pass = pass_;
+    if (slot != sticky_slots) parked.of->sticky.leave(slot);
+    wait_on(parked, parked_for::share, into);
     return false;
   };
-  std::size_t slot = sticky_slots;
-  partition_queue* into = parked.behind != nullptr ? parked.behind : choose(parked.record->view(), *parked.of, table, slot);
-  if (into == nullptr) return false;
+  // The partition itself is asked as well: its owner may change during the pass. Who comes from the metadata line is
+  // behind all that wait for this partition already.
+  const bool is_last = parked.reason == parked_for::metadata || parked.reason == parked_for::partition;
+  if (into->blocked_in_pass == pass_ || (is_last && into->parked.load(std::memory_order_relaxed) > 0))
+    return waits_for_share();
   partition_owner* owner = into->owner.load(std::memory_order_acquire);
-  if (std::find(full.begin(), full.end(), owner) != full.end()) return waits_for(parked_for::share, into);
+  if (std::find(full.begin(), full.end(), owner) != full.end()) return waits_for_share();
   append_outcome appended =
       into->append_parked(parked.record->view(), parked.timestamp, parked.sent_at, parked.timeout, parked.generation);
-  if (appended.state == append_outcome::status::no_memory) return waits_for(parked_for::memory, nullptr);
-  if (appended.state == append_outcome::status::over_share) {
-    full.push_back(owner);
-    return waits_for(parked_for::share, into);
+  switch (appended.state) {
+    case append_outcome::status::appended: break;
+    case append_outcome::status::no_memory: wait_on(parked, parked_for::memory, nullptr); return false;
+    case append_outcome::status::closed: return waits_for_share();  // all parked records are about to fail
+    case append_outcome::status::over_share: full.push_back(owner); return waits_for_share();
   }
   if (slot != sticky_slots) parked.of->sticky.produced(slot, appended.bytes, appended.new_batch, settings_.batch_size);
   out.answer(parked.done->forward(std::move(appended.done), appended.index));
@@ -111,6 +129,7 @@ COKAFKA_DECL void accumulator::publish(topic& of, std::unique_ptr<const partitio
     const partition_table& now_known = table ? *table : *of.table.load(std::memory_order_acquire);
     of.last_error.store(broker_errc::none, std::memory_order_relaxed);
     of.refused.store(broker_errc::none, std::memory_order_relaxed);
+    ++pass_;
     std::vector<partition_owner*> full;
     std::deque<parked_ptr> rest;
     for (auto& each : metadata_line_) {
@@ -123,19 +142,16 @@ COKAFKA_DECL void accumulator::publish(topic& of, std::unique_ptr<const partitio
       const auto& wanted = each->record->view().partition;
       if (wanted && static_cast<std::size_t>(*wanted) >= now_known.all.size()) {
         if (each->reason == parked_for::partition) {
-          error_details why;
-          why.code = errc::unknown_partition;
-          why.message = "topic " + std::string(of.name.str()) + " has " + std::to_string(now_known.all.size()) +
-                        " partitions, there is no partition " + std::to_string(*wanted);
-          fail_one(*each, std::move(why), now, out);
+          fail_without_partition(*each, now_known, now, out);
           continue;
         }
-        leave_line_for_refresh(*each);
+        // One forced refresh decides, and nobody waits behind it.
+        wait_on(*each, parked_for::partition, nullptr);
         rest.push_back(std::move(each));
         continue;
       }
       if (wait) {
-        move_to_memory_line(*each);
+        wait_on(*each, parked_for::memory, nullptr);
       } else if (place_parked(*each, now_known, full, out)) {
         continue;
       }
@@ -148,24 +164,19 @@ COKAFKA_DECL void accumulator::publish(topic& of, std::unique_ptr<const partitio
   for (partition_queue* each : woken) wake(*each);
 }
 
-COKAFKA_DECL void accumulator::move_to_memory_line(parked_record& parked) {
-  if (parked.reason == parked_for::metadata) parked.of->parked.fetch_sub(1, std::memory_order_relaxed);
-  parked.reason = parked_for::memory;
-  waiting_for_memory_.fetch_add(1, std::memory_order_relaxed);
-  memory.somebody_waits(true);
-}
-
-// The topic has become known, this partition of it has not: one forced refresh decides, and nobody waits behind it.
-COKAFKA_DECL void accumulator::leave_line_for_refresh(parked_record& parked) {
-  parked.of->parked.fetch_sub(1, std::memory_order_relaxed);
-  parked.reason = parked_for::partition;
+COKAFKA_DECL void accumulator::fail_without_partition(parked_record& parked, const partition_table& table,
+                                                      clock_time now, effects& out) {
+  error_details why;
+  why.code = errc::unknown_partition;
+  why.message = "topic " + std::string(parked.of->name.str()) + " has " + std::to_string(table.all.size()) +
+                " partitions, there is no partition " + std::to_string(parked.record->view().partition.value_or(-1));
+  fail_one(parked, std::move(why), now, out);
 }
 
 COKAFKA_DECL void accumulator::place_waiting(clock_time now, effects& out) {
   std::vector<partition_queue*> woken;
   {
     std::scoped_lock guard(mutex_);
-    if (memory_line_.empty()) return;
     place_memory_line(now, out);
     memory.somebody_waits(!memory_line_.empty());
     woken.swap(to_wake_);
@@ -173,7 +184,8 @@ COKAFKA_DECL void accumulator::place_waiting(clock_time now, effects& out) {
   for (partition_queue* each : woken) wake(*each);
 }
 
-COKAFKA_DECL void accumulator::place_memory_line(clock_time, effects& out) {
+COKAFKA_DECL void accumulator::place_memory_line(clock_time now, effects& out) {
+  ++pass_;
   std::vector<partition_owner*> full;
   std::deque<parked_ptr> rest;
   while (!memory_line_.empty()) {
@@ -186,6 +198,12 @@ COKAFKA_DECL void accumulator::place_memory_line(clock_time, effects& out) {
       continue;
     }
     const partition_table* table = first->of->table.load(std::memory_order_acquire);
+    const auto& wanted = first->record->view().partition;
+    if (first->behind == nullptr && wanted && static_cast<std::size_t>(*wanted) >= table->all.size()) {
+      fail_without_partition(*first, *table, now, out);
+      memory_line_.pop_front();
+      continue;
+    }
     const bool placed = place_parked(*first, *table, full, out);
     if (!placed && first->reason == parked_for::memory) break;
     if (!placed) rest.push_back(std::move(first));
@@ -220,7 +238,8 @@ COKAFKA_DECL void accumulator::refuse(topic& of, broker_errc why, const std::str
   const auto fails = [&](parked_ptr& each) {
     if (each->of != &of) return false;
     error_details details;
-    details.code = why == broker_errc::invalid_topic_exception ? make_error_code(errc::invalid_topic) : make_error_code(why);
+    details.code =
+        why == broker_errc::invalid_topic_exception ? make_error_code(errc::invalid_topic) : make_error_code(why);
     details.message = message;
     fail_one(*each, std::move(details), now, out);
     return true;
@@ -230,7 +249,7 @@ COKAFKA_DECL void accumulator::refuse(topic& of, broker_errc why, const std::str
 
 COKAFKA_DECL void accumulator::expire(clock_time now, const std::string& unreachable, boost::system::error_code cause,
                                       effects& out) {
-  std::scoped_lock guard(mutex_);
+  std::unique_lock guard(mutex_);
   bool any = false;
   while (deadline_entry* due = deadlines_.pop_due(now)) {
     any = true;
@@ -262,6 +281,8 @@ COKAFKA_DECL void accumulator::expire(clock_time now, const std::string& unreach
   const auto ended = [](const parked_ptr& each) { return each->memory == 0 && each->space_waiter == nullptr; };
   std::erase_if(metadata_line_, ended);
   std::erase_if(memory_line_, ended);
+  guard.unlock();
+  place_waiting(now, out);  // what was behind them in the line may fit
 }
 
 COKAFKA_DECL void accumulator::fail_parked(const error_details& why, clock_time now, effects& out) {
@@ -270,6 +291,7 @@ COKAFKA_DECL void accumulator::fail_parked(const error_details& why, clock_time 
     for (auto& each : *line) fail_one(*each, why, now, out);
     line->clear();
   }
+  memory.somebody_waits(false);
 }
 
 COKAFKA_DECL std::optional<clock_time> accumulator::earliest_parked_deadline() {
@@ -299,10 +321,6 @@ COKAFKA_DECL void accumulator::abandon(waiter_list& out) {
 // --- waiting for space -----------------------------------------------------------------------------------------------
 
 COKAFKA_DECL bool accumulator::wait_for_space(operation_waiter& waiting, std::size_t bytes, clock_time now) {
-  if (is_closed()) {
-    waiting.failure = error(errc::closed);
-    return false;
-  }
   if (bytes > memory.total()) {
     waiting.failure = error(errc::record_too_large);
     return false;
@@ -311,6 +329,10 @@ COKAFKA_DECL bool accumulator::wait_for_space(operation_waiter& waiting, std::si
   const std::size_t wanted = std::min(bytes + chunk_sizes.back(), memory.total());
   {
     std::scoped_lock guard(mutex_);
+    if (is_closed()) {
+      waiting.failure = error(errc::closed);
+      return false;
+    }
     memory.somebody_waits(true);
     if (memory_line_.empty() && memory.available() >= wanted) {
       memory.somebody_waits(false);
@@ -330,12 +352,15 @@ COKAFKA_DECL bool accumulator::wait_for_space(operation_waiter& waiting, std::si
 }
 
 COKAFKA_DECL bool accumulator::cancel_space(operation_waiter& waiting) {
-  std::scoped_lock guard(mutex_);
-  const auto found = std::find_if(memory_line_.begin(), memory_line_.end(),
-                                  [&](const parked_ptr& each) { return each->space_waiter == &waiting; });
-  if (found == memory_line_.end()) return false;
-  leave_line(**found);
-  memory_line_.erase(found);
+  {
+    std::scoped_lock guard(mutex_);
+    const auto found = std::find_if(memory_line_.begin(), memory_line_.end(),
+                                    [&](const parked_ptr& each) { return each->space_waiter == &waiting; });
+    if (found == memory_line_.end()) return false;
+    leave_line(**found);
+    memory_line_.erase(found);
+  }
+  home_.attention();  // what was behind it in the line may fit
   return true;
 }
 

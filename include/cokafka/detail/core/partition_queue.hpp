@@ -24,7 +24,8 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 class topic;
 class partition_queue;
 
-/// The strand that owns partitions: a broker's, or the home strand while a leader is not known. Outlives its partitions.
+/// The strand that owns partitions: a broker's, or the home strand while a leader is not known. Outlives its
+/// partitions.
 class partition_owner {
  public:
   /// There is news in the partition's open batch. Any thread; never called under a lock.
@@ -51,7 +52,7 @@ struct producer_identity {
 struct append_outcome {
   enum class status : std::uint8_t { appended, no_memory, over_share, closed };
   status state = status::no_memory;
-  bool wake = false;      // the owner should look: a new batch, a full one, an earlier deadline
+  bool wake = false;  // the owner should look: a new batch, a full one, an earlier deadline
   bool new_batch = false;
   std::uint32_t index = 0;
   std::size_t bytes = 0;
@@ -77,9 +78,10 @@ struct drain_conditions {
 ///                                                   v        |
 ///                                               retry line: stamped, in sequence order, one at a time
 ///
-/// A partition has one batch in flight until one has been acknowledged under its (producer id, epoch, leader), and falls
-/// back to one with any error (guarantee.md, rule 4).
-class partition_queue : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+/// A partition has one batch in flight until one has been acknowledged under its (producer id, epoch, leader), and
+/// falls back to one with any error (guarantee.md, rule 4).
+class partition_queue
+    : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
  public:
   partition_queue(const settings& rules, buffer_memory& memory, flush_tracker& flushes, topic& of,
                   const topic_name& topic_called, std::int32_t index);
@@ -110,7 +112,7 @@ class partition_queue : public boost::intrusive::list_base_hook<boost::intrusive
   std::atomic<partition_owner*> desired_owner{nullptr};  // where it shall go as soon as nothing is in flight
   std::atomic<bool> wake_pending{false};
   std::atomic<std::uint32_t> parked{0};  // records parked behind a full share of the broker
-  std::uint64_t blocked_in_pass = 0;     // the last pass over the parking lot that left a record of it behind; the lot's
+  std::uint64_t blocked_in_pass = 0;  // the last pass over the parking lot that left a record of it behind; the lot's
   partition_queue* woken_next = nullptr;
 
   // --- the owner's strand only ---------------------------------------------------------------------------------------
@@ -118,8 +120,9 @@ class partition_queue : public boost::intrusive::list_base_hook<boost::intrusive
   readiness look(clock_time now, drain_conditions conditions);
   /// Bytes of the batch that take() would hand out.
   std::size_t next_size();
-  /// Seals, stamps and hands out the next batch; it is in flight from now on. Precondition: look() said ready or lingering.
-  /// Empty when it needs a producer id and `identity` is not one, or when the batch has grown past `at_most` bytes.
+  /// Seals, stamps and hands out the next batch; it is in flight from now on. Precondition: look() said ready or
+  /// lingering. Empty when it needs a producer id and `identity` is not one, or when the batch has grown past `at_most`
+  /// bytes.
   batch_ptr take(const std::optional<producer_identity>& identity, std::size_t at_most = static_cast<std::size_t>(-1));
 
   /// The answer to the attempt of a batch in flight (or its absence, with the reason).
@@ -164,8 +167,8 @@ class partition_queue : public boost::intrusive::list_base_hook<boost::intrusive
   void abandon(waiter_list& out);
 
   partition_owner* adopted_by = nullptr;  // set when the owner has taken it over
-  deadline_entry expiry;   // earliest deadline of a batch
-  deadline_entry wake_at;  // end of linger or backoff
+  deadline_entry expiry;                  // earliest deadline of a batch
+  deadline_entry wake_at;                 // end of linger or backoff
   enum class place : std::uint8_t { none, ready, lingering } drain_place = place::none;
 
  private:
@@ -206,7 +209,8 @@ class partition_queue : public boost::intrusive::list_base_hook<boost::intrusive
 
 /// The sequence behind `count` records from `sequence` on: after 2^31 - 1 comes 0.
 constexpr std::int32_t advance_sequence(std::int32_t sequence, std::int32_t count) noexcept {
-  return static_cast<std::int32_t>((static_cast<std::uint32_t>(sequence) + static_cast<std::uint32_t>(count)) & 0x7fffffffU);
+  return static_cast<std::int32_t>((static_cast<std::uint32_t>(sequence) + static_cast<std::uint32_t>(count)) &
+                                   0x7fffffffU);
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail

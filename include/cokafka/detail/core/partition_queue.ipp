@@ -16,8 +16,7 @@
 namespace cokafka::inline COKAFKA_ABI::detail {
 
 COKAFKA_DECL partition_queue::partition_queue(const settings& rules, buffer_memory& memory, flush_tracker& flushes,
-                                              topic& of, const topic_name& topic_called,
-                                              std::int32_t index)
+                                              topic& of, const topic_name& topic_called, std::int32_t index)
     : expiry(static_cast<int>(deadline_kind::partition_expiry), this),
       wake_at(static_cast<int>(deadline_kind::partition_wake), this),
       settings_(rules),
@@ -104,8 +103,8 @@ COKAFKA_DECL append_outcome partition_queue::append_locked(const record_view& re
   outstanding_.records += 1;
   outstanding_.bytes += shape.total;
   out.done = into->done;
-  out.wake = out.new_batch || earlier ||
-             (before < settings_.batch_size && into->records.size() >= settings_.batch_size);
+  out.wake =
+      out.new_batch || earlier || (before < settings_.batch_size && into->records.size() >= settings_.batch_size);
   return out;
 }
 
@@ -186,8 +185,8 @@ COKAFKA_DECL void partition_queue::stamp(batch& sent) {
   sent.records.stamp(by);
 }
 
-// Rules 6 and 7: a new epoch starts with nothing in flight, and only when no batch that waits for its retry may be in the
-// log; those that are proven absent get new sequences, in their old order.
+// Rules 6 and 7: a new epoch starts with nothing in flight, and only when no batch that waits for its retry may be in
+// the log; those that are proven absent get new sequences, in their old order.
 COKAFKA_DECL void partition_queue::settle_epoch(const std::optional<producer_identity>& latest) {
   if (new_epoch_ && in_flight_.empty() && identity_ &&
       std::none_of(retry_.begin(), retry_.end(), [](const batch_ptr& each) { return each->unknown; })) {
@@ -228,7 +227,8 @@ COKAFKA_DECL void partition_queue::back_to_retry_line(batch_ptr sent) {
 }
 
 COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, clock_time now, effects& out) {
-  const auto found = std::find_if(in_flight_.begin(), in_flight_.end(), [&](auto& each) { return each.get() == &sent; });
+  const auto found =
+      std::find_if(in_flight_.begin(), in_flight_.end(), [&](auto& each) { return each.get() == &sent; });
   assert(found != in_flight_.end());
   const batch_ptr kept = *found;
   in_flight_.erase(found);
@@ -258,7 +258,8 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
   if (!judged.proven_absent) sent.unknown = true;
   if (judged.data_lost) {
     out.say(log_level::error, "acknowledged records have vanished from " + std::string(topic_name_.str()) + "-" +
-                                  std::to_string(index_) + ": the broker has an older sequence than the last acknowledged");
+                                  std::to_string(index_) +
+                                  ": the broker has an older sequence than the last acknowledged");
   }
   if (judged.action == verdict_action::retry) {
     backoff_until_ = now + said.backoff;
@@ -276,7 +277,8 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
 }
 
 COKAFKA_DECL void partition_queue::written_unacknowledged(batch& sent, effects& out) {
-  const auto found = std::find_if(in_flight_.begin(), in_flight_.end(), [&](auto& each) { return each.get() == &sent; });
+  const auto found =
+      std::find_if(in_flight_.begin(), in_flight_.end(), [&](auto& each) { return each.get() == &sent; });
   assert(found != in_flight_.end());
   const batch_ptr kept = *found;
   in_flight_.erase(found);

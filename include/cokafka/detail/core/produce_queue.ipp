@@ -87,18 +87,13 @@ COKAFKA_DECL std::vector<planned_batch> produce_queue::next_request(clock_time n
     partition_queue& next = ready_.front();
     // Framing of one more partition, with its topic's name where that is new.
     const std::size_t framing = next.of_topic().name.size() + 32;
-    const auto skip = [&] {  // it does not fit here; it is first in the next one
+    const std::size_t room = request.empty()
+                                 ? static_cast<std::size_t>(-1)
+                                 : settings_.max_request_size - std::min(settings_.max_request_size, total + framing);
+    batch_ptr taken = next.take(identity, room);
+    if (!taken && !next.needs_identity() && next.next_size() > room) {
       ready_.pop_front();
-      skipped.push_back(next);
-    };
-    const std::size_t room = settings_.max_request_size - std::min(settings_.max_request_size, total + framing);
-    if (!request.empty() && next.next_size() > room) {
-      skip();
-      continue;
-    }
-    batch_ptr taken = next.take(identity, request.empty() ? static_cast<std::size_t>(-1) : room);
-    if (!taken && !request.empty() && !next.needs_identity() && next.next_size() > room) {
-      skip();  // it has grown in the meantime
+      skipped.push_back(next);  // it does not fit here; it is first in the next one
       continue;
     }
     put(next, partition_queue::place::none);

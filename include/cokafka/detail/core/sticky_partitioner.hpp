@@ -30,8 +30,8 @@ constexpr std::uint64_t next_random(std::uint64_t& state) noexcept {
   return mixed ^ (mixed >> 31);
 }
 
-/// One topic's choice, per slot. A slot is a handful of relaxed atomics: two threads that share one may count a few bytes
-/// too few, which only moves the moment of the next choice. Thread safety: shared objects safe.
+/// One topic's choice, per slot. A slot is a handful of relaxed atomics: two threads that share one may count a few
+/// bytes too few, which only moves the moment of the next choice. Thread safety: shared objects safe.
 class sticky_partitioner {
  public:
   static constexpr std::uint32_t unset = 0xffffffff;
@@ -54,8 +54,8 @@ class sticky_partitioner {
     return current;
   }
 
-  /// `bytes` went to the chosen partition. It is left after `batch_size` bytes when a batch begins, and after twice as many in
-  /// any case: a batch that grows because its partition has no slot must not collect everything.
+  /// `bytes` went to the chosen partition. It is left after `batch_size` bytes when a batch begins, and after twice as
+  /// many in any case: a batch that grows because its partition has no slot must not collect everything.
   void produced(std::size_t slot, std::size_t bytes, bool began_batch, std::size_t batch_size) noexcept {
     auto& mine = slots_[slot];
     const std::size_t before = mine.produced.load(std::memory_order_relaxed);
@@ -65,6 +65,9 @@ class sticky_partitioner {
       mine.current.store(unset, std::memory_order_relaxed);
     }
   }
+
+  /// The chosen partition cannot take anything now: the next record chooses again.
+  void leave(std::size_t slot) noexcept { slots_[slot].current.store(unset, std::memory_order_relaxed); }
 
   /// The list of available partitions has changed: every slot chooses again.
   void reset() noexcept {

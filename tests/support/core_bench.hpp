@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: BSL-1.0
+// The rules without a socket: waiters that count, an owner that remembers, and a partition to play with.
+#ifndef COKAFKA_TESTS_SUPPORT_CORE_BENCH_HPP
+#define COKAFKA_TESTS_SUPPORT_CORE_BENCH_HPP
+
+#include "cokafka/config.hpp"
+#include "cokafka/detail/core/accumulator.hpp"
+#include "cokafka/detail/core/partition_queue.hpp"
+#include "cokafka/detail/core/topic.hpp"
+#include "support/catch.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace cokafka_test {
+
+using namespace std::chrono_literals;
+using namespace cokafka::detail;
+using cokafka::broker_errc;
+using cokafka::errc;
+using cokafka::error_details;
+using cokafka::fate;
+using cokafka::record_view;
+
+/// Waits for one record; run by hand.
+class counting_waiter final : public record_waiter {
+ public:
+  explicit counting_waiter(std::uint32_t index = 0) { ticket.index = index; }
+  void deliver() override { ++delivered; }
+  void destroy() noexcept override { ++destroyed; }
+  bool runs_with(const waiter&) const noexcept override { return true; }
+  void post(waiter_list&& run) override { run.clear(); }
+
+  int delivered = 0;
+  int destroyed = 0;
+};
+
+class counting_operation final : public operation_waiter {
+ public:
+  void deliver() override { ++delivered; }
+  void destroy() noexcept override { ++destroyed; }
+  bool runs_with(const waiter&) const noexcept override { return true; }
+  void post(waiter_list&& run) override { run.clear(); }
+
+  int delivered = 0;
+  int destroyed = 0;
+};
+
+/// Delivers everything and says how much that was.
+inline std::size_t deliver_all(waiter_list& list) {
+  std::size_t count = 0;
+  while (!list.empty()) {
+    waiter& first = list.front();
+    list.pop_front();
+    first.deliver();
+    ++count;
+  }
+  return count;
+}
+
+/// A strand that only counts who called.
+class idle_owner final : public partition_owner {
+ public:
+  void wake(partition_queue& woken) override {
+    ++wakes;
+    woken.wake_pending.store(false);
+  }
+  void adopt_soon(partition_queue&) override {}
+  void reconsider_owner_soon(partition_queue&) override {}
+
+  std::atomic<int> wakes{0};
+};
+
+class idle_home final : public attention_listener {
+ public:
+  void attention() override { ++calls; }
+  std::atomic<int> calls{0};
+};
+
+inline record_view with_value(std::string_view value) {
+  record_view record;
+  record.value = cokafka::bytes_view(value);
+  return record;
+}
+
+/// A record that was appended or parked.
+struct sent_record {
+  completion_ptr done{};
+  record_ticket ticket{};
+
+  bool is_ready() const { return done->is_ready(); }
+  cokafka::result<cokafka::record_metadata> get() const { return done->get(ticket); }
+  std::int64_t offset() const { return get().value().offset.value(); }
+  cokafka::error failure() const {
+    REQUIRE(is_ready());
+    REQUIRE_FALSE(get().has_value());
+    return get().error();
+  }
+};
+
+/// One partition, its budget and its clock.
+class partition_bench {
+ public:
+  explicit partition_bench(const cokafka::config& user = {})
+      : rules(user, "test"),
+        memory(static_cast<std::size_t>(user.buffer_memory)),
+        of(cokafka::topic_name("t"), 1),
+        queue(of.partition(0, rules, memory, flushes)) {
+    queue.owner = &owner;
+    queue.desired_owner = &owner;
+  }
+
+  sent_record send(std::string_view value, std::optional<clock_duration> timeout = {}) {
+    const auto appended = queue.append(with_value(value), 7, now, timeout.value_or(rules.delivery_timeout));
+    REQUIRE(appended.state == append_outcome::status::appended);
+    sent_record made{appended.done, {}};
+    made.ticket.index = appended.index;
+    return made;
+  }
+  /// A batch of its own: what is open is full.
+  sent_record send_alone(std::string_view value) {
+    return send(value, rules.delivery_timeout + std::chrono::nanoseconds(++alone_));
+  }
+
+  readiness look(bool at_once = true) { return queue.look(now, {at_once}); }
+  /// Null unless a batch may go.
+  batch_ptr take() { return look().is == readiness::state::ready ? queue.take(identity) : nullptr; }
+  std::vector<batch_ptr> take_all() {
+    std::vector<batch_ptr> all;
+    while (auto taken = take()) all.push_back(taken);
+    return all;
+  }
+
+  verdict answer(const batch_ptr& sent, broker_errc code, std::int64_t base_offset = -1) {
+    partition_queue::answer said;
+    said.code = code;
+    said.base_offset = base_offset;
+    said.backoff = backoff;
+    return queue.answered(*sent, said, now, out);
+  }
+  verdict acknowledge(const batch_ptr& sent, std::int64_t base_offset = 0) {
+    return answer(sent, broker_errc::none, base_offset);
+  }
+  verdict lose(const batch_ptr& sent) {
+    partition_queue::answer nothing;
+    nothing.cause = make_error_code(errc::disconnected);
+    nothing.backoff = backoff;
+    return queue.answered(*sent, nothing, now, out);
+  }
+  void expire_after(clock_duration wait) {
+    now += wait;
+    queue.expire(now, {}, out);
+  }
+  /// One batch sent and acknowledged: from now on five may be in flight.
+  void open_window() {
+    send_alone("first");
+    const auto first = take();
+    REQUIRE(first);
+    acknowledge(first);
+  }
+
+  settings rules;
+  buffer_memory memory;
+  flush_tracker flushes;
+  idle_owner owner;  // outlives the batches that are charged to it
+  topic of;
+  partition_queue& queue;
+  clock_time now{std::chrono::hours(1)};
+  clock_duration backoff{};
+  std::optional<producer_identity> identity = producer_identity{4711, 0};
+  effects out;
+
+ private:
+  int alone_ = 0;
+};
+
+inline std::string bytes_of(const batch_builder& batch) {
+  std::string bytes(batch.header().begin(), batch.header().end());
+  for (const chunk* each = batch.chunks(); each != nullptr; each = each->next) bytes.append(each->data(), each->size);
+  return bytes;
+}
+
+}  // namespace cokafka_test
+
+#endif

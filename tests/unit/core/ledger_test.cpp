@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: BSL-1.0
+// The rule of retries as a table: every code of the protocol under every circumstance.
+#include "cokafka/detail/core/ledger.hpp"
+#include "support/catch.hpp"
+
+#include <set>
+#include <string>
+#include <vector>
+
+using namespace cokafka::detail;
+using cokafka::broker_errc;
+using cokafka::fate;
+
+namespace {
+
+// The closed list of guarantee.md, rule 13, written down once more by hand.
+const std::set<int> rejected_before_append{10, 17, 18, 19, 21, 29, 31, 32, 42, 44, 47, 76, 87, 100};
+// Kafka's retriable exceptions (org.apache.kafka.common.protocol.Errors), and OUT_OF_ORDER, which idempotence retries.
+const std::set<int> retriable{2,  3,  5,  6,  7,  9,  13, 14, 15, 16, 19,  20,  41,  51,  56,  70,
+                              71, 72, 74, 75, 78, 80, 83, 84, 88, 89, 100, 103, 106, 122, 123, 133};
+constexpr int out_of_order = 45;
+
+std::vector<attempt_facts> circumstances() {
+  std::vector<attempt_facts> all;
+  for (int bits = 0; bits < 32; ++bits) {
+    attempt_facts facts;
+    facts.idempotent = (bits & 1) != 0;
+    facts.earlier_unknown = (bits & 2) != 0;
+    facts.predecessor_missing = (bits & 4) != 0;
+    facts.expired = (bits & 8) != 0;
+    facts.retries = (bits & 16) != 0 ? 3 : 2147483647;
+    facts.attempts = (bits & 16) != 0 ? 4 : 1;
+    all.push_back(facts);
+  }
+  return all;
+}
+
+std::string text_of(int code, const attempt_facts& f) {
+  return "code " + std::to_string(code) + " idempotent " + std::to_string(f.idempotent) + " unknown " +
+         std::to_string(f.earlier_unknown) + " missing " + std::to_string(f.predecessor_missing) + " expired " +
+         std::to_string(f.expired) + " attempts " + std::to_string(f.attempts);
+}
+
+}  // namespace
+
+TEST_CASE("a success or a duplicate completes the batch under all circumstances", "[core]") {
+  for (attempt_facts facts : circumstances()) {
+    facts.code = broker_errc::none;
+    CHECK(judge(facts) == verdict{verdict_action::complete, fate::written, false, true, false, false, false});
+    facts.code = broker_errc::duplicate_sequence_number;
+    CHECK(judge(facts) == verdict{verdict_action::complete, fate::written, false, false, false, false, false});
+  }
+}
+
+TEST_CASE("not_written is said for the closed list alone, and only while no earlier attempt is unknown", "[core]") {
+  for (int code = -1; code <= 140; ++code) {
+    if (code == 0 || code == 46) continue;
+    for (attempt_facts facts : circumstances()) {
+      facts.code = static_cast<broker_errc>(code);
+      INFO(text_of(code, facts));
+      const verdict said = judge(facts);
+      const bool listed = rejected_before_append.count(code) == 1 || code == out_of_order;
+      CHECK(said.proven_absent == (listed && !facts.earlier_unknown));
+      CHECK(said.known == (said.proven_absent ? fate::not_written : fate::maybe_written));
+    }
+  }
+}
+
+TEST_CASE("what is retriable goes again until it has expired or its retries are used up; nothing else does", "[core]") {
+  for (int code = -1; code <= 140; ++code) {
+    if (code == 0 || code == 46) continue;
+    for (attempt_facts facts : circumstances()) {
+      facts.code = static_cast<broker_errc>(code);
+      INFO(text_of(code, facts));
+      const verdict said = judge(facts);
+      const bool again = retriable.count(code) == 1 || (code == out_of_order && facts.idempotent);
+      const bool may = again && !facts.expired && facts.attempts <= facts.retries;
+      CHECK((said.action == verdict_action::retry) == may);
+      CHECK(said.action != verdict_action::complete);
+    }
+  }
+}
+
+TEST_CASE("a new epoch follows a batch that leaves the line, and vanished data, and nothing else", "[core]") {
+  for (int code = -1; code <= 140; ++code) {
+    if (code == 0 || code == 46) continue;
+    for (attempt_facts facts : circumstances()) {
+      facts.code = static_cast<broker_errc>(code);
+      INFO(text_of(code, facts));
+      const verdict said = judge(facts);
+      const bool lost =
+          code == out_of_order && facts.idempotent && !facts.earlier_unknown && !facts.predecessor_missing;
+      CHECK(said.data_lost == lost);
+      CHECK(said.new_epoch == (facts.idempotent && (lost || said.action == verdict_action::fail)));
+    }
+  }
+}
+
+TEST_CASE("no answer proves nothing: retried with acknowledgements, lost without", "[core]") {
+  for (attempt_facts facts : circumstances()) {
+    facts.code = std::nullopt;
+    const bool may = !facts.expired && facts.attempts <= facts.retries;
+    verdict said = judge(facts);
+    CHECK(said.action == (may ? verdict_action::retry : verdict_action::fail));
+    CHECK(said.known == fate::maybe_written);
+    CHECK_FALSE(said.proven_absent);
+    CHECK(said.refresh_metadata);
+    facts.acknowledged = false;
+    said = judge(facts);
+    CHECK(said.action == verdict_action::fail);
+    CHECK(said.known == fate::maybe_written);
+  }
+}
+
+TEST_CASE("the cases that teach the rule", "[core]") {
+  attempt_facts facts;
+  facts.code = broker_errc::out_of_order_sequence_number;
+
+  SECTION(
+      "a restarted broker keeps one batch per producer: OUT_OF_ORDER after an unknown attempt is sent again "
+      "unchanged") {
+    facts.earlier_unknown = true;
+    facts.attempts = 2;
+    CHECK(judge(facts) == verdict{verdict_action::retry, fate::maybe_written, false, false, false, false, false});
+  }
+  SECTION("behind a missing predecessor it waits for its turn, and no epoch changes") {
+    facts.predecessor_missing = true;
+    CHECK(judge(facts) == verdict{verdict_action::retry, fate::not_written, true, false, false, false, false});
+  }
+  SECTION("at the head of the line acknowledged data has vanished") {
+    CHECK(judge(facts) == verdict{verdict_action::retry, fate::not_written, true, false, false, true, true});
+  }
+  SECTION("an error after the append is never not_written") {
+    for (const auto code : {broker_errc::not_enough_replicas_after_append, broker_errc::request_timed_out,
+                            broker_errc::not_leader_or_follower, broker_errc::kafka_storage_error}) {
+      facts.code = code;
+      facts.expired = true;
+      CHECK(judge(facts).known == fate::maybe_written);
+    }
+  }
+  SECTION("a code that is newer than the table proves nothing and is not retried") {
+    facts.code = static_cast<broker_errc>(3000);
+    CHECK(judge(facts) == verdict{verdict_action::fail, fate::maybe_written, false, false, false, true, false});
+  }
+}
