@@ -180,6 +180,67 @@ class partition_bench {
   int alone_ = 0;
 };
 
+/// The whole way in: topics, parking lot, two owners.
+class lot_bench {
+ public:
+  explicit lot_bench(const cokafka::config& user = {}) : rules(user, "test"), lot(rules, home, 1) {}
+
+  /// The topic gets `partitions` partitions, all of the first owner; publishes what is known of it.
+  topic& publish(std::string_view name, std::int32_t partitions) {
+    topic& of = lot.topics.find_or_add(name);
+    auto table = std::make_unique<partition_table>();
+    for (std::int32_t i = 0; i < partitions; ++i) {
+      partition_queue& queue = of.partition(i, rules, lot.memory, lot.flushes);
+      if (queue.owner == nullptr) give(queue, owners[0]);
+      table->all.push_back(&queue);
+    }
+    table->available = table->all;
+    lot.publish(of, std::move(table), now, out);
+    return of;
+  }
+  static void give(partition_queue& queue, partition_owner& to) {
+    queue.owner = &to;
+    queue.desired_owner = &to;
+  }
+  partition_queue& queue(std::string_view name, std::int32_t index) {
+    return *lot.topics.find(name)->partitions()[static_cast<std::size_t>(index)];
+  }
+
+  sent_record send(std::string_view to, std::string_view value, std::optional<std::int32_t> partition = 0) {
+    record_view record = with_value(value);
+    record.topic = to;
+    record.partition = partition;
+    return send(record);
+  }
+  sent_record send(const record_view& record) {
+    const send_outcome made = lot.send(record, nullptr, now);
+    return {made.done, made.ticket};
+  }
+  void place() { lot.place_waiting(now, out); }
+  void expire_after(clock_duration wait, const std::string& unreachable = {}) {
+    now += wait;
+    lot.expire(now, unreachable, {}, out);
+  }
+  /// Takes the next batch of the partition and acknowledges it at this offset; its memory is free again.
+  std::uint32_t acknowledge(partition_queue& of, std::int64_t base_offset = 0) {
+    auto sent = of.take(producer_identity{1, 0});
+    if (!sent) return 0;
+    partition_queue::answer said;
+    said.code = broker_errc::none;
+    said.base_offset = base_offset;
+    of.answered(*sent, said, now, out);
+    return sent->records.count();
+  }
+  bool is_whole() const { return lot.memory.available() == lot.memory.total(); }
+
+  settings rules;
+  idle_home home;
+  idle_owner owners[2];
+  accumulator lot;
+  clock_time now{std::chrono::hours(1)};
+  effects out;
+};
+
 inline std::string bytes_of(const batch_builder& batch) {
   std::string bytes(batch.header().begin(), batch.header().end());
   for (const chunk* each = batch.chunks(); each != nullptr; each = each->next) bytes.append(each->data(), each->size);
