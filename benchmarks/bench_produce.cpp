@@ -37,6 +37,7 @@ constexpr const char* usage =
     "(default)\n"
     "  --linger-ms N          for both clients, in all settings\n"
     "  --batch-size N         for both clients, in all settings\n"
+    "  --send-buffer-bytes N  of the sockets of both clients; 0: what the system chooses (librdkafka's default)\n"
     "  --idempotence on|off   (default on)\n"
     "  --await                ours awaits every record; librdkafka stays as it is\n"
     "  --coroutines N         that await (default 1000)\n"
@@ -96,6 +97,8 @@ void set(options& chosen, std::string_view name, const std::string& value) {
     work.linger_ms = number<int>(name, value, 0);
   } else if (name == "--batch-size") {
     work.batch_size = number<int>(name, value, 1);
+  } else if (name == "--send-buffer-bytes") {
+    work.send_buffer_bytes = number<int>(name, value, 0);
   } else if (name == "--idempotence") {
     work.idempotent = one_of(name, value, {"on", "off"}) == "on";
   } else if (name == "--coroutines") {

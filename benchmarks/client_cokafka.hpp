@@ -33,7 +33,10 @@ class cokafka_client {
   measurement measure() {
     measurement taken;
     std::exception_ptr failure;
-    boost::asio::co_spawn(io_, run(taken), [&failure](std::exception_ptr thrown) { failure = thrown; });
+    boost::asio::co_spawn(io_, run(taken), [&](std::exception_ptr thrown) {
+      failure = thrown;
+      if (thrown) io_.stop();  // the producer, still open, would keep it running
+    });
     io_.run();
     if (failure) std::rethrow_exception(failure);
     return taken;
@@ -48,6 +51,7 @@ class cokafka_client {
     chosen.enable_idempotence = work.idempotent;
     if (work.linger_ms) chosen.linger = std::chrono::milliseconds(*work.linger_ms);
     if (work.batch_size) chosen.batch_size = *work.batch_size;
+    if (work.send_buffer_bytes) chosen.send_buffer_bytes = *work.send_buffer_bytes == 0 ? -1 : *work.send_buffer_bytes;
     return chosen;
   }
 

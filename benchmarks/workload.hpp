@@ -27,7 +27,8 @@ struct workload {
   bool idempotent = true;
   std::optional<int> linger_ms;
   std::optional<int> batch_size;
-  int coroutines = 0;  // of ours, each awaiting its own records; 0: one that awaits none
+  std::optional<int> send_buffer_bytes;  // of the socket; 0: what the system chooses
+  int coroutines = 0;                    // of ours, each awaiting its own records; 0: one that awaits none
 
   std::optional<std::int32_t> partition_of(std::uint64_t record) const {
     if (!round_robin) return std::nullopt;
