@@ -100,7 +100,8 @@ class cokafka_client {
 
   boost::asio::awaitable<void> await_each(std::uint64_t& next, std::uint64_t records) {
     while (next != records) {
-      auto sent = co_await topic_.send(record(next++));
+      const cokafka::record_view mine = record(next++);
+      auto sent = co_await topic_.send(mine);
       sent.value();
     }
   }
