@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: BSL-1.0
+// What is known of the cluster and when it is asked for; backoff, versions, memory, flushes, the sticky choice.
+#include "cokafka/detail/core/api_versions_known.hpp"
+#include "cokafka/detail/core/backoff.hpp"
+#include "cokafka/detail/core/cluster_metadata.hpp"
+#include "cokafka/detail/core/metadata_schedule.hpp"
+#include "support/core_bench.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+using namespace cokafka_test;
+
+namespace {
+
+using response = messages::metadata_response;
+
+response answer(std::uint8_t id, const std::vector<std::pair<std::int32_t, std::int32_t>>& leaders_and_epochs) {
+  response made;
+  made.brokers = {{1, "one", 9092, {}}, {2, "two", 9092, {}}};
+  made.topics.resize(1);
+  made.topics[0].name = "t";
+  made.topics[0].topic_id = wire::uuid::from_halves(0, id);
+  for (const auto& [leader, epoch] : leaders_and_epochs) {
+    auto& partition = made.topics[0].partitions.emplace_back();
+    partition.partition_index = static_cast<std::int32_t>(made.topics[0].partitions.size()) - 1;
+    partition.leader_id = leader;
+    partition.leader_epoch = epoch;
+  }
+  return made;
+}
+
+}  // namespace
+
+TEST_CASE("a leader of an older epoch is ignored, unless the topic is another one", "[core]") {
+  cluster_metadata known;
+  known.merge(answer(1, {{1, 5}, {2, 5}}));
+  known.merge(answer(1, {{2, 4}, {1, 6}}));
+  CHECK(known.find("t")->partitions[0].leader == 1);
+  CHECK(known.find("t")->partitions[1].leader == 1);
+  known.merge(answer(2, {{2, 0}}));
+  CHECK(known.find("t")->partitions[0].leader == 2);
+  CHECK(known.find("t")->partitions.size() == 1);
+}
+
+TEST_CASE("a topic keeps the partitions that a lagging broker does not know", "[core]") {
+  cluster_metadata known;
+  known.merge(answer(1, {{1, 0}, {2, 0}, {1, 0}}));
+  const auto news = known.merge(answer(1, {{2, 1}}));
+  CHECK(news[0].is == topic_news::kind::known);
+  REQUIRE(known.find("t")->partitions.size() == 3);
+  CHECK(known.find("t")->partitions[0].leader == 2);
+  CHECK(known.find("t")->partitions[2].leader == 1);
+}
+
+TEST_CASE("an answer that names no usable partition is no answer", "[core]") {
+  cluster_metadata known;
+  response odd = answer(1, {});
+  CHECK(known.merge(odd)[0].is == topic_news::kind::waiting);
+  odd = answer(1, {{1, 0}});
+  odd.topics[0].partitions[0].partition_index = -5;
+  CHECK(known.merge(odd)[0].is == topic_news::kind::waiting);
+  CHECK(known.find("t") == nullptr);
+  odd.topics[0].partitions[0].partition_index = 2147483647;
+  known.merge(odd);
+  CHECK(known.find("t")->partitions.size() == 2);  // not two thousand millions
+}
+
+TEST_CASE("leaders that are not in the list of brokers are none; errors of a topic wait or refuse", "[core]") {
+  cluster_metadata known;
+  auto news = known.merge(answer(1, {{3, 0}, {1, 0}}));
+  CHECK_FALSE(news[0].complete);
+  CHECK(known.find("t")->partitions[0].leader == -1);
+  CHECK_FALSE(known.describe("t")[0].leader);
+  CHECK(known.describe("t")[1].leader == 1);
+  response said = answer(1, {});
+  said.brokers.clear();
+  said.topics[0].error_code = 3;
+  news = known.merge(said);
+  CHECK(news[0].is == topic_news::kind::waiting);
+  CHECK(news[0].error == broker_errc::unknown_topic_or_partition);
+  CHECK(known.brokers().size() == 2);
+  CHECK(known.find("t")->partitions.size() == 2);
+  for (const auto refusing : {std::int16_t{17}, std::int16_t{29}}) {
+    said.topics[0].error_code = refusing;
+    CHECK(known.merge(said)[0].is == topic_news::kind::refused);
+  }
+}
+
+TEST_CASE("metadata is asked for at once for a new topic, with backoff after failures, and when it is old", "[core]") {
+  metadata_schedule schedule({100ms, 1000ms}, 5min);
+  const clock_time start{1h};
+  constexpr std::uint64_t middle = std::uint64_t{1} << 63;  // no jitter
+  CHECK_FALSE(schedule.due());
+  schedule.want_now();
+  CHECK(schedule.due() <= start);
+  schedule.started();
+  CHECK_FALSE(schedule.due());
+  schedule.failed(start, middle);
+  CHECK(schedule.due() == start + 100ms);
+  schedule.started();
+  schedule.failed(start, middle);
+  CHECK(schedule.due() == start + 200ms);
+  schedule.started();
+  schedule.want();  // while it is under way: for the next one
+  schedule.succeeded(start, true, middle);
+  CHECK(schedule.due() == start + 100ms);
+  schedule.started();
+  schedule.succeeded(start, true, middle);
+  CHECK(schedule.due() == start + 5min);
+  schedule.started();
+  schedule.succeeded(start, false, middle);
+  CHECK(schedule.due() == start + 100ms);
+
+  metadata_schedule restless({100ms, 1000ms}, 0ms);
+  restless.want_now();
+  restless.started();
+  restless.succeeded(start, true, middle);
+  CHECK(restless.due() == start + 100ms);  // metadata.max.age.ms=0 does not ask in a loop
+}
+
+TEST_CASE("backoff doubles with a jitter of a fifth and never exceeds its maximum", "[core]") {
+  const backoff_policy policy{100ms, 1000ms};
+  for (const std::uint64_t random : {std::uint64_t{0}, ~std::uint64_t{0}, std::uint64_t{1} << 62}) {
+    CHECK(policy.delay(1, random) >= 80ms);
+    CHECK(policy.delay(1, random) <= 120ms);
+    CHECK(policy.delay(2, random) >= 160ms);
+    CHECK(policy.delay(3, random) <= 480ms);
+    CHECK(policy.delay(10, random) == 1000ms);
+    CHECK(policy.delay(4'000'000'000, random) == 1000ms);
+  }
+  CHECK(backoff_policy{0ms, 0ms}.delay(5, 1) == 0ms);
+  CHECK(backoff_policy{100ms, 10ms}.delay(9, 1) == 100ms);
+}
+
+TEST_CASE("the newest version is one that both sides and the cap allow", "[core]") {
+  messages::api_versions_response told;
+  told.api_keys = {{0, 0, 9}, {3, 13, 20}, {22, 6, 7}};
+  api_versions_known known;
+  known.learn(told, {});
+  CHECK(known.newest(messages::api_key::produce) == 9);
+  CHECK(known.newest(messages::api_key::metadata) == 13);
+  CHECK_FALSE(known.newest(messages::api_key::init_producer_id));
+  CHECK_FALSE(known.newest(messages::api_key::api_versions));
+  known.learn(told, {{messages::api_key::produce, 4}, {messages::api_key::metadata, 12}});
+  CHECK(known.newest(messages::api_key::produce) == 4);
+  CHECK_FALSE(known.newest(messages::api_key::metadata));
+}
+
+TEST_CASE("memory is taken all or none, charged to a share, and one share leaves something to the others", "[core]") {
+  buffer_memory memory(64 * 1024);
+  int released = 0;
+  memory.on_release([&] { ++released; });
+  broker_share share;
+  chunk_chain one;
+  REQUIRE(memory.take(0, 1000, &share, one) == buffer_memory::outcome::taken);
+  CHECK(share.used == 1024);
+  CHECK(memory.available() == 63 * 1024);
+  chunk_chain none;
+  CHECK(memory.take(0, 64 * 1024, &share, none) == buffer_memory::outcome::exhausted);
+  CHECK(none.empty());
+  memory.limit_shares(true);
+  CHECK(memory.take(1024, 40'000, &share, none) == buffer_memory::outcome::over_share);
+  CHECK(memory.available() == 63 * 1024);
+  memory.give_back(std::move(one), &share);
+  CHECK(released == 0);
+  REQUIRE(memory.take(1024, 40'000, &share, one) == buffer_memory::outcome::taken);  // its first is not limited
+  memory.somebody_waits(true);
+  memory.give_back(std::move(one), &share);
+  CHECK(released == 1);
+  CHECK(share.used == 0);
+  CHECK(memory.available() == memory.total());
+}
+
+TEST_CASE("each flush waits for what is older than it and for nothing younger", "[core]") {
+  flush_tracker tracker;
+  counting_operation none;
+  CHECK_FALSE(tracker.begin(none));
+  const auto a = tracker.enter();
+  counting_operation first;
+  REQUIRE(tracker.begin(first));
+  const auto b = tracker.enter();
+  counting_operation second;
+  counting_operation third;
+  REQUIRE(tracker.begin(second));
+  REQUIRE(tracker.begin(third));
+  const auto c = tracker.enter();
+  waiter_list ended = tracker.leave(b);
+  CHECK(ended.empty());
+  CHECK(tracker.cancel(third));
+  CHECK_FALSE(tracker.cancel(third));
+  ended = tracker.leave(a);
+  CHECK(ended.size() == 2);
+  CHECK_FALSE(tracker.cancel(first));
+  CHECK_FALSE(tracker.is_flushing());
+  ended.clear();
+
+  // A parked record of an older generation goes on in a batch that is younger: the batch counts as the older.
+  counting_operation waits_for_c;
+  REQUIRE(tracker.begin(waits_for_c));
+  const auto younger = tracker.enter();
+  const auto merged = tracker.merge(c, younger);
+  CHECK(merged == c);
+  ended = tracker.leave(merged);
+  CHECK(ended.size() == 1);
+  ended.clear();
+  CHECK_FALSE(tracker.begin(none));
+}
+
+TEST_CASE("waiters are handed out in record order, once, and never after they left", "[core]") {
+  completion_ptr done(new completion(cokafka::topic_name("t"), 3));
+  counting_waiter waiters[] = {counting_waiter(5), counting_waiter(1), counting_waiter(9), counting_waiter(3)};
+  for (auto& each : waiters) REQUIRE(done->attach(each));
+  CHECK(done->detach(waiters[2]));
+  CHECK_FALSE(done->detach(waiters[2]));
+  batch_outcome outcome;
+  outcome.base_offset = 100;
+  waiter_list all = done->complete(outcome);
+  REQUIRE(all.size() == 3);
+  std::vector<std::uint32_t> order;
+  for (auto& each : all) order.push_back(static_cast<record_waiter&>(each).ticket.index);
+  CHECK(order == std::vector<std::uint32_t>{1, 3, 5});
+  CHECK_FALSE(done->detach(waiters[0]));
+  all.clear();
+  CHECK(done->complete({}).empty());
+  record_ticket ticket;
+  ticket.index = 5;
+  CHECK(done->get(ticket).value().offset == 105);
+}
+
+TEST_CASE("the sticky choice stays for a batch, is bounded, and each thread slot has its own", "[core]") {
+  sticky_partitioner sticky(42);
+  const auto first = sticky.choose(0, 10);
+  CHECK(sticky.choose(0, 10) == first);
+  sticky.produced(0, 1000, false, 1000);
+  CHECK(sticky.choose(0, 10) == first);  // full, but its batch has not ended
+  sticky.produced(0, 10, true, 1000);    // the next batch begins: leave
+  int moved = 0;
+  for (int i = 0; i < 50; ++i) {
+    const auto before = sticky.choose(1, 10);
+    sticky.produced(1, 2000, false, 1000);
+    moved += sticky.choose(1, 10) != before ? 1 : 0;
+  }
+  CHECK(moved > 30);
+  CHECK(sticky.choose(1, 1) == 0);
+  int left = 0;
+  for (int i = 0; i < 50; ++i) {
+    const auto before = sticky.choose(2, 10);
+    sticky.leave(2);
+    left += sticky.choose(2, 10) != before ? 1 : 0;
+  }
+  CHECK(left > 30);
+  CHECK(thread_slot() < sticky_slots);
+}
