@@ -61,23 +61,31 @@ struct target {
     return client.call(request, 12).topics.at(0);
   }
 
-  // A connection to the leader, as soon as there is one.
+  // A connection to the leader, as soon as there is one and it knows that it leads.
   wire_client leader() const {
-    for (int i = 0; i != 100; ++i) {
+    for (int i = 0; i != 200; ++i) {
       metadata_request request;
       request.topics->push_back({{}, topic});
       wire_client client(bootstrap);
       const auto answer = client.call(request, 12);
-      if (answer.topics.at(0).error_code == 0 && answer.topics[0].partitions.at(0).leader_id >= 0) {
-        for (const auto& broker : answer.brokers) {
-          if (broker.node_id == answer.topics[0].partitions[0].leader_id) {
-            return wire_client(static_cast<std::uint16_t>(broker.port));
-          }
-        }
+      for (const auto& broker : answer.brokers) {
+        if (answer.topics.at(0).error_code != 0) break;
+        if (broker.node_id != answer.topics[0].partitions.at(0).leader_id) continue;
+        wire_client candidate(static_cast<std::uint16_t>(broker.port));
+        if (leads(candidate)) return candidate;
       }
       std::this_thread::sleep_for(std::chrono::milliseconds(50));
     }
     throw std::runtime_error("no leader");
+  }
+
+  bool leads(wire_client& candidate) const {
+    list_offsets_request request;
+    request.topics.push_back({topic, {{}}});
+    if (candidate.call(request, 7).topics.at(0).partitions.at(0).error_code != 0) return false;
+    metadata_request known;
+    known.topics->push_back({{}, topic});
+    return candidate.call(known, 12).topics.at(0).error_code == 0;
   }
 };
 

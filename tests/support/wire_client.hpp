@@ -16,6 +16,7 @@
 #include <boost/asio/write.hpp>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -47,7 +48,7 @@ class running_cluster {
 
 class wire_client {
  public:
-  explicit wire_client(std::uint16_t port) : socket_(io_) {
+  explicit wire_client(std::uint16_t port) {
     socket_.connect({boost::asio::ip::address_v4::loopback(), port});
     const timeval patience{10, 0};  // a broker that never answers fails the test instead of hanging it
     ::setsockopt(socket_.native_handle(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
@@ -109,8 +110,8 @@ class wire_client {
   void close() { socket_.close(); }
 
  private:
-  boost::asio::io_context io_;
-  boost::asio::ip::tcp::socket socket_;
+  std::unique_ptr<boost::asio::io_context> io_ = std::make_unique<boost::asio::io_context>();
+  boost::asio::ip::tcp::socket socket_{*io_};
   std::int32_t correlation_ = 0;
   std::int32_t received_ = -1;
   std::deque<std::string> kept_;

@@ -110,7 +110,7 @@ class cluster {
   /// Listener and connections close; leadership moves to replicas that run.
   COKAFKA_DECL void stop_broker(std::int32_t broker);
   /// The same port and logs. Of partitions without another replica only the last batch of each producer id is
-  /// remembered, as in a real snapshot.
+  /// remembered, as in a real snapshot, and nothing where that batch has a timestamp of yesterday or earlier.
   COKAFKA_DECL void start_broker(std::int32_t broker);
   /// Reads nothing and answers nothing, but stays connected and a leader.
   COKAFKA_DECL void freeze(std::int32_t broker);

@@ -89,7 +89,7 @@ COKAFKA_DECL void cluster_core::start_broker(std::int32_t broker) {
   {
     const std::scoped_lock lock(mutex);
     if (stopped_ || state.brokers[static_cast<std::size_t>(broker)].running) return;
-    state.start(broker);
+    state.start(broker, wall_ms(*environment_));
     generation = state.brokers[static_cast<std::size_t>(broker)].generation;
   }
   detail::asio::post(strand_, [self = shared_from_this(), broker, generation] {

@@ -75,8 +75,8 @@ class cluster_state {
   COKAFKA_DECL static void lead(partition_state& partition, std::int32_t leader) noexcept;
   /// Its partitions go to the next replica that runs, or stay without a leader.
   COKAFKA_DECL void stop(std::int32_t broker);
-  /// Leads again what nobody led meanwhile, with what its snapshot kept.
-  COKAFKA_DECL void start(std::int32_t broker);
+  /// Leads again what nobody led meanwhile, with what its snapshot kept. `now` is the wall clock in milliseconds.
+  COKAFKA_DECL void start(std::int32_t broker, std::int64_t now);
 
   /// The leader of a partition as a hint in a response (KIP-951).
   COKAFKA_DECL static detail::messages::leader_and_epoch hint(const partition_state& partition) noexcept;

@@ -92,12 +92,12 @@ COKAFKA_DECL void cluster_state::stop(std::int32_t broker) {
   }
 }
 
-COKAFKA_DECL void cluster_state::start(std::int32_t broker) {
+COKAFKA_DECL void cluster_state::start(std::int32_t broker, std::int64_t now) {
   brokers[static_cast<std::size_t>(broker)].running = true;
   for (auto& [name, topic] : topics_) {
     for (partition_state& partition : topic.partitions) {
       if (partition.leader >= 0 || !can_lead(partition, broker)) continue;
-      partition.log.restart();
+      partition.log.restart(now);
       lead(partition, broker);
     }
   }

@@ -55,8 +55,8 @@ struct exchange {
 
 constexpr std::int16_t code_of(broker_errc error) noexcept { return static_cast<std::int16_t>(error); }
 
-inline std::int64_t wall_ms(const exchange& e) {
-  const auto since = e.environment.wall_now().time_since_epoch();
+inline std::int64_t wall_ms(const detail::environment& environment) {
+  const auto since = environment.wall_now().time_since_epoch();
   return std::chrono::duration_cast<std::chrono::milliseconds>(since).count();
 }
 

@@ -73,8 +73,8 @@ class partition_log {
   COKAFKA_DECL std::vector<stored_record> records() const;
   COKAFKA_DECL std::vector<stored_batch> batches() const;
 
-  /// The only broker that holds it was restarted.
-  void restart() { producers_.keep_last_batches_only(); }
+  /// The only broker that holds it was restarted at `now`.
+  void restart(std::int64_t now) { producers_.restart(now); }
 
  private:
   struct entry {

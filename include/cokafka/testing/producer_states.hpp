@@ -56,8 +56,10 @@ class producer_states {
   /// The batch has been appended.
   COKAFKA_DECL void append(const producer_batch& batch, std::int64_t base_offset, std::int64_t max_timestamp);
 
-  /// The broker was restarted: its snapshot holds only the last batch of each producer id.
-  COKAFKA_DECL void keep_last_batches_only();
+  /// The broker was restarted at `now` (milliseconds since 1970): its snapshot holds only the last batch of each
+  /// producer id, and nothing of a producer id whose last batch has a timestamp of yesterday or earlier
+  /// (`producer.id.expiration.ms`), however lately it was written.
+  COKAFKA_DECL void restart(std::int64_t now);
 
   /// 0 comes after 2^31-1.
   static constexpr std::int32_t last_sequence(std::int32_t first, std::int32_t record_count) noexcept {

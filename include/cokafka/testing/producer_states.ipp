@@ -33,7 +33,9 @@ COKAFKA_DECL void producer_states::append(const producer_batch& batch, std::int6
   if (known.batches.size() > remembered) known.batches.pop_front();
 }
 
-COKAFKA_DECL void producer_states::keep_last_batches_only() {
+COKAFKA_DECL void producer_states::restart(std::int64_t now) {
+  constexpr std::int64_t one_day = 86'400'000;
+  std::erase_if(by_id_, [&](const auto& entry) { return now - entry.second.batches.back().max_timestamp >= one_day; });
   for (auto& [id, known] : by_id_) known.batches.erase(known.batches.begin(), known.batches.end() - 1);
 }
 

@@ -100,10 +100,21 @@ TEST_CASE("a restarted leader knows only the last batch of a producer", "[testin
   producer_states states;
   std::int64_t offset = 0;
   for (std::int32_t first = 0; first != 3; ++first) CHECK(offer(states, {0, first, 1, ""}, offset) == "taken");
-  states.keep_last_batches_only();
+  states.restart(0);
   CHECK(offer(states, {0, 1, 1, ""}, offset) == "out_of_order_sequence_number");
   CHECK(offer(states, {0, 2, 1, ""}, offset) == "duplicate of 2");
   CHECK(offer(states, {0, 3, 1, ""}, offset) == "taken");
+}
+
+// Seen with 3.9.1 and 4.1.1: a producer of records with old timestamps loses its state with every restart.
+TEST_CASE("a restarted leader knows nothing of a producer whose last timestamp is a day old", "[testing]") {
+  constexpr std::int64_t day = 86'400'000;
+  producer_states states;
+  states.append({1, 0, 0, 1}, 0, 1000);
+  states.restart(1000 + day - 1);
+  CHECK(states.check({1, 0, 5, 1}).error == broker_errc::out_of_order_sequence_number);
+  states.restart(1000 + day);
+  CHECK(states.check({1, 0, 5, 1}).error == broker_errc::none);
 }
 
 TEST_CASE("producers do not disturb each other", "[testing]") {

@@ -17,6 +17,7 @@ using cokafka::testing::cluster_options;
 using cokafka::testing::moment;
 using cokafka_test::encoded;
 using cokafka_test::running_cluster;
+using cokafka_test::simple_batch;
 using cokafka_test::stamped;
 using cokafka_test::wire_client;
 
@@ -225,7 +226,12 @@ TEST_CASE_METHOD(three_brokers, "a stopped broker is gone, another leads, and it
 
 TEST_CASE_METHOD(one_broker, "the only broker forgets all but the last batch of a producer when it restarts",
                  "[testing]") {
-  for (std::int32_t sequence = 0; sequence != 3; ++sequence) CHECK(produce(client, stamped(5, 0, sequence)) == 0);
+  simple_batch batch;
+  batch.producer_id = 5;
+  batch.epoch = 0;
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  batch.timestamp = std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+  for (batch.sequence = 0; batch.sequence != 3; ++batch.sequence) CHECK(produce(client, encoded(batch)) == 0);
   kafka->stop_broker(0);
   CHECK(kafka->leader("t", 0) == -1);
   kafka->stop_broker(0);

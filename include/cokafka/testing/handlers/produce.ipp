@@ -60,7 +60,7 @@ inline partition_answer append(exchange& e, topic_state* topic, const messages::
     return answer;
   }
   append_result result =
-      partition->log.append(records, e.cluster.rules_of(*topic), partition->leader_epoch, wall_ms(e));
+      partition->log.append(records, e.cluster.rules_of(*topic), partition->leader_epoch, wall_ms(e.environment));
   if (result.error == broker_errc::none && !result.duplicate) e.appended = true;
   return answer_of(asked.index, std::move(result));
 }
