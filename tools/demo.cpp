@@ -33,7 +33,8 @@ namespace {
 
 constexpr std::string_view usage =
     "Usage: demo [--records N] [--brokers host:port,...] [--topic NAME]\n"
-    "Sends N records (default 200000) from 1000 coroutines, half of them with keys, to a topic with 6 partitions of a\n"
+    "Sends N records (default 1000000) from 1000 coroutines, half of them with keys, to a topic with 6 partitions of "
+    "a\n"
     "3-broker cluster inside this process, and reads them back. With --brokers it sends to that Kafka instead, to the\n"
     "topic NAME (default cokafka-demo), and reads nothing back. The exit code is 0 only if all went well.\n";
 
@@ -46,7 +47,7 @@ constexpr std::int64_t most_records = 10'000'000;
 using steady = std::chrono::steady_clock;
 
 struct arguments {
-  std::int64_t records = 200'000;
+  std::int64_t records = 1'000'000;
   std::string brokers;
   std::string topic = "cokafka-demo";
   bool help = false;
@@ -72,6 +73,7 @@ arguments read_arguments(int count, char** values) {
     } else {
       read.legal = false;
     }
+    if (!read.legal) std::fprintf(stderr, "demo: cannot use '%s'\n\n", values[i]);
   }
   return read;
 }
@@ -154,7 +156,7 @@ class progress {
  public:
   void show(const demo& run, bool last) {
     const std::string line = grouped(run.acknowledged) + " of " + grouped(run.wanted) + " records acknowledged, " +
-                             grouped(run.sent - run.acknowledged) + " in flight";
+                             grouped(run.sent - run.acknowledged) + " waiting";
     if (terminal_) {
       std::printf("\r\033[K%s%s", line.c_str(), last ? "\n" : "");
     } else if (last || run.acknowledged * 4 >= run.wanted * quarter_) {
