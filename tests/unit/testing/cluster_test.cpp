@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -407,7 +408,10 @@ TEST_CASE("a cluster is served by four threads and read from a fifth", "[testing
     });
   }
   std::size_t most = 0;
-  while (most != 100) most = std::max(most, kafka->records("t", 0).size());
+  while (most != 100) {
+    most = std::max(most, kafka->records("t", 0).size());
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
   for (std::thread& client : clients) client.join();
   for (std::int32_t p = 0; p != 4; ++p) CHECK(kafka->records("t", p).size() == 100);
 }
