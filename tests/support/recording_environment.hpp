@@ -28,6 +28,11 @@ class recording_environment final : public cokafka::detail::environment {
     const auto found = seen_.find(api);
     return found == seen_.end() ? std::set<std::int16_t>() : found->second;
   }
+  std::uint64_t count_of(api_key api) const {
+    std::scoped_lock guard(mutex_);
+    const auto found = counts_.find(api);
+    return found == counts_.end() ? 0 : found->second;
+  }
   std::uint64_t connects() const {
     std::scoped_lock guard(mutex_);
     return connects_;
@@ -79,6 +84,7 @@ class recording_environment final : public cokafka::detail::environment {
   void note(api_key api, std::int16_t version) {
     std::scoped_lock guard(mutex_);
     seen_[api].insert(version);
+    ++counts_[api];
   }
   void note_connect() {
     std::scoped_lock guard(mutex_);
@@ -88,6 +94,7 @@ class recording_environment final : public cokafka::detail::environment {
   std::shared_ptr<cokafka::detail::environment> machine_ = cokafka::detail::system_environment();
   mutable std::mutex mutex_;
   std::map<api_key, std::set<std::int16_t>> seen_;
+  std::map<api_key, std::uint64_t> counts_;
   std::uint64_t connects_ = 0;
 };
 

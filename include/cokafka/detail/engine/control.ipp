@@ -171,6 +171,8 @@ COKAFKA_DECL void engine::apply(const messages::metadata_response& response, clo
   bool helped = !metadata_.brokers().empty() && !home_.has_work();
   for (const auto& each : news) helped = apply_topic(each, now, out) && helped;
   schedule_.succeeded(now, helped, env_->random());
+  // For a record whose partition this answer does not know, one more refresh decides.
+  if (accumulator_.is_partition_missing()) schedule_.want();
   carry_out(out);
   check_watches(now);
 }

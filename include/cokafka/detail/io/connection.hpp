@@ -53,10 +53,11 @@ class connection {
   }
 
   void close() noexcept;
-  bool is_open() const noexcept { return open_; }
+  /// Connected, and the versions are agreed on.
+  bool is_open() const noexcept { return ready_; }
   /// The execution context is being destroyed: drops everything that refers to it.
   void shutdown() noexcept {
-    open_ = false;
+    open_ = ready_ = false;
     stream_.reset();
     strand_ = asio::any_io_executor();
   }
@@ -110,6 +111,7 @@ class connection {
   deadline_entry timeout_;
   std::int32_t correlation_id_ = 0;
   bool open_ = false;
+  bool ready_ = false;
   bool timed_out_ = false;
 };
 

@@ -40,7 +40,11 @@ COKAFKA_DECL asio::awaitable<error_code> connection::open(const endpoint& to, cl
     open_ = true;
     outcome = co_await negotiate(timeout);
   }
-  if (outcome) close();
+  if (outcome) {
+    close();
+  } else {
+    ready_ = open_;
+  }
   co_return outcome;
 }
 
@@ -97,7 +101,7 @@ COKAFKA_DECL asio::awaitable<error_code> connection::read_frame(std::string_view
 }
 
 COKAFKA_DECL void connection::close() noexcept {
-  open_ = false;
+  open_ = ready_ = false;
   end_timeout();
   if (stream_) stream_->close();
 }
