@@ -1112,8 +1112,9 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
   /// the waiters that must be completed at once because the batch has ended in the meantime.
   waiter_list forward(boost::intrusive_ptr<completion> target, std::uint32_t index);
 
-  /// Hands out all waiters without an answer, for destruction.
-  waiter_list abandon();
+  /// Hands out all waiters without an answer, for destruction; for deliveries that outlive the execution context it has
+  /// failed with errc::closed.
+  waiter_list abandon(fate known);
 
  private:
   enum class state : std::uint8_t { pending, done, forwarded };
@@ -1276,13 +1277,16 @@ inline void destroy_waiters(waiter_list& waiting) noexcept {
 
 // ---- cokafka/detail/io/waiter_op.hpp
 
+#include <boost/asio/any_completion_executor.hpp>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/associated_allocator.hpp>
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/bind_executor.hpp>
+#include <boost/asio/execution/blocking.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/require.hpp>
 #include <memory>
 
 namespace cokafka::inline COKAFKA_ABI::detail {
@@ -1311,8 +1315,15 @@ class waiter_on : public Base {
 
   void post(waiter_list&& run) final {
     const operation_home_ptr home = home_;  // this waiter may end before post returns
-    if (is_own_) return asio::post(home->executor, waiter_run(std::move(run)));
-    asio::post(home->executor, asio::bind_executor(executor_, waiter_run(std::move(run))));
+    waiter_run posted(std::move(run));
+    if constexpr (asio::can_require<Executor, asio::execution::blocking_t::never_t>::value) {
+      // Straight to the handler's executor: by way of the producer's, two runs could overtake each other.
+      if (!is_own_) return asio::post(executor_, std::move(posted));
+    } else if (home->executor && !is_own_) {
+      return asio::post(home->executor, asio::bind_executor(executor_, std::move(posted)));
+    }
+    // Without an executor the execution context has gone, and `posted` destroys its waiters.
+    if (home->executor) asio::post(home->executor, std::move(posted));
   }
 
  protected:
@@ -1331,6 +1342,8 @@ class waiter_on : public Base {
   static bool is_own(const asio::any_io_executor& own, const Executor& executor) noexcept {
     if constexpr (std::is_same_v<Executor, asio::any_io_executor>) {
       return own == executor;
+    } else if constexpr (std::is_same_v<Executor, asio::any_completion_executor>) {
+      return asio::any_completion_executor(own) == executor;
     } else {
       const Executor* same_type = own.template target<Executor>();
       return same_type != nullptr && *same_type == executor;
@@ -1371,7 +1384,7 @@ class waiter_op final : public waiter_on<typename Source::base, asio::associated
   }
 
   // The handler may own the last reference to things that look at this operation: it goes last.
-  void destroy() noexcept override { const Handler handler = release(); }
+  void destroy() noexcept override { [[maybe_unused]] const Handler handler = release(); }
 
   /// Lets the handler's cancellation slot end the operation. Called once, before it can be completed by anybody else.
   void listen_for_cancellation() {
@@ -1438,7 +1451,7 @@ struct delivery_source {
     if ((type & (asio::cancellation_type::partial | asio::cancellation_type::terminal)) == asio::cancellation_type::none) {
       return false;
     }
-    if (!target->detach(op)) return false;
+    if (cancelled || !target->detach(op)) return false;  // once: after that it is linked into the run that was posted
     cancelled = true;
     return true;
   }
@@ -1584,9 +1597,9 @@ constexpr std::size_t chunk_bytes_for(std::size_t capacity, std::size_t wanted) 
   return taken;
 }
 
-/// Free lists of chunks, one per size; owned by the memory budget of one producer. What is in use and what is kept for reuse
-/// is together not more than `limit`, as long as no more than that is in use: where chunks of one size are wanted, free ones of
-/// other sizes go. Thread safety: shared objects safe.
+/// Free lists of chunks, one per size; owned by the memory budget of one producer. What is in use and what is kept for
+/// reuse is together not more than `limit`, as long as no more than that is in use: where chunks of one size are
+/// wanted, free ones of other sizes go. Thread safety: shared objects safe.
 class chunk_pool {
  public:
   explicit chunk_pool(std::size_t limit = static_cast<std::size_t>(-1)) noexcept : limit_(limit) {}
@@ -1687,9 +1700,9 @@ struct broker_share {
 };
 
 /// Chunks against a fixed number of bytes. A broker that does not drain cannot take the whole budget from the others
-/// (guarantee.md, rule 22): with more than one broker, a broker's share may grow only while it is at most three times what
-/// is still free, so something always remains for a broker that answers. The first record of a broker is not limited: one that
-/// takes most of the budget could never go. Thread safety: shared objects safe.
+/// (guarantee.md, rule 22): with more than one broker, a broker's share may grow only while it is at most three times
+/// what is still free, so something always remains for a broker that answers. The first record of a broker is not
+/// limited: one that takes most of the budget could never go. Thread safety: shared objects safe.
 class buffer_memory {
  public:
   enum class outcome { taken, exhausted, over_share };
@@ -1699,8 +1712,8 @@ class buffer_memory {
   /// Called, on the thread that gave memory back, when somebody said that they wait. Set before first use.
   void on_release(std::function<void()> callback) { released_ = std::move(callback); }
 
-  /// Chunks that grow a chain of `capacity` bytes by at least `wanted`: all or none. `share` may be null. Headers of chunks are
-  /// not charged.
+  /// Chunks that grow a chain of `capacity` bytes by at least `wanted`: all or none. `share` may be null. Headers of
+  /// chunks are not charged.
   outcome take(std::size_t capacity, std::size_t wanted, broker_share* share, chunk_chain& taken) {
     const std::size_t bytes = chunk_bytes_for(capacity, wanted);
     std::size_t seen = free_.load(std::memory_order_seq_cst);  // after somebody_waits(), see there
@@ -1816,7 +1829,7 @@ class flush_tracker {
   bool begin(waiter& flushing) {
     std::scoped_lock guard(mutex_);
     const bool outstanding = std::any_of(generations_.begin(), generations_.end(), [](auto& g) { return g.alive > 0; });
-    if (!outstanding) return false;
+    if (!outstanding || ended_) return false;
     generations_.back().waiting.push_back(flushing);
     generations_.emplace_back();
     flushing_.fetch_add(1, std::memory_order_relaxed);
@@ -1837,9 +1850,10 @@ class flush_tracker {
     return false;
   }
 
-  /// Hands out all flushes, for destruction or forced close.
+  /// Hands out all flushes, for destruction or forced close; there is nothing to wait for any more.
   waiter_list abandon() {
     std::scoped_lock guard(mutex_);
+    ended_ = true;
     waiter_list all;
     for (auto& each : generations_) all.splice(all.end(), each.waiting);
     flushing_.store(0, std::memory_order_relaxed);
@@ -1872,6 +1886,7 @@ class flush_tracker {
   mutable std::mutex mutex_;
   std::deque<counted> generations_;
   generation first_ = 0;
+  bool ended_ = false;
   std::atomic<std::size_t> flushing_{0};
 };
 
@@ -2096,12 +2111,13 @@ struct parked_record {
 
   parked_for reason = parked_for::metadata;
   topic* of = nullptr;
-  partition_queue* behind = nullptr;  // share: the partition whose later records park behind this one
+  partition_queue* behind =
+      nullptr;  // once its broker's share was full: where it goes, and whose later records park behind it
   std::optional<record_copy> record{};
   std::int64_t timestamp = 0;
   clock_time sent_at{};
   clock_duration timeout{};
-  std::size_t memory = 0;           // charged to parked.memory
+  std::size_t memory = 0;  // charged to parked.memory
   completion_ptr done{};
   flush_tracker::generation generation = 0;
   operation_waiter* space_waiter = nullptr;
@@ -2333,7 +2349,8 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 class topic;
 class partition_queue;
 
-/// The strand that owns partitions: a broker's, or the home strand while a leader is not known. Outlives its partitions.
+/// The strand that owns partitions: a broker's, or the home strand while a leader is not known. Outlives its
+/// partitions.
 class partition_owner {
  public:
   /// There is news in the partition's open batch. Any thread; never called under a lock.
@@ -2360,7 +2377,7 @@ struct producer_identity {
 struct append_outcome {
   enum class status : std::uint8_t { appended, no_memory, over_share, closed };
   status state = status::no_memory;
-  bool wake = false;      // the owner should look: a new batch, a full one, an earlier deadline
+  bool wake = false;  // the owner should look: a new batch, a full one, an earlier deadline
   bool new_batch = false;
   std::uint32_t index = 0;
   std::size_t bytes = 0;
@@ -2386,9 +2403,10 @@ struct drain_conditions {
 ///                                                   v        |
 ///                                               retry line: stamped, in sequence order, one at a time
 ///
-/// A partition has one batch in flight until one has been acknowledged under its (producer id, epoch, leader), and falls
-/// back to one with any error (guarantee.md, rule 4).
-class partition_queue : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+/// A partition has one batch in flight until one has been acknowledged under its (producer id, epoch, leader), and
+/// falls back to one with any error (guarantee.md, rule 4).
+class partition_queue
+    : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
  public:
   partition_queue(const settings& rules, buffer_memory& memory, flush_tracker& flushes, topic& of,
                   const topic_name& topic_called, std::int32_t index);
@@ -2419,7 +2437,7 @@ class partition_queue : public boost::intrusive::list_base_hook<boost::intrusive
   std::atomic<partition_owner*> desired_owner{nullptr};  // where it shall go as soon as nothing is in flight
   std::atomic<bool> wake_pending{false};
   std::atomic<std::uint32_t> parked{0};  // records parked behind a full share of the broker
-  std::uint64_t blocked_in_pass = 0;     // the last pass over the parking lot that left a record of it behind; the lot's
+  std::uint64_t blocked_in_pass = 0;  // the last pass over the parking lot that left a record of it behind; the lot's
   partition_queue* woken_next = nullptr;
 
   // --- the owner's strand only ---------------------------------------------------------------------------------------
@@ -2427,8 +2445,9 @@ class partition_queue : public boost::intrusive::list_base_hook<boost::intrusive
   readiness look(clock_time now, drain_conditions conditions);
   /// Bytes of the batch that take() would hand out.
   std::size_t next_size();
-  /// Seals, stamps and hands out the next batch; it is in flight from now on. Precondition: look() said ready or lingering.
-  /// Empty when it needs a producer id and `identity` is not one, or when the batch has grown past `at_most` bytes.
+  /// Seals, stamps and hands out the next batch; it is in flight from now on. Precondition: look() said ready or
+  /// lingering. Empty when it needs a producer id and `identity` is not one, or when the batch has grown past `at_most`
+  /// bytes.
   batch_ptr take(const std::optional<producer_identity>& identity, std::size_t at_most = static_cast<std::size_t>(-1));
 
   /// The answer to the attempt of a batch in flight (or its absence, with the reason).
@@ -2473,8 +2492,8 @@ class partition_queue : public boost::intrusive::list_base_hook<boost::intrusive
   void abandon(waiter_list& out);
 
   partition_owner* adopted_by = nullptr;  // set when the owner has taken it over
-  deadline_entry expiry;   // earliest deadline of a batch
-  deadline_entry wake_at;  // end of linger or backoff
+  deadline_entry expiry;                  // earliest deadline of a batch
+  deadline_entry wake_at;                 // end of linger or backoff
   enum class place : std::uint8_t { none, ready, lingering } drain_place = place::none;
 
  private:
@@ -2515,7 +2534,8 @@ class partition_queue : public boost::intrusive::list_base_hook<boost::intrusive
 
 /// The sequence behind `count` records from `sequence` on: after 2^31 - 1 comes 0.
 constexpr std::int32_t advance_sequence(std::int32_t sequence, std::int32_t count) noexcept {
-  return static_cast<std::int32_t>((static_cast<std::uint32_t>(sequence) + static_cast<std::uint32_t>(count)) & 0x7fffffffU);
+  return static_cast<std::int32_t>((static_cast<std::uint32_t>(sequence) + static_cast<std::uint32_t>(count)) &
+                                   0x7fffffffU);
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
@@ -2541,8 +2561,8 @@ constexpr std::uint64_t next_random(std::uint64_t& state) noexcept {
   return mixed ^ (mixed >> 31);
 }
 
-/// One topic's choice, per slot. A slot is a handful of relaxed atomics: two threads that share one may count a few bytes
-/// too few, which only moves the moment of the next choice. Thread safety: shared objects safe.
+/// One topic's choice, per slot. A slot is a handful of relaxed atomics: two threads that share one may count a few
+/// bytes too few, which only moves the moment of the next choice. Thread safety: shared objects safe.
 class sticky_partitioner {
  public:
   static constexpr std::uint32_t unset = 0xffffffff;
@@ -2565,8 +2585,8 @@ class sticky_partitioner {
     return current;
   }
 
-  /// `bytes` went to the chosen partition. It is left after `batch_size` bytes when a batch begins, and after twice as many in
-  /// any case: a batch that grows because its partition has no slot must not collect everything.
+  /// `bytes` went to the chosen partition. It is left after `batch_size` bytes when a batch begins, and after twice as
+  /// many in any case: a batch that grows because its partition has no slot must not collect everything.
   void produced(std::size_t slot, std::size_t bytes, bool began_batch, std::size_t batch_size) noexcept {
     auto& mine = slots_[slot];
     const std::size_t before = mine.produced.load(std::memory_order_relaxed);
@@ -2576,6 +2596,9 @@ class sticky_partitioner {
       mine.current.store(unset, std::memory_order_relaxed);
     }
   }
+
+  /// The chosen partition cannot take anything now: the next record chooses again.
+  void leave(std::size_t slot) noexcept { slots_[slot].current.store(unset, std::memory_order_relaxed); }
 
   /// The list of available partitions has changed: every slot chooses again.
   void reset() noexcept {
@@ -2864,20 +2887,22 @@ class accumulator {
 
  private:
   std::optional<error> check(const record_view& record) const;
+  static std::optional<error> refusal(const topic& of);
   std::optional<error> find_topic(const record_view& record, topic*& to);
   std::int64_t timestamp_of(const record_view& record, clock_time now) const noexcept;
   partition_queue* choose(const record_view& record, topic& to, const partition_table& table, std::size_t& slot) const;
-  bool place_directly(const record_view& record, topic& to, std::int64_t timestamp, clock_time now,
-                      send_outcome& out, parked_for& otherwise, partition_queue*& behind);
+  bool place_directly(const record_view& record, topic& to, std::int64_t timestamp, clock_time now, send_outcome& out,
+                      parked_for& otherwise, partition_queue*& behind);
   send_outcome park(const record_view& record, topic& to, parked_for reason, partition_queue* behind,
                     std::int64_t timestamp, clock_time now);
   send_outcome failed(const record_view& record, topic* to, error why) const;
   void wake(partition_queue& partition);
 
-  bool place_parked(parked_record& parked, const partition_table& table, std::vector<partition_owner*>& full, effects& out);
+  bool place_parked(parked_record& parked, const partition_table& table, std::vector<partition_owner*>& full,
+                    effects& out);
   void leave_line(parked_record& parked) noexcept;
-  void leave_line_for_refresh(parked_record& parked);
-  void move_to_memory_line(parked_record& parked);
+  void wait_on(parked_record& parked, parked_for reason, partition_queue* behind) noexcept;
+  void fail_without_partition(parked_record& parked, const partition_table& table, clock_time now, effects& out);
   void fail_one(parked_record& parked, error_details why, clock_time now, effects& out);
   void place_memory_line(clock_time now, effects& out);
 
@@ -2891,6 +2916,7 @@ class accumulator {
   std::deque<parked_ptr> metadata_line_;
   std::deque<parked_ptr> memory_line_;
   std::size_t parked_bytes_ = 0;
+  std::uint64_t pass_ = 0;  // number of the pass over a line that is being made
   deadline_heap deadlines_;
   std::vector<partition_queue*> to_wake_;  // by placing; woken after the mutex is released
 };
@@ -3200,26 +3226,33 @@ class engine_service : public asio::execution_context::service {
 
   explicit engine_service(asio::execution_context& context) : asio::execution_context::service(context) {}
 
-  void add(std::weak_ptr<context_member> added) {
+  void add(std::weak_ptr<context_member> added, operation_home_ptr home) {
     std::scoped_lock guard(mutex_);
-    std::erase_if(members_, [](const auto& each) { return each.expired(); });
-    members_.push_back(std::move(added));
+    std::erase_if(members_, [](const member& each) { return each.engine.expired() && each.home->use_count() == 1; });
+    members_.push_back({std::move(added), std::move(home)});
   }
 
  private:
+  // Deliveries keep the home longer than the engine; its executor must not outlive the context (a strand refers to it).
+  struct member {
+    std::weak_ptr<context_member> engine;
+    operation_home_ptr home;
+  };
+
   void shutdown() override {
-    std::vector<std::weak_ptr<context_member>> all;
+    std::vector<member> all;
     {
       std::scoped_lock guard(mutex_);
       all.swap(members_);
     }
     for (auto& each : all) {
-      if (const auto alive = each.lock()) alive->shutdown();
+      if (const auto alive = each.engine.lock()) alive->shutdown();
     }
+    for (auto& each : all) each.home->executor = asio::any_io_executor();
   }
 
   std::mutex mutex_;
-  std::vector<std::weak_ptr<context_member>> members_;
+  std::vector<member> members_;
 };
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
@@ -3232,6 +3265,7 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 struct planned_batch {
   partition_queue* partition = nullptr;
   batch_ptr what{};
+  wire::uuid topic_id{};  // as it was when the request was made: the topic may be made anew before the answer
 };
 
 /// The partitions that one owner drains. A partition is in one of three places: `ready` (a ring: who has been served goes to
@@ -3452,7 +3486,6 @@ class deadline_timer {
     ++generation_;
     timer_.reset();
     strand_ = asio::any_io_executor();
-    due_ = nullptr;
   }
 
   /// How often the timer has fired.
@@ -3723,7 +3756,8 @@ class partition_keeper : public partition_owner {
   void poke();
 
   std::uint64_t timer_wake_ups() const noexcept { return deadlines_.wake_ups(); }
-  const std::vector<partition_queue*>& partitions() const noexcept { return queue_.partitions(); }
+  /// Some partition has records, sent or not. On the strand.
+  bool has_work() const { return queue_.has_work(); }
 
  protected:
   partition_keeper(link_host& host, asio::any_io_executor strand)
@@ -3744,7 +3778,8 @@ class partition_keeper : public partition_owner {
   /// Handles an entry of a partition; false for other kinds.
   bool handle_partition_deadline(deadline_entry& due, clock_time now, error_code cause, effects& out);
   void carry_out(effects& wanted);
-  void fail_partitions(const error_details& why);
+  /// The end: fails what the partitions hold, and those of partitions that are still on their way here.
+  void fail_partitions(error_details why);
 
   link_host& host_;
   asio::any_io_executor strand_;
@@ -3753,9 +3788,11 @@ class partition_keeper : public partition_owner {
 
  private:
   void take_woken();
+  void fail_one(partition_queue& partition);
   void hand_over_if_wanted(partition_queue& seen);
 
   woken_stack woken_;
+  std::optional<error_details> ended_;
 };
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
@@ -4696,10 +4733,11 @@ class connection {
   }
 
   void close() noexcept;
-  bool is_open() const noexcept { return open_; }
+  /// Connected, and the versions are agreed on.
+  bool is_open() const noexcept { return ready_; }
   /// The execution context is being destroyed: drops everything that refers to it.
   void shutdown() noexcept {
-    open_ = false;
+    open_ = ready_ = false;
     stream_.reset();
     strand_ = asio::any_io_executor();
   }
@@ -4753,6 +4791,7 @@ class connection {
   deadline_entry timeout_;
   std::int32_t correlation_id_ = 0;
   bool open_ = false;
+  bool ready_ = false;
   bool timed_out_ = false;
 };
 
@@ -4922,6 +4961,7 @@ class engine final : public link_host,
  public:
   static std::shared_ptr<engine> make(asio::any_io_executor executor, const config& user, engine_options options);
   engine(asio::any_io_executor executor, const config& user, engine_options options);
+  ~engine();
 
   // --- any thread ----------------------------------------------------------------------------------------------------
 
@@ -4967,7 +5007,7 @@ class engine final : public link_host,
   void say(log_level level, std::string line) override;
   void attention() override;
 
-  void shutdown() noexcept override;
+  void shutdown() noexcept override { drop(); }
 
  private:
   struct topic_watch {
@@ -5009,6 +5049,7 @@ class engine final : public link_host,
 
   // Closing.
   class drained_waiter;
+  void drop() noexcept;
   void begin_close(std::chrono::milliseconds timeout);
   void stop_everything(error_details why);
   void task_ended();
@@ -7085,11 +7126,14 @@ COKAFKA_DECL waiter_list completion::forward(completion_ptr target, std::uint32_
   return ready;
 }
 
-COKAFKA_DECL waiter_list completion::abandon() {
-  waiter_list waiting;
-  std::scoped_lock guard(lock_);
-  waiting.swap(waiters_);
-  return waiting;
+COKAFKA_DECL waiter_list completion::abandon(fate known) {
+  error_details why;
+  why.code = errc::closed;
+  why.message = "the execution context was destroyed before the record was acknowledged";
+  why.fate = known;
+  batch_outcome outcome;
+  outcome.failure = error(std::move(why));
+  return complete(std::move(outcome));
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
@@ -7230,14 +7274,14 @@ COKAFKA_DECL void batch_builder::stamp(const batch_stamp& by) noexcept {
   assert(sealed_);
   using namespace batch_encoding;
   char* at = header_.data();
-  at = put_big_endian<std::int64_t>(at, 0);                                                     // base offset
-  at = put_big_endian<std::int32_t>(at, static_cast<std::int32_t>(size() - length_ends_at));    // batch length
-  at = put_big_endian<std::int32_t>(at, -1);                                                    // partition leader epoch
-  *at++ = 2;                                                                                    // magic
+  at = put_big_endian<std::int64_t>(at, 0);                                                   // base offset
+  at = put_big_endian<std::int32_t>(at, static_cast<std::int32_t>(size() - length_ends_at));  // batch length
+  at = put_big_endian<std::int32_t>(at, -1);                                                  // partition leader epoch
+  *at++ = 2;                                                                                  // magic
   char* const crc = at;
   at += 4;
-  at = put_big_endian<std::int16_t>(at, 0);                                                     // attributes
-  at = put_big_endian<std::int32_t>(at, static_cast<std::int32_t>(count_ - 1));                 // last offset delta
+  at = put_big_endian<std::int16_t>(at, 0);                                      // attributes
+  at = put_big_endian<std::int32_t>(at, static_cast<std::int32_t>(count_ - 1));  // last offset delta
   at = put_big_endian<std::int64_t>(at, base_timestamp_);
   at = put_big_endian<std::int64_t>(at, max_timestamp_);
   at = put_big_endian<std::int64_t>(at, by.producer_id);
@@ -7295,199 +7339,9 @@ COKAFKA_DECL verdict judge(const attempt_facts& facts) noexcept {
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
 
-// ---- cokafka/detail/core/partition_queue.ipp
+// ---- cokafka/detail/core/partition_answers.ipp
 
 namespace cokafka::inline COKAFKA_ABI::detail {
-
-COKAFKA_DECL partition_queue::partition_queue(const settings& rules, buffer_memory& memory, flush_tracker& flushes,
-                                              topic& of, const topic_name& topic_called,
-                                              std::int32_t index)
-    : expiry(static_cast<int>(deadline_kind::partition_expiry), this),
-      wake_at(static_cast<int>(deadline_kind::partition_wake), this),
-      settings_(rules),
-      memory_(memory),
-      flushes_(flushes),
-      topic_(of),
-      topic_name_(topic_called),
-      index_(index) {}
-
-// --- senders ---------------------------------------------------------------------------------------------------------
-
-COKAFKA_DECL batch* partition_queue::open_batch(clock_duration timeout, std::size_t record_bytes) noexcept {
-  if (pending_.empty()) return nullptr;
-  batch& last = *pending_.back();
-  const bool fits = last.records.size() + record_bytes <= settings_.batch_limit;
-  return fits && last.timeout == timeout ? &last : nullptr;
-}
-
-COKAFKA_DECL batch_ptr partition_queue::make_batch(clock_time sent_at, clock_duration timeout,
-                                                   flush_tracker::generation generation) {
-  partition_owner* waits_for = owner.load(std::memory_order_acquire);
-  completion_ptr done(new completion(topic_name_, index_));
-  batch_ptr made(new batch(memory_, waits_for != nullptr ? &waits_for->share : nullptr, std::move(done)));
-  made->generation = generation;
-  made->created = sent_at;
-  made->deadline = sent_at + timeout;
-  made->timeout = timeout;
-  return made;
-}
-
-COKAFKA_DECL append_outcome partition_queue::append(const record_view& record, std::int64_t timestamp,
-                                                    clock_time sent_at, clock_duration timeout) {
-  std::scoped_lock guard(lock_);
-  return append_locked(record, timestamp, sent_at, timeout, std::nullopt);
-}
-
-COKAFKA_DECL append_outcome partition_queue::append_parked(const record_view& record, std::int64_t timestamp,
-                                                           clock_time sent_at, clock_duration timeout,
-                                                           flush_tracker::generation counted) {
-  std::scoped_lock guard(lock_);
-  return append_locked(record, timestamp, sent_at, timeout, counted);
-}
-
-COKAFKA_DECL append_outcome partition_queue::append_locked(const record_view& record, std::int64_t timestamp,
-                                                           clock_time sent_at, clock_duration timeout,
-                                                           std::optional<flush_tracker::generation> counted) {
-  append_outcome out;
-  if (closed_) {
-    out.state = append_outcome::status::closed;
-    return out;
-  }
-  // A new batch's first record has deltas of zero, so its shape there is no larger than here.
-  batch* into = pending_.empty() ? nullptr : pending_.back().get();
-  batch_builder::record_shape shape = into ? into->records.shape_of(record, timestamp) : batch_builder::record_shape{};
-  if (into != nullptr) into = open_batch(timeout, shape.total);
-  batch_ptr fresh;
-  if (into == nullptr) {
-    fresh = make_batch(sent_at, timeout, 0);
-    into = fresh.get();
-    shape = into->records.shape_of(record, timestamp);
-  }
-  if (const std::size_t wanted = into->records.shortfall(shape.total); wanted > 0) {
-    chunk_chain taken;
-    switch (memory_.take(into->records.chunk_capacity(), wanted, into->share, taken)) {
-      case buffer_memory::outcome::taken: break;
-      case buffer_memory::outcome::exhausted: out.state = append_outcome::status::no_memory; return out;
-      case buffer_memory::outcome::over_share: out.state = append_outcome::status::over_share; return out;
-    }
-    into->records.add_chunks(std::move(taken));
-  }
-  const std::size_t before = into->records.size();
-  out.index = into->records.append(record, timestamp, shape);
-  out.state = append_outcome::status::appended;
-  out.bytes = shape.total;
-  out.new_batch = fresh != nullptr;
-  const bool earlier = sent_at + timeout < into->deadline;
-  if (earlier) into->deadline = sent_at + timeout;
-  if (fresh) {
-    fresh->generation = counted ? *counted : flushes_.enter();
-    pending_.push_back(std::move(fresh));
-  } else if (counted) {
-    into->generation = flushes_.merge(*counted, into->generation);
-  }
-  outstanding_.records += 1;
-  outstanding_.bytes += shape.total;
-  out.done = into->done;
-  out.wake = out.new_batch || earlier ||
-             (before < settings_.batch_size && into->records.size() >= settings_.batch_size);
-  return out;
-}
-
-COKAFKA_DECL auto partition_queue::outstanding() -> outstanding_count {
-  std::scoped_lock guard(lock_);
-  return outstanding_;
-}
-
-// --- the owner: when and what to send --------------------------------------------------------------------------------
-
-COKAFKA_DECL std::size_t partition_queue::window() const noexcept {
-  if (settings_.idempotent && !window_open_) return 1;
-  return static_cast<std::size_t>(settings_.partition_window);
-}
-
-COKAFKA_DECL bool partition_queue::has_pending() {
-  if (!retry_.empty()) return true;
-  std::scoped_lock guard(lock_);
-  return !pending_.empty();
-}
-
-COKAFKA_DECL readiness partition_queue::look(clock_time now, drain_conditions conditions) {
-  using state = readiness::state;
-  const bool retrying = !retry_.empty();
-  readiness seen{state::ready, {}};
-  if (!retrying) {
-    std::scoped_lock guard(lock_);
-    if (pending_.empty()) return {state::empty, {}};
-    const batch& first = *pending_.front();
-    const clock_time lingered = first.created + settings_.user.linger;
-    const bool full = pending_.size() > 1 || first.records.size() >= settings_.batch_size;
-    if (!full && !conditions.at_once && lingered > now) seen = {state::lingering, lingered};
-  }
-  const bool alone = settings_.idempotent && (retrying || new_epoch_);
-  if (in_flight_.size() >= (alone ? 1 : window())) return {state::blocked, {}};
-  if (backoff_until_ > now) return {state::backing_off, backoff_until_};
-  return seen;
-}
-
-COKAFKA_DECL std::size_t partition_queue::next_size() {
-  if (!retry_.empty()) return retry_.front()->records.size();
-  std::scoped_lock guard(lock_);
-  return pending_.empty() ? 0 : pending_.front()->records.size();
-}
-
-COKAFKA_DECL batch_ptr partition_queue::take(const std::optional<producer_identity>& latest, std::size_t at_most) {
-  if (settings_.idempotent) {
-    settle_epoch(latest);
-    if (!identity_) return nullptr;
-  }
-  batch_ptr taken;
-  if (!retry_.empty()) {
-    if (retry_.front()->records.size() > at_most) return nullptr;
-    taken = std::move(retry_.front());
-    retry_.pop_front();
-  } else {
-    std::scoped_lock guard(lock_);
-    // Senders may have made it larger since next_size() was asked.
-    if (pending_.empty() || pending_.front()->records.size() > at_most) return nullptr;
-    taken = std::move(pending_.front());
-    pending_.pop_front();
-  }
-  if (!taken->records.is_sealed()) taken->records.seal();
-  if (!taken->stamp) stamp(*taken);
-  ++taken->attempts;
-  in_flight_.push_back(taken);
-  return taken;
-}
-
-// Rule 1: the stamp is given in queue order, when the request goes to the socket.
-COKAFKA_DECL void partition_queue::stamp(batch& sent) {
-  batch_stamp by;
-  if (settings_.idempotent) {
-    by = {identity_->id, identity_->epoch, next_sequence_};
-    next_sequence_ = advance_sequence(next_sequence_, static_cast<std::int32_t>(sent.records.count()));
-  }
-  sent.stamp = by;
-  sent.records.stamp(by);
-}
-
-// Rules 6 and 7: a new epoch starts with nothing in flight, and only when no batch that waits for its retry may be in the
-// log; those that are proven absent get new sequences, in their old order.
-COKAFKA_DECL void partition_queue::settle_epoch(const std::optional<producer_identity>& latest) {
-  if (new_epoch_ && in_flight_.empty() && identity_ &&
-      std::none_of(retry_.begin(), retry_.end(), [](const batch_ptr& each) { return each->unknown; })) {
-    new_epoch_ = false;
-    window_open_ = false;
-    next_sequence_ = 0;
-    for (auto& each : retry_) each->stamp.reset();
-    if (identity_->epoch < std::numeric_limits<std::int16_t>::max()) {
-      ++identity_->epoch;
-    } else {
-      used_up_id_ = identity_->id;
-      identity_.reset();
-    }
-  }
-  if (!identity_ && latest && latest->id != used_up_id_) identity_ = latest;
-}
 
 // --- the owner: answers ----------------------------------------------------------------------------------------------
 
@@ -7512,7 +7366,8 @@ COKAFKA_DECL void partition_queue::back_to_retry_line(batch_ptr sent) {
 }
 
 COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, clock_time now, effects& out) {
-  const auto found = std::find_if(in_flight_.begin(), in_flight_.end(), [&](auto& each) { return each.get() == &sent; });
+  const auto found =
+      std::find_if(in_flight_.begin(), in_flight_.end(), [&](auto& each) { return each.get() == &sent; });
   assert(found != in_flight_.end());
   const batch_ptr kept = *found;
   in_flight_.erase(found);
@@ -7531,7 +7386,9 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
     if (retry_.empty()) backoff_until_ = {};
     batch_outcome outcome;
     if (judged.has_offset && said.base_offset >= 0) outcome.base_offset = said.base_offset;
-    if (said.log_append_time >= 0) outcome.log_append_time = said.log_append_time;
+    // Brokers answer a duplicate with the first copy's largest timestamp, also where the topic keeps the producer's times.
+    const bool is_duplicate = sent.attempts > 1 && said.log_append_time == sent.records.max_timestamp();
+    if (said.log_append_time >= 0 && !is_duplicate) outcome.log_append_time = said.log_append_time;
     finish(sent, std::move(outcome), out);
     return judged;
   }
@@ -7542,7 +7399,8 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
   if (!judged.proven_absent) sent.unknown = true;
   if (judged.data_lost) {
     out.say(log_level::error, "acknowledged records have vanished from " + std::string(topic_name_.str()) + "-" +
-                                  std::to_string(index_) + ": the broker has an older sequence than the last acknowledged");
+                                  std::to_string(index_) +
+                                  ": the broker has an older sequence than the last acknowledged");
   }
   if (judged.action == verdict_action::retry) {
     backoff_until_ = now + said.backoff;
@@ -7560,7 +7418,8 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
 }
 
 COKAFKA_DECL void partition_queue::written_unacknowledged(batch& sent, effects& out) {
-  const auto found = std::find_if(in_flight_.begin(), in_flight_.end(), [&](auto& each) { return each.get() == &sent; });
+  const auto found =
+      std::find_if(in_flight_.begin(), in_flight_.end(), [&](auto& each) { return each.get() == &sent; });
   assert(found != in_flight_.end());
   const batch_ptr kept = *found;
   in_flight_.erase(found);
@@ -7663,17 +7522,219 @@ COKAFKA_DECL void partition_queue::fail_all(const error_details& why, clock_time
   for (auto& each : unsent) fail_one(*each, false);
 }
 
+// The batches go too: they give their memory back to owners, which are destroyed before the partitions.
 COKAFKA_DECL void partition_queue::abandon(waiter_list& out) {
-  const auto collect = [&](std::deque<batch_ptr>& batches) {
+  std::deque<batch_ptr> unsent;
+  {
+    std::scoped_lock guard(lock_);
+    closed_ = true;
+    unsent.swap(pending_);
+  }
+  const auto collect = [&](std::deque<batch_ptr>& batches, bool in_flight) {
     for (auto& each : batches) {
-      waiter_list waiting = each->done->abandon();
+      waiter_list waiting = each->done->abandon(in_flight || each->unknown ? fate::maybe_written : fate::not_written);
       out.splice(out.end(), waiting);
     }
+    batches.clear();
   };
-  collect(retry_);
-  collect(in_flight_);
+  collect(retry_, false);
+  collect(in_flight_, true);
+  collect(unsent, false);
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/core/partition_queue.ipp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+COKAFKA_DECL partition_queue::partition_queue(const settings& rules, buffer_memory& memory, flush_tracker& flushes,
+                                              topic& of, const topic_name& topic_called, std::int32_t index)
+    : expiry(static_cast<int>(deadline_kind::partition_expiry), this),
+      wake_at(static_cast<int>(deadline_kind::partition_wake), this),
+      settings_(rules),
+      memory_(memory),
+      flushes_(flushes),
+      topic_(of),
+      topic_name_(topic_called),
+      index_(index) {}
+
+// --- senders ---------------------------------------------------------------------------------------------------------
+
+COKAFKA_DECL batch* partition_queue::open_batch(clock_duration timeout, std::size_t record_bytes) noexcept {
+  if (pending_.empty()) return nullptr;
+  batch& last = *pending_.back();
+  const bool fits = last.records.size() + record_bytes <= settings_.batch_limit;
+  return fits && last.timeout == timeout ? &last : nullptr;
+}
+
+COKAFKA_DECL batch_ptr partition_queue::make_batch(clock_time sent_at, clock_duration timeout,
+                                                   flush_tracker::generation generation) {
+  partition_owner* waits_for = owner.load(std::memory_order_acquire);
+  completion_ptr done(new completion(topic_name_, index_));
+  batch_ptr made(new batch(memory_, waits_for != nullptr ? &waits_for->share : nullptr, std::move(done)));
+  made->generation = generation;
+  made->created = sent_at;
+  made->deadline = sent_at + timeout;
+  made->timeout = timeout;
+  return made;
+}
+
+COKAFKA_DECL append_outcome partition_queue::append(const record_view& record, std::int64_t timestamp,
+                                                    clock_time sent_at, clock_duration timeout) {
   std::scoped_lock guard(lock_);
-  collect(pending_);
+  return append_locked(record, timestamp, sent_at, timeout, std::nullopt);
+}
+
+COKAFKA_DECL append_outcome partition_queue::append_parked(const record_view& record, std::int64_t timestamp,
+                                                           clock_time sent_at, clock_duration timeout,
+                                                           flush_tracker::generation counted) {
+  std::scoped_lock guard(lock_);
+  return append_locked(record, timestamp, sent_at, timeout, counted);
+}
+
+COKAFKA_DECL append_outcome partition_queue::append_locked(const record_view& record, std::int64_t timestamp,
+                                                           clock_time sent_at, clock_duration timeout,
+                                                           std::optional<flush_tracker::generation> counted) {
+  append_outcome out;
+  if (closed_) {
+    out.state = append_outcome::status::closed;
+    return out;
+  }
+  // A new batch's first record has deltas of zero, so its shape there is no larger than here.
+  batch* into = pending_.empty() ? nullptr : pending_.back().get();
+  batch_builder::record_shape shape = into ? into->records.shape_of(record, timestamp) : batch_builder::record_shape{};
+  if (into != nullptr) into = open_batch(timeout, shape.total);
+  batch_ptr fresh;
+  if (into == nullptr) {
+    fresh = make_batch(sent_at, timeout, 0);
+    into = fresh.get();
+    shape = into->records.shape_of(record, timestamp);
+  }
+  if (const std::size_t wanted = into->records.shortfall(shape.total); wanted > 0) {
+    chunk_chain taken;
+    switch (memory_.take(into->records.chunk_capacity(), wanted, into->share, taken)) {
+      case buffer_memory::outcome::taken: break;
+      case buffer_memory::outcome::exhausted: out.state = append_outcome::status::no_memory; return out;
+      case buffer_memory::outcome::over_share: out.state = append_outcome::status::over_share; return out;
+    }
+    into->records.add_chunks(std::move(taken));
+  }
+  const std::size_t before = into->records.size();
+  out.index = into->records.append(record, timestamp, shape);
+  out.state = append_outcome::status::appended;
+  out.bytes = shape.total;
+  out.new_batch = fresh != nullptr;
+  const bool earlier = sent_at + timeout < into->deadline;
+  if (earlier) into->deadline = sent_at + timeout;
+  if (fresh) {
+    fresh->generation = counted ? *counted : flushes_.enter();
+    pending_.push_back(std::move(fresh));
+  } else if (counted) {
+    into->generation = flushes_.merge(*counted, into->generation);
+  }
+  outstanding_.records += 1;
+  outstanding_.bytes += shape.total;
+  out.done = into->done;
+  out.wake =
+      out.new_batch || earlier || (before < settings_.batch_size && into->records.size() >= settings_.batch_size);
+  return out;
+}
+
+COKAFKA_DECL auto partition_queue::outstanding() -> outstanding_count {
+  std::scoped_lock guard(lock_);
+  return outstanding_;
+}
+
+// --- the owner: when and what to send --------------------------------------------------------------------------------
+
+COKAFKA_DECL std::size_t partition_queue::window() const noexcept {
+  if (settings_.idempotent && !window_open_) return 1;
+  return static_cast<std::size_t>(settings_.partition_window);
+}
+
+COKAFKA_DECL bool partition_queue::has_pending() {
+  if (!retry_.empty()) return true;
+  std::scoped_lock guard(lock_);
+  return !pending_.empty();
+}
+
+COKAFKA_DECL readiness partition_queue::look(clock_time now, drain_conditions conditions) {
+  using state = readiness::state;
+  const bool retrying = !retry_.empty();
+  readiness seen{state::ready, {}};
+  if (!retrying) {
+    std::scoped_lock guard(lock_);
+    if (pending_.empty()) return {state::empty, {}};
+    const batch& first = *pending_.front();
+    const clock_time lingered = first.created + settings_.user.linger;
+    const bool full = pending_.size() > 1 || first.records.size() >= settings_.batch_size;
+    if (!full && !conditions.at_once && lingered > now) seen = {state::lingering, lingered};
+  }
+  const bool alone = settings_.idempotent && (retrying || new_epoch_);
+  if (in_flight_.size() >= (alone ? 1 : window())) return {state::blocked, {}};
+  if (backoff_until_ > now) return {state::backing_off, backoff_until_};
+  return seen;
+}
+
+COKAFKA_DECL std::size_t partition_queue::next_size() {
+  if (!retry_.empty()) return retry_.front()->records.size();
+  std::scoped_lock guard(lock_);
+  return pending_.empty() ? 0 : pending_.front()->records.size();
+}
+
+COKAFKA_DECL batch_ptr partition_queue::take(const std::optional<producer_identity>& latest, std::size_t at_most) {
+  if (settings_.idempotent) {
+    settle_epoch(latest);
+    if (!identity_) return nullptr;
+  }
+  batch_ptr taken;
+  if (!retry_.empty()) {
+    if (retry_.front()->records.size() > at_most) return nullptr;
+    taken = std::move(retry_.front());
+    retry_.pop_front();
+  } else {
+    std::scoped_lock guard(lock_);
+    // Senders may have made it larger since next_size() was asked.
+    if (pending_.empty() || pending_.front()->records.size() > at_most) return nullptr;
+    taken = std::move(pending_.front());
+    pending_.pop_front();
+  }
+  if (!taken->records.is_sealed()) taken->records.seal();
+  if (!taken->stamp) stamp(*taken);
+  ++taken->attempts;
+  in_flight_.push_back(taken);
+  return taken;
+}
+
+// Rule 1: the stamp is given in queue order, when the request goes to the socket.
+COKAFKA_DECL void partition_queue::stamp(batch& sent) {
+  batch_stamp by;
+  if (settings_.idempotent) {
+    by = {identity_->id, identity_->epoch, next_sequence_};
+    next_sequence_ = advance_sequence(next_sequence_, static_cast<std::int32_t>(sent.records.count()));
+  }
+  sent.stamp = by;
+  sent.records.stamp(by);
+}
+
+// Rules 6 and 7: a new epoch starts with nothing in flight, and only when no batch that waits for its retry may be in
+// the log; those that are proven absent get new sequences, in their old order.
+COKAFKA_DECL void partition_queue::settle_epoch(const std::optional<producer_identity>& latest) {
+  if (new_epoch_ && in_flight_.empty() && identity_ &&
+      std::none_of(retry_.begin(), retry_.end(), [](const batch_ptr& each) { return each->unknown; })) {
+    new_epoch_ = false;
+    window_open_ = false;
+    next_sequence_ = 0;
+    for (auto& each : retry_) each->stamp.reset();
+    if (identity_->epoch < std::numeric_limits<std::int16_t>::max()) {
+      ++identity_->epoch;
+    } else {
+      used_up_id_ = identity_->id;
+      identity_.reset();
+    }
+  }
+  if (!identity_ && latest && latest->id != used_up_id_) identity_ = latest;
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
@@ -7720,10 +7781,13 @@ COKAFKA_DECL std::optional<error> accumulator::check(const record_view& record) 
   if (record.partition && *record.partition < 0) {
     return invalid("partition " + std::to_string(*record.partition) + " is negative");
   }
-  if (record.timestamp && record.timestamp->time_since_epoch().count() < 0) return invalid("the timestamp is before 1970");
+  if (record.timestamp && record.timestamp->time_since_epoch().count() < 0)
+    return invalid("the timestamp is before 1970");
   if (record.timeout && record.timeout->count() < 0) return invalid("the timeout is negative");
   const std::size_t size = record_size_upper_bound(record);
-  if (size > settings_.max_request_size || size > memory.total()) {
+  // Memory is taken in whole chunks: what they come to must fit as well, or the record would wait for ever.
+  if (size > settings_.max_request_size || size > memory.total() ||
+      chunk_bytes_for(0, size - batch_header_size) > memory.total()) {
     error_details why;
     why.code = errc::record_too_large;
     why.message = "the record may take " + std::to_string(size) + " bytes; max.request.size is " +
@@ -7753,11 +7817,13 @@ COKAFKA_DECL std::optional<error> accumulator::find_topic(const record_view& rec
       to = &want_topic(record.topic);
     }
   }
-  const broker_errc refused = to->refused.load(std::memory_order_relaxed);
-  if (refused != broker_errc::none) {
-    return refused == broker_errc::invalid_topic_exception ? error(errc::invalid_topic) : error(refused);
-  }
-  return std::nullopt;
+  return refusal(*to);
+}
+
+COKAFKA_DECL std::optional<error> accumulator::refusal(const topic& of) {
+  const broker_errc refused = of.refused.load(std::memory_order_relaxed);
+  if (refused == broker_errc::none) return std::nullopt;
+  return refused == broker_errc::invalid_topic_exception ? error(errc::invalid_topic) : error(refused);
 }
 
 COKAFKA_DECL std::int64_t accumulator::timestamp_of(const record_view& record, clock_time now) const noexcept {
@@ -7794,19 +7860,23 @@ COKAFKA_DECL bool accumulator::place_directly(const record_view& record, topic& 
                                               partition_queue*& behind) {
   const partition_table* table = to.table.load(std::memory_order_acquire);
   otherwise = parked_for::metadata;
-  if (table == nullptr || to.parked.load(std::memory_order_relaxed) > 0) return false;
+  // In this order, and acquiring: a record that is moved from one line to another is counted there first.
+  if (table == nullptr || to.parked.load(std::memory_order_acquire) > 0) return false;
   std::size_t slot = sticky_slots;
   partition_queue* into = choose(record, to, *table, slot);
   otherwise = parked_for::partition;
   if (into == nullptr) return false;
   otherwise = parked_for::memory;
-  if (waiting_for_memory_.load(std::memory_order_relaxed) > 0) return false;
+  if (waiting_for_memory_.load(std::memory_order_acquire) > 0) return false;
   otherwise = parked_for::share;
   behind = into;
-  if (into->parked.load(std::memory_order_relaxed) > 0) return false;
-  const clock_duration timeout = record.timeout ? clock_duration(*record.timeout) : settings_.delivery_timeout;
-  append_outcome appended = into->append(record, timestamp, now, timeout);
+  append_outcome appended;
+  appended.state = append_outcome::status::over_share;
+  if (into->parked.load(std::memory_order_acquire) == 0) {
+    appended = into->append(record, timestamp, now, settings_.timeout_of(record.timeout));
+  }
   if (appended.state == append_outcome::status::no_memory) otherwise = parked_for::memory;
+  if (appended.state == append_outcome::status::over_share && slot != sticky_slots) to.sticky.leave(slot);
   if (appended.state != append_outcome::status::appended) return false;
   if (slot != sticky_slots) to.sticky.produced(slot, appended.bytes, appended.new_batch, settings_.batch_size);
   if (appended.wake) wake(*into);
@@ -7853,6 +7923,7 @@ COKAFKA_DECL result<send_outcome> accumulator::try_send(const record_view& recor
   parked_for otherwise{};
   partition_queue* behind = nullptr;
   if (place_directly(record, *to, timestamp, now, out, otherwise, behind)) return out;
+  if (is_closed()) return error(errc::closed);
   error_details why;
   switch (otherwise) {
     case parked_for::metadata:
@@ -7901,7 +7972,7 @@ COKAFKA_DECL send_outcome accumulator::park(const record_view& record, topic& to
   parked->record.emplace(record);
   parked->timestamp = timestamp;
   parked->sent_at = now;
-  parked->timeout = record.timeout ? clock_duration(*record.timeout) : settings_.delivery_timeout;
+  parked->timeout = settings_.timeout_of(record.timeout);
   parked->memory = sizeof(parked_record) + parked->record->memory();
   parked->done.reset(new completion(to.name, record.partition.value_or(-1)));
   send_outcome out;
@@ -7911,6 +7982,12 @@ COKAFKA_DECL send_outcome accumulator::park(const record_view& record, topic& to
   if (record.value) out.ticket.value_size = static_cast<std::int32_t>(record.value->size());
   {
     std::scoped_lock guard(mutex_);
+    // What the sender looked at may have changed since: who parks now must not miss the end, or the topic's metadata.
+    if (is_closed()) return failed(record, &to, error(errc::closed));
+    if (auto refused = refusal(to)) return failed(record, &to, *std::move(refused));
+    if (reason == parked_for::metadata && to.table.load(std::memory_order_acquire) != nullptr) {
+      reason = parked->reason = parked_for::memory;
+    }
     if (parked_bytes_ + parked->memory > static_cast<std::size_t>(settings_.user.parked_memory)) {
       return failed(record, &to, error(errc::buffer_full));
     }
@@ -7935,48 +8012,60 @@ COKAFKA_DECL send_outcome accumulator::park(const record_view& record, topic& to
   return out;
 }
 
-// Undoes what parking counted. Under the mutex.
+// Undoes what parking counted. Under the mutex; a record that was placed is in its batch by then, so that nobody
+// overtakes it.
 COKAFKA_DECL void accumulator::leave_line(parked_record& parked) noexcept {
   deadlines_.clear(parked.expiry);
   parked_bytes_ -= parked.memory;
   parked.memory = 0;
-  switch (parked.reason) {
-    case parked_for::metadata: parked.of->parked.fetch_sub(1, std::memory_order_relaxed); break;
-    case parked_for::share: parked.behind->parked.fetch_sub(1, std::memory_order_relaxed); break;
-    case parked_for::memory:
-    case parked_for::space: waiting_for_memory_.fetch_sub(1, std::memory_order_relaxed); break;
-    case parked_for::partition: break;
+  if (parked.reason == parked_for::metadata) parked.of->parked.fetch_sub(1, std::memory_order_release);
+  if (parked.reason == parked_for::memory || parked.reason == parked_for::space) {
+    waiting_for_memory_.fetch_sub(1, std::memory_order_release);
   }
+  if (parked.behind != nullptr) parked.behind->parked.fetch_sub(1, std::memory_order_release);
 }
 
-// Under the mutex. True when the record has found its batch; else its reason says what it waits for now.
+// Under the mutex. What it waits for from now on is counted before the old reason is not: a sender that looks in
+// between must see one of them (guarantee.md, rule 22). Once behind a partition it stays there.
+COKAFKA_DECL void accumulator::wait_on(parked_record& parked, parked_for reason, partition_queue* behind) noexcept {
+  if (behind != nullptr && parked.behind == nullptr) {
+    parked.behind = behind;
+    behind->parked.fetch_add(1, std::memory_order_relaxed);
+  }
+  const parked_for before = std::exchange(parked.reason, reason);
+  if (reason == parked_for::memory) waiting_for_memory_.fetch_add(1, std::memory_order_relaxed);
+  if (before == parked_for::metadata) parked.of->parked.fetch_sub(1, std::memory_order_release);
+  if (before == parked_for::memory) waiting_for_memory_.fetch_sub(1, std::memory_order_release);
+  if (reason == parked_for::memory || reason == parked_for::share) memory.somebody_waits(true);
+}
+
+// Under the mutex. True when the record has found its batch; else its reason says what it waits for now. `full` are the
+// owners whose share was full in this pass.
 COKAFKA_DECL bool accumulator::place_parked(parked_record& parked, const partition_table& table,
                                             std::vector<partition_owner*>& full, effects& out) {
-  const auto waits_for = [&](parked_for reason, partition_queue* behind) {
-    const std::size_t kept = parked.memory;
-    const clock_time due = parked.expiry.at;
-    leave_line(parked);
-    parked.memory = kept;
-    parked_bytes_ += kept;
-    deadlines_.set(parked.expiry, due);
-    parked.reason = reason;
-    parked.behind = behind;
-    if (reason == parked_for::memory) waiting_for_memory_.fetch_add(1, std::memory_order_relaxed);
-    if (reason == parked_for::share) behind->parked.fetch_add(1, std::memory_order_relaxed);
-    memory.somebody_waits(true);
+  std::size_t slot = sticky_slots;
+  partition_queue* into =
+      parked.behind != nullptr ? parked.behind : choose(parked.record->view(), *parked.of, table, slot);
+  const auto waits_for_share = [&] {
+    into->blocked_in_pass = pass_;
+    if (slot != sticky_slots) parked.of->sticky.leave(slot);
+    wait_on(parked, parked_for::share, into);
     return false;
   };
-  std::size_t slot = sticky_slots;
-  partition_queue* into = parked.behind != nullptr ? parked.behind : choose(parked.record->view(), *parked.of, table, slot);
-  if (into == nullptr) return false;
+  // The partition itself is asked as well: its owner may change during the pass. Who comes from the metadata line is
+  // behind all that wait for this partition already.
+  const bool is_last = parked.reason == parked_for::metadata || parked.reason == parked_for::partition;
+  if (into->blocked_in_pass == pass_ || (is_last && into->parked.load(std::memory_order_relaxed) > 0))
+    return waits_for_share();
   partition_owner* owner = into->owner.load(std::memory_order_acquire);
-  if (std::find(full.begin(), full.end(), owner) != full.end()) return waits_for(parked_for::share, into);
+  if (std::find(full.begin(), full.end(), owner) != full.end()) return waits_for_share();
   append_outcome appended =
       into->append_parked(parked.record->view(), parked.timestamp, parked.sent_at, parked.timeout, parked.generation);
-  if (appended.state == append_outcome::status::no_memory) return waits_for(parked_for::memory, nullptr);
-  if (appended.state == append_outcome::status::over_share) {
-    full.push_back(owner);
-    return waits_for(parked_for::share, into);
+  switch (appended.state) {
+    case append_outcome::status::appended: break;
+    case append_outcome::status::no_memory: wait_on(parked, parked_for::memory, nullptr); return false;
+    case append_outcome::status::closed: return waits_for_share();  // all parked records are about to fail
+    case append_outcome::status::over_share: full.push_back(owner); return waits_for_share();
   }
   if (slot != sticky_slots) parked.of->sticky.produced(slot, appended.bytes, appended.new_batch, settings_.batch_size);
   out.answer(parked.done->forward(std::move(appended.done), appended.index));
@@ -7993,6 +8082,7 @@ COKAFKA_DECL void accumulator::publish(topic& of, std::unique_ptr<const partitio
     const partition_table& now_known = table ? *table : *of.table.load(std::memory_order_acquire);
     of.last_error.store(broker_errc::none, std::memory_order_relaxed);
     of.refused.store(broker_errc::none, std::memory_order_relaxed);
+    ++pass_;
     std::vector<partition_owner*> full;
     std::deque<parked_ptr> rest;
     for (auto& each : metadata_line_) {
@@ -8005,19 +8095,16 @@ COKAFKA_DECL void accumulator::publish(topic& of, std::unique_ptr<const partitio
       const auto& wanted = each->record->view().partition;
       if (wanted && static_cast<std::size_t>(*wanted) >= now_known.all.size()) {
         if (each->reason == parked_for::partition) {
-          error_details why;
-          why.code = errc::unknown_partition;
-          why.message = "topic " + std::string(of.name.str()) + " has " + std::to_string(now_known.all.size()) +
-                        " partitions, there is no partition " + std::to_string(*wanted);
-          fail_one(*each, std::move(why), now, out);
+          fail_without_partition(*each, now_known, now, out);
           continue;
         }
-        leave_line_for_refresh(*each);
+        // One forced refresh decides, and nobody waits behind it.
+        wait_on(*each, parked_for::partition, nullptr);
         rest.push_back(std::move(each));
         continue;
       }
       if (wait) {
-        move_to_memory_line(*each);
+        wait_on(*each, parked_for::memory, nullptr);
       } else if (place_parked(*each, now_known, full, out)) {
         continue;
       }
@@ -8030,24 +8117,19 @@ COKAFKA_DECL void accumulator::publish(topic& of, std::unique_ptr<const partitio
   for (partition_queue* each : woken) wake(*each);
 }
 
-COKAFKA_DECL void accumulator::move_to_memory_line(parked_record& parked) {
-  if (parked.reason == parked_for::metadata) parked.of->parked.fetch_sub(1, std::memory_order_relaxed);
-  parked.reason = parked_for::memory;
-  waiting_for_memory_.fetch_add(1, std::memory_order_relaxed);
-  memory.somebody_waits(true);
-}
-
-// The topic has become known, this partition of it has not: one forced refresh decides, and nobody waits behind it.
-COKAFKA_DECL void accumulator::leave_line_for_refresh(parked_record& parked) {
-  parked.of->parked.fetch_sub(1, std::memory_order_relaxed);
-  parked.reason = parked_for::partition;
+COKAFKA_DECL void accumulator::fail_without_partition(parked_record& parked, const partition_table& table,
+                                                      clock_time now, effects& out) {
+  error_details why;
+  why.code = errc::unknown_partition;
+  why.message = "topic " + std::string(parked.of->name.str()) + " has " + std::to_string(table.all.size()) +
+                " partitions, there is no partition " + std::to_string(parked.record->view().partition.value_or(-1));
+  fail_one(parked, std::move(why), now, out);
 }
 
 COKAFKA_DECL void accumulator::place_waiting(clock_time now, effects& out) {
   std::vector<partition_queue*> woken;
   {
     std::scoped_lock guard(mutex_);
-    if (memory_line_.empty()) return;
     place_memory_line(now, out);
     memory.somebody_waits(!memory_line_.empty());
     woken.swap(to_wake_);
@@ -8055,7 +8137,8 @@ COKAFKA_DECL void accumulator::place_waiting(clock_time now, effects& out) {
   for (partition_queue* each : woken) wake(*each);
 }
 
-COKAFKA_DECL void accumulator::place_memory_line(clock_time, effects& out) {
+COKAFKA_DECL void accumulator::place_memory_line(clock_time now, effects& out) {
+  ++pass_;
   std::vector<partition_owner*> full;
   std::deque<parked_ptr> rest;
   while (!memory_line_.empty()) {
@@ -8068,6 +8151,12 @@ COKAFKA_DECL void accumulator::place_memory_line(clock_time, effects& out) {
       continue;
     }
     const partition_table* table = first->of->table.load(std::memory_order_acquire);
+    const auto& wanted = first->record->view().partition;
+    if (first->behind == nullptr && wanted && static_cast<std::size_t>(*wanted) >= table->all.size()) {
+      fail_without_partition(*first, *table, now, out);
+      memory_line_.pop_front();
+      continue;
+    }
     const bool placed = place_parked(*first, *table, full, out);
     if (!placed && first->reason == parked_for::memory) break;
     if (!placed) rest.push_back(std::move(first));
@@ -8078,6 +8167,12 @@ COKAFKA_DECL void accumulator::place_memory_line(clock_time, effects& out) {
     rest.pop_back();
   }
 }
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/core/parking_end.ipp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
 
 // --- endings ---------------------------------------------------------------------------------------------------------
 
@@ -8102,7 +8197,8 @@ COKAFKA_DECL void accumulator::refuse(topic& of, broker_errc why, const std::str
   const auto fails = [&](parked_ptr& each) {
     if (each->of != &of) return false;
     error_details details;
-    details.code = why == broker_errc::invalid_topic_exception ? make_error_code(errc::invalid_topic) : make_error_code(why);
+    details.code =
+        why == broker_errc::invalid_topic_exception ? make_error_code(errc::invalid_topic) : make_error_code(why);
     details.message = message;
     fail_one(*each, std::move(details), now, out);
     return true;
@@ -8112,7 +8208,7 @@ COKAFKA_DECL void accumulator::refuse(topic& of, broker_errc why, const std::str
 
 COKAFKA_DECL void accumulator::expire(clock_time now, const std::string& unreachable, boost::system::error_code cause,
                                       effects& out) {
-  std::scoped_lock guard(mutex_);
+  std::unique_lock guard(mutex_);
   bool any = false;
   while (deadline_entry* due = deadlines_.pop_due(now)) {
     any = true;
@@ -8144,6 +8240,8 @@ COKAFKA_DECL void accumulator::expire(clock_time now, const std::string& unreach
   const auto ended = [](const parked_ptr& each) { return each->memory == 0 && each->space_waiter == nullptr; };
   std::erase_if(metadata_line_, ended);
   std::erase_if(memory_line_, ended);
+  guard.unlock();
+  place_waiting(now, out);  // what was behind them in the line may fit
 }
 
 COKAFKA_DECL void accumulator::fail_parked(const error_details& why, clock_time now, effects& out) {
@@ -8152,6 +8250,7 @@ COKAFKA_DECL void accumulator::fail_parked(const error_details& why, clock_time 
     for (auto& each : *line) fail_one(*each, why, now, out);
     line->clear();
   }
+  memory.somebody_waits(false);
 }
 
 COKAFKA_DECL std::optional<clock_time> accumulator::earliest_parked_deadline() {
@@ -8170,7 +8269,7 @@ COKAFKA_DECL void accumulator::abandon(waiter_list& out) {
   for (auto* line : {&metadata_line_, &memory_line_}) {
     for (auto& each : *line) {
       if (each->done) {
-        waiter_list waiting = each->done->abandon();
+        waiter_list waiting = each->done->abandon(fate::not_written);
         out.splice(out.end(), waiting);
       }
       if (each->space_waiter != nullptr) out.push_back(*std::exchange(each->space_waiter, nullptr));
@@ -8181,10 +8280,6 @@ COKAFKA_DECL void accumulator::abandon(waiter_list& out) {
 // --- waiting for space -----------------------------------------------------------------------------------------------
 
 COKAFKA_DECL bool accumulator::wait_for_space(operation_waiter& waiting, std::size_t bytes, clock_time now) {
-  if (is_closed()) {
-    waiting.failure = error(errc::closed);
-    return false;
-  }
   if (bytes > memory.total()) {
     waiting.failure = error(errc::record_too_large);
     return false;
@@ -8193,6 +8288,10 @@ COKAFKA_DECL bool accumulator::wait_for_space(operation_waiter& waiting, std::si
   const std::size_t wanted = std::min(bytes + chunk_sizes.back(), memory.total());
   {
     std::scoped_lock guard(mutex_);
+    if (is_closed()) {
+      waiting.failure = error(errc::closed);
+      return false;
+    }
     memory.somebody_waits(true);
     if (memory_line_.empty() && memory.available() >= wanted) {
       memory.somebody_waits(false);
@@ -8212,12 +8311,15 @@ COKAFKA_DECL bool accumulator::wait_for_space(operation_waiter& waiting, std::si
 }
 
 COKAFKA_DECL bool accumulator::cancel_space(operation_waiter& waiting) {
-  std::scoped_lock guard(mutex_);
-  const auto found = std::find_if(memory_line_.begin(), memory_line_.end(),
-                                  [&](const parked_ptr& each) { return each->space_waiter == &waiting; });
-  if (found == memory_line_.end()) return false;
-  leave_line(**found);
-  memory_line_.erase(found);
+  {
+    std::scoped_lock guard(mutex_);
+    const auto found = std::find_if(memory_line_.begin(), memory_line_.end(),
+                                    [&](const parked_ptr& each) { return each->space_waiter == &waiting; });
+    if (found == memory_line_.end()) return false;
+    leave_line(**found);
+    memory_line_.erase(found);
+  }
+  home_.attention();  // what was behind it in the line may fit
   return true;
 }
 
@@ -8388,18 +8490,13 @@ COKAFKA_DECL std::vector<planned_batch> produce_queue::next_request(clock_time n
     partition_queue& next = ready_.front();
     // Framing of one more partition, with its topic's name where that is new.
     const std::size_t framing = next.of_topic().name.size() + 32;
-    const auto skip = [&] {  // it does not fit here; it is first in the next one
+    const std::size_t room = request.empty()
+                                 ? static_cast<std::size_t>(-1)
+                                 : settings_.max_request_size - std::min(settings_.max_request_size, total + framing);
+    batch_ptr taken = next.take(identity, room);
+    if (!taken && !next.needs_identity() && next.next_size() > room) {
       ready_.pop_front();
-      skipped.push_back(next);
-    };
-    const std::size_t room = settings_.max_request_size - std::min(settings_.max_request_size, total + framing);
-    if (!request.empty() && next.next_size() > room) {
-      skip();
-      continue;
-    }
-    batch_ptr taken = next.take(identity, request.empty() ? static_cast<std::size_t>(-1) : room);
-    if (!taken && !request.empty() && !next.needs_identity() && next.next_size() > room) {
-      skip();  // it has grown in the meantime
+      skipped.push_back(next);  // it does not fit here; it is first in the next one
       continue;
     }
     put(next, partition_queue::place::none);
@@ -8630,6 +8727,7 @@ COKAFKA_DECL void partition_keeper::adopt_soon(partition_queue& added) {
   on_strand([this, &added] {
     if (added.owner.load(std::memory_order_acquire) != this || added.adopted_by == this) return;
     added.adopted_by = this;
+    if (ended_) return fail_one(added);
     queue_.adopt(added, host_.env().now(), host_.conditions());
     hand_over_if_wanted(added);
     news();
@@ -8639,9 +8737,10 @@ COKAFKA_DECL void partition_keeper::adopt_soon(partition_queue& added) {
 
 COKAFKA_DECL void partition_keeper::reconsider_owner_soon(partition_queue& moved) {
   on_strand([this, &moved] {
-    if (moved.owner.load(std::memory_order_acquire) == this && moved.adopted_by == this) {
-      reconsider(moved, host_.env().now());
-    }
+    partition_owner* const owner = moved.owner.load(std::memory_order_acquire);
+    // Handed over meanwhile: the news must not be lost, the new owner may have taken it over before the wish changed.
+    if (owner != this) return owner->reconsider_owner_soon(moved);
+    if (moved.adopted_by == this) reconsider(moved, host_.env().now());
   });
 }
 
@@ -8668,7 +8767,10 @@ COKAFKA_DECL void partition_keeper::take_woken() {
 }
 
 COKAFKA_DECL void partition_keeper::reconsider(partition_queue& seen, clock_time now) {
+  // Two lost requests may name one partition: it may have been handed over for the first, and is the next owner's then.
+  if (seen.owner.load(std::memory_order_acquire) != this) return;
   hand_over_if_wanted(seen);
+  if (seen.owner.load(std::memory_order_acquire) != this) return;
   if (seen.adopted_by == this) queue_.reconsider(seen, now, host_.conditions());
 }
 
@@ -8698,10 +8800,14 @@ COKAFKA_DECL void partition_keeper::carry_out(effects& wanted) {
   host_.carry_out(wanted);
 }
 
-COKAFKA_DECL void partition_keeper::fail_partitions(const error_details& why) {
-  const clock_time now = host_.env().now();
+COKAFKA_DECL void partition_keeper::fail_partitions(error_details why) {
+  ended_ = std::move(why);
+  for (partition_queue* each : queue_.partitions()) fail_one(*each);
+}
+
+COKAFKA_DECL void partition_keeper::fail_one(partition_queue& partition) {
   effects out;
-  for (partition_queue* each : queue_.partitions()) each->fail_all(why, now, out);
+  partition.fail_all(*ended_, host_.env().now(), out);
   host_.carry_out(out);
 }
 
@@ -8954,7 +9060,11 @@ COKAFKA_DECL asio::awaitable<error_code> connection::open(const endpoint& to, cl
     open_ = true;
     outcome = co_await negotiate(timeout);
   }
-  if (outcome) close();
+  if (outcome) {
+    close();
+  } else {
+    ready_ = open_;
+  }
   co_return outcome;
 }
 
@@ -9011,7 +9121,7 @@ COKAFKA_DECL asio::awaitable<error_code> connection::read_frame(std::string_view
 }
 
 COKAFKA_DECL void connection::close() noexcept {
-  open_ = false;
+  open_ = ready_ = false;
   end_timeout();
   if (stream_) stream_->close();
 }
@@ -9119,6 +9229,7 @@ COKAFKA_DECL void broker_link::shutdown() noexcept {
   connection_.shutdown();
   news_.drop();
   reader_ended_.drop();
+  in_flight_.clear();
   strand_ = asio::any_io_executor();
 }
 
@@ -9540,10 +9651,14 @@ COKAFKA_DECL asio::awaitable<void> engine::fetch_identity() {
 COKAFKA_DECL void engine::apply(const messages::metadata_response& response, clock_time now) {
   const std::vector<topic_news> news = metadata_.merge(response);
   apply_brokers();
+  accumulator_.set_wall_offset(env_->wall_now().time_since_epoch() - now.time_since_epoch());
   effects out;
-  bool helped = !metadata_.brokers().empty();
+  // Records for a partition without a leader wait on the home strand: ask until it has one.
+  bool helped = !metadata_.brokers().empty() && !home_.has_work();
   for (const auto& each : news) helped = apply_topic(each, now, out) && helped;
   schedule_.succeeded(now, helped, env_->random());
+  // For a record whose partition this answer does not know, one more refresh decides.
+  if (accumulator_.is_partition_missing()) schedule_.want();
   carry_out(out);
   check_watches(now);
 }
@@ -9666,6 +9781,7 @@ COKAFKA_DECL drain_conditions engine::conditions() const {
 }
 
 COKAFKA_DECL void engine::attention() {
+  if (dead_.load(std::memory_order_acquire)) return;  // batches that die with the engine give memory back
   if (attention_pending_.exchange(true, std::memory_order_acq_rel)) return;
   home_.on_strand([this] { look_around(); });
 }
@@ -9774,7 +9890,11 @@ COKAFKA_DECL void engine::watch_topic(topic_waiter& waiting, std::string_view na
   if (of == nullptr) return refuse(errc::invalid_topic);
   if (warm && settings_.idempotent) want_identity(std::nullopt);
   {
-    std::scoped_lock guard(mutex_);
+    std::unique_lock guard(mutex_);
+    if (accumulator_.is_closed()) {  // since it was asked above: the end has been, nobody would look at it
+      guard.unlock();
+      return refuse(errc::closed);
+    }
     watches_.push_back({of, &waiting, warm, false, env_->now() + clock_duration(settings_.user.max_block)});
   }
   attention();
@@ -9869,7 +9989,7 @@ COKAFKA_DECL std::shared_ptr<engine> engine::make(asio::any_io_executor executor
                                                   engine_options options) {
   if (auto valid = user.validate(); !valid) throw config_error(valid.error());
   auto made = std::make_shared<engine>(executor, user, std::move(options));
-  asio::use_service<engine_service>(asio::query(executor, asio::execution::context)).add(made);
+  asio::use_service<engine_service>(asio::query(executor, asio::execution::context)).add(made, made->operations_);
   made->home_.deadlines().start(made, [raw = made.get()] { raw->handle_deadlines(); });
   for (const std::string& each : user.warnings()) made->say(log_level::warning, each);
   return made;
@@ -9902,6 +10022,8 @@ COKAFKA_DECL engine::engine(asio::any_io_executor executor, const config& user, 
   bootstrap_ = parse_host_ports(user.bootstrap_servers).servers;
   accumulator_.set_wall_offset(env_->wall_now().time_since_epoch() - env_->now().time_since_epoch());
 }
+
+COKAFKA_DECL engine::~engine() { drop(); }
 
 COKAFKA_DECL std::uint64_t engine::timer_wake_ups() {
   std::scoped_lock guard(mutex_);
@@ -10022,9 +10144,10 @@ COKAFKA_DECL void engine::task_ended() {
   post_waiters(done);
 }
 
-// --- the execution context is being destroyed ------------------------------------------------------------------------
+// --- the execution context is being destroyed, or what was posted for the end never ran ------------------------------
 
-COKAFKA_DECL void engine::shutdown() noexcept {
+// Every stored handler is destroyed without being called. Nothing may stay linked: a waiter owns what it waits for.
+COKAFKA_DECL void engine::drop() noexcept {
   if (dead_.exchange(true)) return;
   accumulator_.close();
   stopping_ = true;
@@ -10040,13 +10163,13 @@ COKAFKA_DECL void engine::shutdown() noexcept {
     for (auto& each : watches_) all.push_back(*each.waiting);
     watches_.clear();
     all.splice(all.end(), closers_);
+    closed_ = true;
   }
   destroy_waiters(all);
   for (auto& [id, link] : links_) link->shutdown();
   control_.shutdown();
   home_.shutdown();
   news_.drop();
-  operations_->executor = asio::any_io_executor();
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail

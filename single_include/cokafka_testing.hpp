@@ -243,8 +243,10 @@ class producer_states {
   /// The batch has been appended.
   COKAFKA_DECL void append(const producer_batch& batch, std::int64_t base_offset, std::int64_t max_timestamp);
 
-  /// The broker was restarted: its snapshot holds only the last batch of each producer id.
-  COKAFKA_DECL void keep_last_batches_only();
+  /// The broker was restarted at `now` (milliseconds since 1970): its snapshot holds only the last batch of each
+  /// producer id, and nothing of a producer id whose last batch has a timestamp of yesterday or earlier
+  /// (`producer.id.expiration.ms`), however lately it was written.
+  COKAFKA_DECL void restart(std::int64_t now);
 
   /// 0 comes after 2^31-1.
   static constexpr std::int32_t last_sequence(std::int32_t first, std::int32_t record_count) noexcept {
@@ -378,8 +380,8 @@ class partition_log {
   COKAFKA_DECL std::vector<stored_record> records() const;
   COKAFKA_DECL std::vector<stored_batch> batches() const;
 
-  /// The only broker that holds it was restarted.
-  void restart() { producers_.keep_last_batches_only(); }
+  /// The only broker that holds it was restarted at `now`.
+  void restart(std::int64_t now) { producers_.restart(now); }
 
  private:
   struct entry {
@@ -532,8 +534,8 @@ class cluster_state {
   COKAFKA_DECL static void lead(partition_state& partition, std::int32_t leader) noexcept;
   /// Its partitions go to the next replica that runs, or stay without a leader.
   COKAFKA_DECL void stop(std::int32_t broker);
-  /// Leads again what nobody led meanwhile, with what its snapshot kept.
-  COKAFKA_DECL void start(std::int32_t broker);
+  /// Leads again what nobody led meanwhile, with what its snapshot kept. `now` is the wall clock in milliseconds.
+  COKAFKA_DECL void start(std::int32_t broker, std::int64_t now);
 
   /// The leader of a partition as a hint in a response (KIP-951).
   COKAFKA_DECL static detail::messages::leader_and_epoch hint(const partition_state& partition) noexcept;
@@ -704,7 +706,7 @@ class cluster {
   /// Listener and connections close; leadership moves to replicas that run.
   COKAFKA_DECL void stop_broker(std::int32_t broker);
   /// The same port and logs. Of partitions without another replica only the last batch of each producer id is
-  /// remembered, as in a real snapshot.
+  /// remembered, as in a real snapshot, and nothing where that batch has a timestamp of yesterday or earlier.
   COKAFKA_DECL void start_broker(std::int32_t broker);
   /// Reads nothing and answers nothing, but stays connected and a leader.
   COKAFKA_DECL void freeze(std::int32_t broker);
@@ -754,8 +756,8 @@ struct exchange {
 
 constexpr std::int16_t code_of(broker_errc error) noexcept { return static_cast<std::int16_t>(error); }
 
-inline std::int64_t wall_ms(const exchange& e) {
-  const auto since = e.environment.wall_now().time_since_epoch();
+inline std::int64_t wall_ms(const detail::environment& environment) {
+  const auto since = environment.wall_now().time_since_epoch();
   return std::chrono::duration_cast<std::chrono::milliseconds>(since).count();
 }
 
@@ -1014,7 +1016,9 @@ COKAFKA_DECL void producer_states::append(const producer_batch& batch, std::int6
   if (known.batches.size() > remembered) known.batches.pop_front();
 }
 
-COKAFKA_DECL void producer_states::keep_last_batches_only() {
+COKAFKA_DECL void producer_states::restart(std::int64_t now) {
+  constexpr std::int64_t one_day = 86'400'000;
+  std::erase_if(by_id_, [&](const auto& entry) { return now - entry.second.batches.back().max_timestamp >= one_day; });
   for (auto& [id, known] : by_id_) known.batches.erase(known.batches.begin(), known.batches.end() - 1);
 }
 
@@ -1406,12 +1410,12 @@ COKAFKA_DECL void cluster_state::stop(std::int32_t broker) {
   }
 }
 
-COKAFKA_DECL void cluster_state::start(std::int32_t broker) {
+COKAFKA_DECL void cluster_state::start(std::int32_t broker, std::int64_t now) {
   brokers[static_cast<std::size_t>(broker)].running = true;
   for (auto& [name, topic] : topics_) {
     for (partition_state& partition : topic.partitions) {
       if (partition.leader >= 0 || !can_lead(partition, broker)) continue;
-      partition.log.restart();
+      partition.log.restart(now);
       lead(partition, broker);
     }
   }
@@ -1523,7 +1527,7 @@ COKAFKA_DECL void cluster_core::start_broker(std::int32_t broker) {
   {
     const std::scoped_lock lock(mutex);
     if (stopped_ || state.brokers[static_cast<std::size_t>(broker)].running) return;
-    state.start(broker);
+    state.start(broker, wall_ms(*environment_));
     generation = state.brokers[static_cast<std::size_t>(broker)].generation;
   }
   detail::asio::post(strand_, [self = shared_from_this(), broker, generation] {
@@ -2324,7 +2328,7 @@ inline partition_answer append(exchange& e, topic_state* topic, const messages::
     return answer;
   }
   append_result result =
-      partition->log.append(records, e.cluster.rules_of(*topic), partition->leader_epoch, wall_ms(e));
+      partition->log.append(records, e.cluster.rules_of(*topic), partition->leader_epoch, wall_ms(e.environment));
   if (result.error == broker_errc::none && !result.duplicate) e.appended = true;
   return answer_of(asked.index, std::move(result));
 }

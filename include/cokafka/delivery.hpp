@@ -36,7 +36,7 @@ struct delivery_source {
     if ((type & (asio::cancellation_type::partial | asio::cancellation_type::terminal)) == asio::cancellation_type::none) {
       return false;
     }
-    if (!target->detach(op)) return false;
+    if (cancelled || !target->detach(op)) return false;  // once: after that it is linked into the run that was posted
     cancelled = true;
     return true;
   }

@@ -136,6 +136,7 @@ class accumulator {
 #if defined(COKAFKA_HEADER_ONLY)
 #include "cokafka/detail/core/accumulator.ipp"
 #include "cokafka/detail/core/parking.ipp"
+#include "cokafka/detail/core/parking_end.ipp"
 #endif
 
 #endif

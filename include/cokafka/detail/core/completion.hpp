@@ -64,8 +64,9 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
   /// the waiters that must be completed at once because the batch has ended in the meantime.
   waiter_list forward(boost::intrusive_ptr<completion> target, std::uint32_t index);
 
-  /// Hands out all waiters without an answer, for destruction.
-  waiter_list abandon();
+  /// Hands out all waiters without an answer, for destruction; for deliveries that outlive the execution context it has
+  /// failed with errc::closed.
+  waiter_list abandon(fate known);
 
  private:
   enum class state : std::uint8_t { pending, done, forwarded };

@@ -108,11 +108,14 @@ COKAFKA_DECL waiter_list completion::forward(completion_ptr target, std::uint32_
   return ready;
 }
 
-COKAFKA_DECL waiter_list completion::abandon() {
-  waiter_list waiting;
-  std::scoped_lock guard(lock_);
-  waiting.swap(waiters_);
-  return waiting;
+COKAFKA_DECL waiter_list completion::abandon(fate known) {
+  error_details why;
+  why.code = errc::closed;
+  why.message = "the execution context was destroyed before the record was acknowledged";
+  why.fate = known;
+  batch_outcome outcome;
+  outcome.failure = error(std::move(why));
+  return complete(std::move(outcome));
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail

@@ -53,7 +53,7 @@ class flush_tracker {
   bool begin(waiter& flushing) {
     std::scoped_lock guard(mutex_);
     const bool outstanding = std::any_of(generations_.begin(), generations_.end(), [](auto& g) { return g.alive > 0; });
-    if (!outstanding) return false;
+    if (!outstanding || ended_) return false;
     generations_.back().waiting.push_back(flushing);
     generations_.emplace_back();
     flushing_.fetch_add(1, std::memory_order_relaxed);
@@ -74,9 +74,10 @@ class flush_tracker {
     return false;
   }
 
-  /// Hands out all flushes, for destruction or forced close.
+  /// Hands out all flushes, for destruction or forced close; there is nothing to wait for any more.
   waiter_list abandon() {
     std::scoped_lock guard(mutex_);
+    ended_ = true;
     waiter_list all;
     for (auto& each : generations_) all.splice(all.end(), each.waiting);
     flushing_.store(0, std::memory_order_relaxed);
@@ -109,6 +110,7 @@ class flush_tracker {
   mutable std::mutex mutex_;
   std::deque<counted> generations_;
   generation first_ = 0;
+  bool ended_ = false;
   std::atomic<std::size_t> flushing_{0};
 };
 

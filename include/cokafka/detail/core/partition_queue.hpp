@@ -216,6 +216,7 @@ constexpr std::int32_t advance_sequence(std::int32_t sequence, std::int32_t coun
 }  // namespace cokafka::inline COKAFKA_ABI::detail
 
 #if defined(COKAFKA_HEADER_ONLY)
+#include "cokafka/detail/core/partition_answers.ipp"
 #include "cokafka/detail/core/partition_queue.ipp"
 #endif
 

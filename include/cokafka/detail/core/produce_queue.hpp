@@ -8,6 +8,7 @@
 #include "cokafka/detail/base/deadline_heap.hpp"
 #include "cokafka/detail/core/partition_queue.hpp"
 #include "cokafka/detail/core/settings.hpp"
+#include "cokafka/detail/wire/types.hpp"
 
 #include <boost/intrusive/list.hpp>
 #include <cstddef>
@@ -20,6 +21,7 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 struct planned_batch {
   partition_queue* partition = nullptr;
   batch_ptr what{};
+  wire::uuid topic_id{};  // as it was when the request was made: the topic may be made anew before the answer
 };
 
 /// The partitions that one owner drains. A partition is in one of three places: `ready` (a ring: who has been served goes to

@@ -59,6 +59,7 @@ class engine final : public link_host,
  public:
   static std::shared_ptr<engine> make(asio::any_io_executor executor, const config& user, engine_options options);
   engine(asio::any_io_executor executor, const config& user, engine_options options);
+  ~engine();
 
   // --- any thread ----------------------------------------------------------------------------------------------------
 
@@ -104,7 +105,7 @@ class engine final : public link_host,
   void say(log_level level, std::string line) override;
   void attention() override;
 
-  void shutdown() noexcept override;
+  void shutdown() noexcept override { drop(); }
 
  private:
   struct topic_watch {
@@ -146,6 +147,7 @@ class engine final : public link_host,
 
   // Closing.
   class drained_waiter;
+  void drop() noexcept;
   void begin_close(std::chrono::milliseconds timeout);
   void stop_everything(error_details why);
   void task_ended();

@@ -58,6 +58,7 @@ COKAFKA_DECL drain_conditions engine::conditions() const {
 }
 
 COKAFKA_DECL void engine::attention() {
+  if (dead_.load(std::memory_order_acquire)) return;  // batches that die with the engine give memory back
   if (attention_pending_.exchange(true, std::memory_order_acq_rel)) return;
   home_.on_strand([this] { look_around(); });
 }
@@ -166,7 +167,11 @@ COKAFKA_DECL void engine::watch_topic(topic_waiter& waiting, std::string_view na
   if (of == nullptr) return refuse(errc::invalid_topic);
   if (warm && settings_.idempotent) want_identity(std::nullopt);
   {
-    std::scoped_lock guard(mutex_);
+    std::unique_lock guard(mutex_);
+    if (accumulator_.is_closed()) {  // since it was asked above: the end has been, nobody would look at it
+      guard.unlock();
+      return refuse(errc::closed);
+    }
     watches_.push_back({of, &waiting, warm, false, env_->now() + clock_duration(settings_.user.max_block)});
   }
   attention();

@@ -5,6 +5,7 @@
 #define COKAFKA_DETAIL_ENGINE_ENGINE_SERVICE_HPP
 
 #include "cokafka/detail/base/config.hpp"
+#include "cokafka/detail/io/waiter_op.hpp"
 
 #include <algorithm>
 #include <boost/asio/execution_context.hpp>
@@ -36,26 +37,33 @@ class engine_service : public asio::execution_context::service {
 
   explicit engine_service(asio::execution_context& context) : asio::execution_context::service(context) {}
 
-  void add(std::weak_ptr<context_member> added) {
+  void add(std::weak_ptr<context_member> added, operation_home_ptr home) {
     std::scoped_lock guard(mutex_);
-    std::erase_if(members_, [](const auto& each) { return each.expired(); });
-    members_.push_back(std::move(added));
+    std::erase_if(members_, [](const member& each) { return each.engine.expired() && each.home->use_count() == 1; });
+    members_.push_back({std::move(added), std::move(home)});
   }
 
  private:
+  // Deliveries keep the home longer than the engine; its executor must not outlive the context (a strand refers to it).
+  struct member {
+    std::weak_ptr<context_member> engine;
+    operation_home_ptr home;
+  };
+
   void shutdown() override {
-    std::vector<std::weak_ptr<context_member>> all;
+    std::vector<member> all;
     {
       std::scoped_lock guard(mutex_);
       all.swap(members_);
     }
     for (auto& each : all) {
-      if (const auto alive = each.lock()) alive->shutdown();
+      if (const auto alive = each.engine.lock()) alive->shutdown();
     }
+    for (auto& each : all) each.home->executor = asio::any_io_executor();
   }
 
   std::mutex mutex_;
-  std::vector<std::weak_ptr<context_member>> members_;
+  std::vector<member> members_;
 };
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail

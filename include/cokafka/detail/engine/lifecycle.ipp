@@ -38,7 +38,7 @@ COKAFKA_DECL std::shared_ptr<engine> engine::make(asio::any_io_executor executor
                                                   engine_options options) {
   if (auto valid = user.validate(); !valid) throw config_error(valid.error());
   auto made = std::make_shared<engine>(executor, user, std::move(options));
-  asio::use_service<engine_service>(asio::query(executor, asio::execution::context)).add(made);
+  asio::use_service<engine_service>(asio::query(executor, asio::execution::context)).add(made, made->operations_);
   made->home_.deadlines().start(made, [raw = made.get()] { raw->handle_deadlines(); });
   for (const std::string& each : user.warnings()) made->say(log_level::warning, each);
   return made;
@@ -71,6 +71,8 @@ COKAFKA_DECL engine::engine(asio::any_io_executor executor, const config& user, 
   bootstrap_ = parse_host_ports(user.bootstrap_servers).servers;
   accumulator_.set_wall_offset(env_->wall_now().time_since_epoch() - env_->now().time_since_epoch());
 }
+
+COKAFKA_DECL engine::~engine() { drop(); }
 
 COKAFKA_DECL std::uint64_t engine::timer_wake_ups() {
   std::scoped_lock guard(mutex_);
@@ -191,9 +193,10 @@ COKAFKA_DECL void engine::task_ended() {
   post_waiters(done);
 }
 
-// --- the execution context is being destroyed ------------------------------------------------------------------------
+// --- the execution context is being destroyed, or what was posted for the end never ran ------------------------------
 
-COKAFKA_DECL void engine::shutdown() noexcept {
+// Every stored handler is destroyed without being called. Nothing may stay linked: a waiter owns what it waits for.
+COKAFKA_DECL void engine::drop() noexcept {
   if (dead_.exchange(true)) return;
   accumulator_.close();
   stopping_ = true;
@@ -209,13 +212,13 @@ COKAFKA_DECL void engine::shutdown() noexcept {
     for (auto& each : watches_) all.push_back(*each.waiting);
     watches_.clear();
     all.splice(all.end(), closers_);
+    closed_ = true;
   }
   destroy_waiters(all);
   for (auto& [id, link] : links_) link->shutdown();
   control_.shutdown();
   home_.shutdown();
   news_.drop();
-  operations_->executor = asio::any_io_executor();
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail

@@ -88,6 +88,7 @@ COKAFKA_DECL void broker_link::shutdown() noexcept {
   connection_.shutdown();
   news_.drop();
   reader_ended_.drop();
+  in_flight_.clear();
   strand_ = asio::any_io_executor();
 }
 

@@ -58,7 +58,6 @@ class deadline_timer {
     ++generation_;
     timer_.reset();
     strand_ = asio::any_io_executor();
-    due_ = nullptr;
   }
 
   /// How often the timer has fired.

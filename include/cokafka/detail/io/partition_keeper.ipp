@@ -26,9 +26,10 @@ COKAFKA_DECL void partition_keeper::adopt_soon(partition_queue& added) {
 
 COKAFKA_DECL void partition_keeper::reconsider_owner_soon(partition_queue& moved) {
   on_strand([this, &moved] {
-    if (moved.owner.load(std::memory_order_acquire) == this && moved.adopted_by == this) {
-      reconsider(moved, host_.env().now());
-    }
+    partition_owner* const owner = moved.owner.load(std::memory_order_acquire);
+    // Handed over meanwhile: the news must not be lost, the new owner may have taken it over before the wish changed.
+    if (owner != this) return owner->reconsider_owner_soon(moved);
+    if (moved.adopted_by == this) reconsider(moved, host_.env().now());
   });
 }
 
@@ -55,7 +56,10 @@ COKAFKA_DECL void partition_keeper::take_woken() {
 }
 
 COKAFKA_DECL void partition_keeper::reconsider(partition_queue& seen, clock_time now) {
+  // Two lost requests may name one partition: it may have been handed over for the first, and is the next owner's then.
+  if (seen.owner.load(std::memory_order_acquire) != this) return;
   hand_over_if_wanted(seen);
+  if (seen.owner.load(std::memory_order_acquire) != this) return;
   if (seen.adopted_by == this) queue_.reconsider(seen, now, host_.conditions());
 }
 

@@ -11,13 +11,16 @@
 #include "cokafka/detail/io/waiter_run.hpp"
 #include "cokafka/result.hpp"
 
+#include <boost/asio/any_completion_executor.hpp>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/associated_allocator.hpp>
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/bind_executor.hpp>
+#include <boost/asio/execution/blocking.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/require.hpp>
 #include <boost/smart_ptr/intrusive_ptr.hpp>
 #include <boost/smart_ptr/intrusive_ref_counter.hpp>
 #include <memory>
@@ -51,8 +54,15 @@ class waiter_on : public Base {
 
   void post(waiter_list&& run) final {
     const operation_home_ptr home = home_;  // this waiter may end before post returns
-    if (is_own_) return asio::post(home->executor, waiter_run(std::move(run)));
-    asio::post(home->executor, asio::bind_executor(executor_, waiter_run(std::move(run))));
+    waiter_run posted(std::move(run));
+    if constexpr (asio::can_require<Executor, asio::execution::blocking_t::never_t>::value) {
+      // Straight to the handler's executor: by way of the producer's, two runs could overtake each other.
+      if (!is_own_) return asio::post(executor_, std::move(posted));
+    } else if (home->executor && !is_own_) {
+      return asio::post(home->executor, asio::bind_executor(executor_, std::move(posted)));
+    }
+    // Without an executor the execution context has gone, and `posted` destroys its waiters.
+    if (home->executor) asio::post(home->executor, std::move(posted));
   }
 
  protected:
@@ -71,6 +81,8 @@ class waiter_on : public Base {
   static bool is_own(const asio::any_io_executor& own, const Executor& executor) noexcept {
     if constexpr (std::is_same_v<Executor, asio::any_io_executor>) {
       return own == executor;
+    } else if constexpr (std::is_same_v<Executor, asio::any_completion_executor>) {
+      return asio::any_completion_executor(own) == executor;
     } else {
       const Executor* same_type = own.template target<Executor>();
       return same_type != nullptr && *same_type == executor;
@@ -111,7 +123,7 @@ class waiter_op final : public waiter_on<typename Source::base, asio::associated
   }
 
   // The handler may own the last reference to things that look at this operation: it goes last.
-  void destroy() noexcept override { const Handler handler = release(); }
+  void destroy() noexcept override { [[maybe_unused]] const Handler handler = release(); }
 
   /// Lets the handler's cancellation slot end the operation. Called once, before it can be completed by anybody else.
   void listen_for_cancellation() {

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: BSL-1.0
+// Bodies of accumulator: how parked records fail, and who waits for space.
+// Layer 4.
+#ifndef COKAFKA_DETAIL_CORE_PARKING_END_IPP
+#define COKAFKA_DETAIL_CORE_PARKING_END_IPP
+
+#include "cokafka/detail/core/accumulator.hpp"
+
+#include <algorithm>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+// --- endings ---------------------------------------------------------------------------------------------------------
+
+COKAFKA_DECL void accumulator::fail_one(parked_record& parked, error_details why, clock_time now, effects& out) {
+  leave_line(parked);
+  if (parked.reason == parked_for::space) {
+    parked.space_waiter->failure = error(std::move(why));
+    out.ended.push_back(*std::exchange(parked.space_waiter, nullptr));
+    return;
+  }
+  why.elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(now - parked.sent_at);
+  batch_outcome outcome;
+  outcome.failure = error(std::move(why));
+  out.answer(parked.done->complete(std::move(outcome)));
+  out.end_flushes(flushes.leave(parked.generation));
+}
+
+COKAFKA_DECL void accumulator::refuse(topic& of, broker_errc why, const std::string& message, clock_time now,
+                                      effects& out) {
+  std::scoped_lock guard(mutex_);
+  of.refused.store(why, std::memory_order_relaxed);
+  const auto fails = [&](parked_ptr& each) {
+    if (each->of != &of) return false;
+    error_details details;
+    details.code =
+        why == broker_errc::invalid_topic_exception ? make_error_code(errc::invalid_topic) : make_error_code(why);
+    details.message = message;
+    fail_one(*each, std::move(details), now, out);
+    return true;
+  };
+  std::erase_if(metadata_line_, fails);
+}
+
+COKAFKA_DECL void accumulator::expire(clock_time now, const std::string& unreachable, boost::system::error_code cause,
+                                      effects& out) {
+  std::unique_lock guard(mutex_);
+  bool any = false;
+  while (deadline_entry* due = deadlines_.pop_due(now)) {
+    any = true;
+    auto& parked = *static_cast<parked_record*>(due->owner);
+    error_details why;
+    why.cause = cause;
+    switch (parked.reason) {
+      case parked_for::memory:
+      case parked_for::share:
+      case parked_for::space: why.code = errc::buffer_timed_out; break;
+      case parked_for::partition: why.code = errc::unknown_partition; break;
+      case parked_for::metadata: {
+        const broker_errc last = parked.of->last_error.load(std::memory_order_relaxed);
+        if (!unreachable.empty()) {
+          why.code = errc::no_brokers;
+          why.message = unreachable;
+        } else if (last != broker_errc::none) {
+          why.code = last;
+          why.message = "topic " + std::string(parked.of->name.str()) + ": " + make_error_code(last).message();
+        } else {
+          why.code = errc::metadata_timed_out;
+        }
+        break;
+      }
+    }
+    fail_one(parked, std::move(why), now, out);
+  }
+  if (!any) return;
+  const auto ended = [](const parked_ptr& each) { return each->memory == 0 && each->space_waiter == nullptr; };
+  std::erase_if(metadata_line_, ended);
+  std::erase_if(memory_line_, ended);
+  guard.unlock();
+  place_waiting(now, out);  // what was behind them in the line may fit
+}
+
+COKAFKA_DECL void accumulator::fail_parked(const error_details& why, clock_time now, effects& out) {
+  std::scoped_lock guard(mutex_);
+  for (auto* line : {&metadata_line_, &memory_line_}) {
+    for (auto& each : *line) fail_one(*each, why, now, out);
+    line->clear();
+  }
+  memory.somebody_waits(false);
+}
+
+COKAFKA_DECL std::optional<clock_time> accumulator::earliest_parked_deadline() {
+  std::scoped_lock guard(mutex_);
+  return deadlines_.earliest();
+}
+
+COKAFKA_DECL bool accumulator::is_partition_missing() {
+  std::scoped_lock guard(mutex_);
+  return std::any_of(metadata_line_.begin(), metadata_line_.end(),
+                     [](const parked_ptr& each) { return each->reason == parked_for::partition; });
+}
+
+COKAFKA_DECL void accumulator::abandon(waiter_list& out) {
+  std::scoped_lock guard(mutex_);
+  for (auto* line : {&metadata_line_, &memory_line_}) {
+    for (auto& each : *line) {
+      if (each->done) {
+        waiter_list waiting = each->done->abandon(fate::not_written);
+        out.splice(out.end(), waiting);
+      }
+      if (each->space_waiter != nullptr) out.push_back(*std::exchange(each->space_waiter, nullptr));
+    }
+  }
+}
+
+// --- waiting for space -----------------------------------------------------------------------------------------------
+
+COKAFKA_DECL bool accumulator::wait_for_space(operation_waiter& waiting, std::size_t bytes, clock_time now) {
+  if (bytes > memory.total()) {
+    waiting.failure = error(errc::record_too_large);
+    return false;
+  }
+  // A record may have to begin a chunk, so the largest chunk must fit as well.
+  const std::size_t wanted = std::min(bytes + chunk_sizes.back(), memory.total());
+  {
+    std::scoped_lock guard(mutex_);
+    if (is_closed()) {
+      waiting.failure = error(errc::closed);
+      return false;
+    }
+    memory.somebody_waits(true);
+    if (memory_line_.empty() && memory.available() >= wanted) {
+      memory.somebody_waits(false);
+      return false;
+    }
+    auto parked = std::make_unique<parked_record>();
+    parked->reason = parked_for::space;
+    parked->sent_at = now;
+    parked->space_waiter = &waiting;
+    parked->space_wanted = wanted;
+    waiting_for_memory_.fetch_add(1, std::memory_order_relaxed);
+    deadlines_.set(parked->expiry, now + clock_duration(settings_.user.max_block));
+    memory_line_.push_back(std::move(parked));
+  }
+  home_.attention();
+  return true;
+}
+
+COKAFKA_DECL bool accumulator::cancel_space(operation_waiter& waiting) {
+  {
+    std::scoped_lock guard(mutex_);
+    const auto found = std::find_if(memory_line_.begin(), memory_line_.end(),
+                                    [&](const parked_ptr& each) { return each->space_waiter == &waiting; });
+    if (found == memory_line_.end()) return false;
+    leave_line(**found);
+    memory_line_.erase(found);
+  }
+  home_.attention();  // what was behind it in the line may fit
+  return true;
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+#endif

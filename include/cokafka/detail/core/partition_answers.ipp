@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: BSL-1.0
+// Bodies of partition_queue: what an answer, a deadline or the end of the producer does to its batches.
+// Layer 4.
+#ifndef COKAFKA_DETAIL_CORE_PARTITION_ANSWERS_IPP
+#define COKAFKA_DETAIL_CORE_PARTITION_ANSWERS_IPP
+
+#include "cokafka/detail/core/partition_queue.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <iterator>
+#include <mutex>
+#include <string>
+#include <utility>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+// --- the owner: answers ----------------------------------------------------------------------------------------------
+
+COKAFKA_DECL bool partition_queue::is_predecessor_missing(const batch& of) const noexcept {
+  if (new_epoch_) return true;
+  return std::any_of(retry_.begin(), retry_.end(), [&](const batch_ptr& waiting) {
+    return waiting->stamp && advance_sequence(of.stamp->base_sequence, -waiting->stamp->base_sequence) < (1 << 30) &&
+           waiting.get() != &of;
+  });
+}
+
+COKAFKA_DECL void partition_queue::back_to_retry_line(batch_ptr sent) {
+  if (!settings_.idempotent) {
+    retry_.push_back(std::move(sent));
+    return;
+  }
+  // Those without a stamp wait for one of the new epoch, which is behind all that have one.
+  const auto behind = std::find_if(retry_.begin(), retry_.end(), [&](const batch_ptr& waiting) {
+    return !waiting->stamp || advance_sequence(waiting->stamp->base_sequence, -sent->stamp->base_sequence) < (1 << 30);
+  });
+  retry_.insert(behind, std::move(sent));
+}
+
+COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, clock_time now, effects& out) {
+  const auto found =
+      std::find_if(in_flight_.begin(), in_flight_.end(), [&](auto& each) { return each.get() == &sent; });
+  assert(found != in_flight_.end());
+  const batch_ptr kept = *found;
+  in_flight_.erase(found);
+  attempt_facts facts;
+  facts.code = said.code;
+  facts.idempotent = settings_.idempotent;
+  facts.acknowledged = settings_.acks != 0;
+  facts.earlier_unknown = sent.unknown;
+  facts.predecessor_missing = settings_.idempotent && is_predecessor_missing(sent);
+  facts.expired = sent.finished;
+  facts.attempts = sent.attempts;
+  facts.retries = static_cast<std::uint32_t>(settings_.user.retries);
+  const verdict judged = judge(facts);
+  if (judged.action == verdict_action::complete) {
+    window_open_ = !new_epoch_ && retry_.empty();
+    if (retry_.empty()) backoff_until_ = {};
+    batch_outcome outcome;
+    if (judged.has_offset && said.base_offset >= 0) outcome.base_offset = said.base_offset;
+    // Brokers answer a duplicate with the first copy's largest timestamp, also where the topic keeps the producer's times.
+    const bool is_duplicate = sent.attempts > 1 && said.log_append_time == sent.records.max_timestamp();
+    if (said.log_append_time >= 0 && !is_duplicate) outcome.log_append_time = said.log_append_time;
+    finish(sent, std::move(outcome), out);
+    return judged;
+  }
+  window_open_ = false;
+  new_epoch_ = new_epoch_ || judged.new_epoch;
+  out.refresh_metadata = out.refresh_metadata || judged.refresh_metadata;
+  sent.last_cause = said.code ? make_error_code(*said.code) : said.cause;
+  if (!judged.proven_absent) sent.unknown = true;
+  if (judged.data_lost) {
+    out.say(log_level::error, "acknowledged records have vanished from " + std::string(topic_name_.str()) + "-" +
+                                  std::to_string(index_) +
+                                  ": the broker has an older sequence than the last acknowledged");
+  }
+  if (judged.action == verdict_action::retry) {
+    backoff_until_ = now + said.backoff;
+    back_to_retry_line(kept);
+    return judged;
+  }
+  error_details why;
+  why.code = said.code ? make_error_code(*said.code) : said.cause;
+  why.message = said.message;
+  why.fate = judged.known;
+  why.broker = said.broker;
+  why.cause = said.cause;
+  fail(sent, std::move(why), now, out);
+  return judged;
+}
+
+COKAFKA_DECL void partition_queue::written_unacknowledged(batch& sent, effects& out) {
+  const auto found =
+      std::find_if(in_flight_.begin(), in_flight_.end(), [&](auto& each) { return each.get() == &sent; });
+  assert(found != in_flight_.end());
+  const batch_ptr kept = *found;
+  in_flight_.erase(found);
+  finish(sent, batch_outcome{}, out);
+}
+
+// --- the owner: endings ----------------------------------------------------------------------------------------------
+
+COKAFKA_DECL void partition_queue::finish(batch& ended, batch_outcome outcome, effects& out) {
+  if (ended.finished) return;
+  ended.finished = true;
+  {
+    std::scoped_lock guard(lock_);
+    outstanding_.records -= ended.records.count();
+    outstanding_.bytes -= ended.records.size() - batch_header_size;
+  }
+  out.answer(ended.done->complete(std::move(outcome)));
+  out.end_flushes(flushes_.leave(ended.generation));
+}
+
+COKAFKA_DECL void partition_queue::fail(batch& ended, error_details why, clock_time now, effects& out) {
+  why.attempts = ended.attempts;
+  why.elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(now - ended.created);
+  if (!why.cause) why.cause = ended.last_cause;
+  batch_outcome outcome;
+  outcome.failure = error(std::move(why));
+  finish(ended, std::move(outcome), out);
+}
+
+COKAFKA_DECL std::optional<clock_time> partition_queue::earliest_deadline() {
+  std::optional<clock_time> earliest;
+  const auto consider = [&](const std::deque<batch_ptr>& batches) {
+    for (const auto& each : batches) {
+      if (!each->finished && (!earliest || each->deadline < *earliest)) earliest = each->deadline;
+    }
+  };
+  consider(retry_);
+  consider(in_flight_);
+  std::scoped_lock guard(lock_);
+  consider(pending_);
+  return earliest;
+}
+
+// What has been written and is not answered, or waits for its retry: in the order of the records.
+COKAFKA_DECL std::vector<batch_ptr> partition_queue::written_in_order() const {
+  std::vector<batch_ptr> all(retry_.begin(), retry_.end());
+  all.insert(all.end(), in_flight_.begin(), in_flight_.end());
+  if (!settings_.idempotent) return all;
+  std::stable_sort(all.begin(), all.end(), [](const batch_ptr& a, const batch_ptr& b) {
+    if (!a->stamp || !b->stamp) return a->stamp.has_value() && !b->stamp;
+    return a != b && advance_sequence(b->stamp->base_sequence, -a->stamp->base_sequence) < (1 << 30);
+  });
+  return all;
+}
+
+COKAFKA_DECL void partition_queue::expire(clock_time now, boost::system::error_code cause, effects& out) {
+  const auto is_due = [&](const batch_ptr& each) { return !each->finished && each->deadline <= now; };
+  const auto fail_due = [&](batch& each, bool in_flight) {
+    // Its sequence numbers leave the line with it (rule 9); a batch that was never stamped has none.
+    if (!in_flight && each.stamp && settings_.idempotent) new_epoch_ = true;
+    error_details why;
+    why.code = errc::timed_out;
+    why.fate = in_flight || each.unknown ? fate::maybe_written : fate::not_written;
+    why.cause = each.last_cause ? each.last_cause : cause;
+    fail(each, std::move(why), now, out);
+  };
+  for (auto& each : written_in_order()) {
+    if (!is_due(each)) continue;
+    const auto waiting = std::find(retry_.begin(), retry_.end(), each);
+    fail_due(*each, waiting == retry_.end());
+    if (waiting != retry_.end()) retry_.erase(waiting);
+  }
+  std::deque<batch_ptr> due;
+  {
+    std::scoped_lock guard(lock_);
+    std::copy_if(pending_.begin(), pending_.end(), std::back_inserter(due), is_due);
+    pending_.erase(std::remove_if(pending_.begin(), pending_.end(), is_due), pending_.end());
+  }
+  for (auto& each : due) fail_due(*each, false);
+}
+
+COKAFKA_DECL void partition_queue::fail_all(const error_details& why, clock_time now, effects& out) {
+  const auto fail_one = [&](batch& each, bool maybe) {
+    error_details its = why;
+    its.fate = maybe ? fate::maybe_written : fate::not_written;
+    fail(each, std::move(its), now, out);
+  };
+  for (auto& each : written_in_order()) {
+    const bool waits = std::find(retry_.begin(), retry_.end(), each) != retry_.end();
+    fail_one(*each, !waits || each->unknown);
+  }
+  if (!retry_.empty() && settings_.idempotent) new_epoch_ = true;
+  retry_.clear();
+  std::deque<batch_ptr> unsent;
+  {
+    std::scoped_lock guard(lock_);
+    closed_ = true;
+    unsent.swap(pending_);
+  }
+  for (auto& each : unsent) fail_one(*each, false);
+}
+
+// The batches go too: they give their memory back to owners, which are destroyed before the partitions.
+COKAFKA_DECL void partition_queue::abandon(waiter_list& out) {
+  std::deque<batch_ptr> unsent;
+  {
+    std::scoped_lock guard(lock_);
+    closed_ = true;
+    unsent.swap(pending_);
+  }
+  const auto collect = [&](std::deque<batch_ptr>& batches, bool in_flight) {
+    for (auto& each : batches) {
+      waiter_list waiting = each->done->abandon(in_flight || each->unknown ? fate::maybe_written : fate::not_written);
+      out.splice(out.end(), waiting);
+    }
+    batches.clear();
+  };
+  collect(retry_, false);
+  collect(in_flight_, true);
+  collect(unsent, false);
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+#endif

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: BSL-1.0
+// What happens to records and handlers when producer, io_context or both end early. ASan and LSan look on.
+#include "support/catch.hpp"
+#include "support/shop.hpp"
+
+#include <boost/asio/bind_executor.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/asio/use_future.hpp>
+#include <memory>
+#include <optional>
+#include <vector>
+
+using namespace cokafka_tests;
+using cokafka::errc;
+using cokafka::fate;
+
+namespace {
+
+/// Counts how handlers end: called, with what; or destroyed.
+struct tally {
+  int called = 0, closed = 0, maybe = 0;
+  std::shared_ptr<int> alive = std::make_shared<int>(0);  // one more reference per handler that exists
+
+  auto handler() {
+    return [this, guest = alive](const outcome& sent) {
+      ++called;
+      if (sent) return;
+      if (sent.error() == errc::closed) ++closed;
+      if (sent.error().fate() == fate::maybe_written) ++maybe;
+    };
+  }
+  long waiting() const { return alive.use_count() - 1; }
+};
+
+cokafka::record_view record_of(std::string_view topic) { return {.topic = topic, .key = "k", .value = "v"}; }
+
+/// One record of each kind: in flight (sent, and the broker is silent), placed but not sent, parked.
+struct three_kinds {
+  explicit three_kinds(cokafka::testing::cluster& kafka, asio::io_context& on)
+      : shop(std::in_place, on, settings(kafka)), io(on) {
+    bool warm = false;
+    shop->warm_up("orders")([&](const auto& done) { warm = done.has_value(); });
+    REQUIRE(run_until(io, [&] { return warm; }));
+    kafka.freeze(0);
+    in_flight.emplace(shop->send(record_of("orders")));
+    REQUIRE(run_until(io, [&] { return shop->outstanding().records == 1; }));
+    io.run_for(50ms);
+    placed.emplace(shop->send(record_of("orders")));
+    parked.emplace(shop->send(record_of("nobody-knows")));
+  }
+  static cokafka::config settings(const cokafka::testing::cluster& kafka) {
+    cokafka::config made = config_for(kafka);
+    made.request_timeout = 30s;
+    return made;
+  }
+  void await_all(tally& into) {
+    std::move (*in_flight)(into.handler());
+    std::move (*placed)(into.handler());
+    std::move (*parked)(into.handler());
+  }
+
+  std::optional<cokafka::producer> shop;
+  asio::io_context& io;
+  std::optional<cokafka::delivery> in_flight, placed, parked;
+};
+
+}  // namespace
+
+TEST_CASE("asio.md 34: a producer that is destroyed ends every wait with errc::closed and the record's fate",
+          "[lifetime]") {
+  kafka_elsewhere broker;
+  asio::io_context io;
+  tally seen;
+  three_kinds sent(broker.kafka, io);
+  sent.await_all(seen);
+  sent.shop.reset();
+  CHECK(seen.called == 0);
+  CHECK(run_until(io, [&] { return seen.called == 3; }));
+  CHECK(seen.closed == 3);
+  CHECK(seen.maybe == 1);
+  CHECK(seen.waiting() == 0);
+  io.restart();
+  CHECK(io.run_for(patience) < 1000);  // and nothing keeps the context busy any more
+  CHECK(io.stopped());
+}
+
+TEST_CASE("asio.md 35: a context that is destroyed first destroys the handlers without calling them", "[lifetime]") {
+  kafka_elsewhere broker;
+  tally seen;
+  std::optional<cokafka::producer> shop;
+  std::optional<cokafka::topic_handle> handle;
+  std::optional<cokafka::delivery> kept_in_flight, kept_parked;
+  {
+    asio::io_context io;
+    three_kinds sent(broker.kafka, io);
+    kept_in_flight.emplace(sent.shop->send(record_of("orders")));
+    handle.emplace(sent.shop->topic("orders"));
+    kept_parked.emplace(sent.shop->send(record_of("nobody-knows")));
+    sent.await_all(seen);
+    shop.emplace(*std::move(sent.shop));
+  }
+  CHECK(seen.called == 0);
+  CHECK(seen.waiting() == 0);
+  CHECK(kept_in_flight->ready());
+  CHECK(kept_in_flight->get().error() == errc::closed);
+  CHECK(kept_parked->get().error() == errc::closed);
+  CHECK(kept_parked->get().error().fate() == fate::not_written);
+  CHECK(handle->send(record_of({})).get().error() == errc::closed);
+  CHECK(shop->send(record_of("orders")).get().error() == errc::closed);
+  CHECK(shop->try_send(record_of("orders")).error() == errc::closed);
+  // Nowhere to run: handlers are dropped, nothing throws, nothing waits for ever.
+  shop->send(record_of("orders"))(seen.handler());
+  shop->flush([guest = seen.alive](const cokafka::result<void>&) {});
+  shop->close(1s, [guest = seen.alive](const cokafka::result<void>&) {});
+  shop->wait_for_space(10, [guest = seen.alive](const cokafka::result<void>&) {});
+  shop->partitions_for("orders", [guest = seen.alive](const auto&) {});
+  CHECK(seen.called == 0);
+  CHECK(seen.waiting() == 0);
+  CHECK(shop->outstanding().records < 10);
+}
+
+TEST_CASE("operations that wait when the context is destroyed are destroyed with it", "[lifetime]") {
+  kafka_elsewhere broker;
+  std::optional<cokafka::producer> shop;
+  auto guest = std::make_shared<int>(0);
+  {
+    asio::io_context io;
+    cokafka::config settings = three_kinds::settings(broker.kafka);
+    settings.buffer_memory = 40'000;
+    shop.emplace(io, settings);
+    REQUIRE(run_coroutine(
+        io, [](cokafka::producer& in) -> asio::awaitable<void> { (void)co_await in.warm_up("orders"); }(*shop)));
+    broker.kafka.freeze(0);
+    const std::string large(30'000, 'x');
+    shop->send({.topic = "orders", .value = large}).detach();
+    shop->flush([guest](const cokafka::result<void>&) {});
+    shop->wait_for_space(30'000, [guest](const cokafka::result<void>&) {});
+    shop->partitions_for("nobody-knows", [guest](const auto&) {});
+    shop->close(1h, [guest](const cokafka::result<void>&) {});
+    io.run_for(50ms);
+    CHECK(guest.use_count() == 5);
+  }
+  CHECK(guest.use_count() == 1);
+}
+
+TEST_CASE("asio.md 36: a context that was stopped and is restarted goes on where it was", "[lifetime]") {
+  shop_and_kafka world;
+  int answered = 0;
+  for (int i = 0; i < 10; ++i) {
+    world.shop.send(record_of("orders"))([&](const outcome& sent) { answered += sent.has_value(); });
+    world.io.run_one_for(10ms);
+    world.io.stop();
+    world.io.restart();
+  }
+  CHECK(run_until(world.io, [&] { return answered == 10; }));
+}
+
+TEST_CASE("a producer that is destroyed with a context that never runs again leaks nothing", "[lifetime]") {
+  kafka_elsewhere broker;
+  tally seen;
+  std::optional<cokafka::topic_handle> handle;
+  std::optional<cokafka::delivery> kept;
+  {
+    asio::io_context io;
+    three_kinds sent(broker.kafka, io);
+    sent.await_all(seen);
+    kept.emplace(sent.shop->send(record_of("orders")));
+    if (GENERATE(false, true)) handle.emplace(sent.shop->topic("orders"));
+    sent.shop.reset();
+  }
+  CHECK(seen.called == 0);
+  CHECK(seen.waiting() == 0);
+  CHECK(kept->get().error() == errc::closed);
+  if (handle) CHECK(handle->send(record_of({})).get().error() == errc::closed);
+}
+
+TEST_CASE("handlers that were posted and never ran are destroyed with the context", "[lifetime]") {
+  kafka_elsewhere broker;
+  tally seen;
+  {
+    asio::io_context io;
+    cokafka::producer shop(io, config_for(broker.kafka));
+    auto failed = shop.send(record_of("not a topic"));
+    std::move(failed)(seen.handler());
+    shop.send(record_of("orders"))(seen.handler());
+  }
+  CHECK(seen.called == 0);
+  CHECK(seen.waiting() == 0);
+}
+
+TEST_CASE("coroutines that own the producer and wait are destroyed with the context", "[lifetime]") {
+  kafka_elsewhere broker;
+  auto guest = std::make_shared<int>(0);
+  {
+    asio::io_context io;
+    for (int i = 0; i < 3; ++i) {
+      asio::co_spawn(
+          io,
+          [](cokafka::testing::cluster& kafka, std::shared_ptr<int>) -> asio::awaitable<void> {
+            auto executor = co_await asio::this_coro::executor;
+            cokafka::config settings = config_for(kafka);
+            cokafka::producer own(executor, settings);
+            for (;;) (void)co_await own.send(record_of("orders"));
+          }(broker.kafka, guest),
+          asio::detached);
+    }
+    io.run_for(200ms);
+    CHECK(guest.use_count() == 4);
+  }
+  CHECK(guest.use_count() == 1);
+  CHECK(broker.kafka.records("orders", 0).size() > 3);
+}
+
+TEST_CASE("asio.md 32: a delivery that outlives its producer has its answer", "[lifetime]") {
+  shop_and_kafka world;
+  std::optional<cokafka::producer> shop(std::in_place, world.io, config_for(world.kafka));
+  auto acknowledged = shop->send(record_of("orders"));
+  REQUIRE(run_until(world.io, [&] { return acknowledged.ready(); }));
+  auto parked = shop->send(record_of("nobody-knows"));
+  shop.reset();
+  REQUIRE(run_until(world.io, [&] { return parked.ready(); }));
+  CHECK(parked.get().error() == errc::closed);
+  int called = 0;
+  std::move(acknowledged)([&](const outcome& sent) { called += sent.has_value(); });
+  std::move(parked)([&](const outcome& sent) { called += !sent; });
+  CHECK(run_until(world.io, [&] { return called == 2; }));
+}
+
+TEST_CASE("asio.md 37: a delivery that outlives the context can be awaited elsewhere", "[lifetime]") {
+  kafka_elsewhere broker;
+  std::optional<cokafka::delivery> first, second;
+  {
+    asio::io_context io;
+    // On a strand: the executor that deliveries know must not outlive its context.
+    cokafka::producer shop(asio::any_io_executor(asio::make_strand(io)), config_for(broker.kafka));
+    first.emplace(shop.send(record_of("orders")));
+    second.emplace(shop.send(record_of("orders")));
+  }
+  asio::thread_pool pool(1);
+  auto answer = std::move(*first)(asio::bind_executor(pool.get_executor(), asio::use_future));
+  CHECK(answer.get().error() == errc::closed);
+  asio::io_context other;
+  CHECK(run_coroutine(other, [](cokafka::delivery waiting) -> asio::awaitable<void> {
+    auto sent = co_await std::move(waiting);
+    CHECK(sent.error() == errc::closed);
+  }(*std::move(second))));
+  pool.join();
+}
+
+TEST_CASE("handlers on a foreign executor are destroyed with the producer's context, and let their own go",
+          "[lifetime]") {
+  kafka_elsewhere broker;
+  tally seen;
+  asio::thread_pool pool(1);
+  {
+    asio::io_context io;
+    three_kinds sent(broker.kafka, io);
+    sent.shop->send(record_of("orders"))(asio::bind_executor(pool, seen.handler()));
+    sent.shop->send(record_of("nobody-knows"))(asio::bind_executor(pool, seen.handler()));
+  }
+  CHECK(seen.waiting() == 0);
+  pool.join();  // returns: the handlers were its outstanding work
+  CHECK(seen.called == 0);
+}
+
+TEST_CASE("a moved-from producer may be destroyed and assigned; assigning ends what was there", "[lifetime]") {
+  shop_and_kafka world;
+  cokafka::producer first(world.io, config_for(world.kafka));
+  cokafka::producer second(std::move(first));
+  first = cokafka::producer(world.io, config_for(world.kafka));
+  tally seen;
+  first.send(record_of("nobody-knows"))(seen.handler());
+  first = std::move(second);
+  CHECK(run_until(world.io, [&] { return seen.called == 1; }));
+  CHECK(seen.closed == 1);
+  first.send(record_of("orders"))(seen.handler());
+  CHECK(run_until(world.io, [&] { return seen.called == 2; }));
+  CHECK(seen.closed == 1);
+}
