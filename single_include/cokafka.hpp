@@ -4011,7 +4011,7 @@ void encode_produce_request(produce_request& sent, const settings& rules);
 
 /// Where the answer for a batch of the request stands in the response; null when the broker left it out.
 const messages::produce_response::partition* find_answer(const messages::produce_response& response,
-                                                         const partition_queue& partition, std::int16_t version) noexcept;
+                                                         const planned_batch& sent, std::int16_t version) noexcept;
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
 
@@ -8502,7 +8502,8 @@ COKAFKA_DECL std::vector<planned_batch> produce_queue::next_request(clock_time n
     put(next, partition_queue::place::none);
     if (taken) {
       total += framing + taken->records.size();
-      request.push_back({&next, std::move(taken)});
+      const partition_table* table = next.of_topic().table.load(std::memory_order_acquire);
+      request.push_back({&next, std::move(taken), table != nullptr ? table->topic_id : wire::uuid{}});
     }
     reconsider_unless_waiting_for_identity(next, now, conditions);
   }
@@ -8819,11 +8820,6 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 
 namespace producing {
 
-inline wire::uuid topic_id_of(const partition_queue& partition) noexcept {
-  const partition_table* table = partition.of_topic().table.load(std::memory_order_acquire);
-  return table != nullptr ? table->topic_id : wire::uuid{};
-}
-
 // Batches of one topic next to each other, topics in the order of their first batch.
 inline void group_by_topic(std::vector<planned_batch>& batches) {
   for (auto first = batches.begin(); first != batches.end();) {
@@ -8844,7 +8840,7 @@ inline void append_batch(std::vector<std::span<const char>>& gather, const batch
 
 COKAFKA_DECL bool has_all_topic_ids(std::span<const planned_batch> batches) noexcept {
   return std::none_of(batches.begin(), batches.end(),
-                      [](const planned_batch& each) { return producing::topic_id_of(*each.partition).is_zero(); });
+                      [](const planned_batch& each) { return each.topic_id.is_zero(); });
 }
 
 COKAFKA_DECL void encode_produce_request(produce_request& sent, const settings& rules) {
@@ -8853,13 +8849,14 @@ COKAFKA_DECL void encode_produce_request(produce_request& sent, const settings& 
   message.acks = rules.acks;
   message.timeout_ms = static_cast<std::int32_t>(rules.user.request_timeout.count());
   const topic* last = nullptr;
-  for (const auto& each : sent.batches) {
+  for (auto& each : sent.batches) {
     if (&each.partition->of_topic() != last) {
       last = &each.partition->of_topic();
       message.topics.emplace_back();
       message.topics.back().name = std::string(last->name.str());
-      message.topics.back().topic_id = producing::topic_id_of(*each.partition);
+      message.topics.back().topic_id = each.topic_id;
     }
+    each.topic_id = message.topics.back().topic_id;  // one topic, one id, although metadata may arrive on another thread
     message.topics.back().partitions.push_back({each.partition->index(), {std::nullopt, each.what->records.size()}});
   }
   std::vector<wire::cut> cuts;
@@ -8876,14 +8873,13 @@ COKAFKA_DECL void encode_produce_request(produce_request& sent, const settings& 
 }
 
 COKAFKA_DECL const messages::produce_response::partition* find_answer(const messages::produce_response& response,
-                                                                      const partition_queue& partition,
+                                                                      const planned_batch& sent,
                                                                       std::int16_t version) noexcept {
-  const wire::uuid id = version >= 13 ? producing::topic_id_of(partition) : wire::uuid{};
   for (const auto& topic : response.responses) {
-    const bool same = version >= 13 ? topic.topic_id == id : topic.name == partition.of_topic().name.str();
+    const bool same = version >= 13 ? topic.topic_id == sent.topic_id : topic.name == sent.partition->called().str();
     if (!same) continue;
     for (const auto& each : topic.partitions) {
-      if (each.index == partition.index()) return &each;
+      if (each.index == sent.partition->index()) return &each;
     }
   }
   return nullptr;
@@ -9452,7 +9448,7 @@ COKAFKA_DECL void broker_link::settle_request(produce_request& answered, const m
     partition_queue::answer said;
     said.broker = id_;
     said.backoff = again.delay(each.what->attempts, host_.env().random());
-    if (const auto* found = find_answer(response, *each.partition, answered.version)) {
+    if (const auto* found = find_answer(response, each, answered.version)) {
       said.code = static_cast<broker_errc>(found->error_code);
       said.base_offset = found->base_offset;
       said.log_append_time = found->log_append_time_ms;

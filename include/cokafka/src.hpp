@@ -25,6 +25,8 @@
 #include "cokafka/detail/core/completion.ipp"
 #include "cokafka/detail/core/ledger.ipp"
 #include "cokafka/detail/core/parking.ipp"
+#include "cokafka/detail/core/parking_end.ipp"
+#include "cokafka/detail/core/partition_answers.ipp"
 #include "cokafka/detail/core/partition_queue.ipp"
 #include "cokafka/detail/core/produce_queue.ipp"
 #include "cokafka/detail/core/produce_request.ipp"

@@ -186,6 +186,14 @@ TEST_CASE("a request reads back as what was planned, grouped by topic, in every 
   response.responses[0].name = "t";
   response.responses[0].partitions.resize(2);
   response.responses[0].partitions[1].index = 1;
-  CHECK(find_answer(response, bench.queue("t", 1), sent.version) == &response.responses[0].partitions[1]);
-  CHECK(find_answer(response, bench.queue("u", 0), sent.version) == nullptr);
+  const planned_batch of_t{&bench.queue("t", 1), nullptr, {}};
+  const planned_batch of_u{&bench.queue("u", 0), nullptr, {}};
+  CHECK(find_answer(response, of_t, sent.version) == &response.responses[0].partitions[1]);
+  CHECK(find_answer(response, of_u, sent.version) == nullptr);
+
+  // From version 13 on the id counts that the request was sent with, whatever the topic is called by now.
+  response.responses[0].topic_id = wire::uuid::from_halves(1, 2);
+  const planned_batch by_id{&bench.queue("t", 1), nullptr, wire::uuid::from_halves(1, 2)};
+  CHECK(find_answer(response, by_id, 13) == &response.responses[0].partitions[1]);
+  CHECK(find_answer(response, of_t, 13) == nullptr);
 }

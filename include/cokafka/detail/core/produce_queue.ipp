@@ -99,7 +99,8 @@ COKAFKA_DECL std::vector<planned_batch> produce_queue::next_request(clock_time n
     put(next, partition_queue::place::none);
     if (taken) {
       total += framing + taken->records.size();
-      request.push_back({&next, std::move(taken)});
+      const partition_table* table = next.of_topic().table.load(std::memory_order_acquire);
+      request.push_back({&next, std::move(taken), table != nullptr ? table->topic_id : wire::uuid{}});
     }
     reconsider_unless_waiting_for_identity(next, now, conditions);
   }

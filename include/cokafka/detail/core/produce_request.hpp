@@ -35,7 +35,7 @@ void encode_produce_request(produce_request& sent, const settings& rules);
 
 /// Where the answer for a batch of the request stands in the response; null when the broker left it out.
 const messages::produce_response::partition* find_answer(const messages::produce_response& response,
-                                                         const partition_queue& partition, std::int16_t version) noexcept;
+                                                         const planned_batch& sent, std::int16_t version) noexcept;
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
 

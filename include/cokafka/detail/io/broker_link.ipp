@@ -227,7 +227,7 @@ COKAFKA_DECL void broker_link::settle_request(produce_request& answered, const m
     partition_queue::answer said;
     said.broker = id_;
     said.backoff = again.delay(each.what->attempts, host_.env().random());
-    if (const auto* found = find_answer(response, *each.partition, answered.version)) {
+    if (const auto* found = find_answer(response, each, answered.version)) {
       said.code = static_cast<broker_errc>(found->error_code);
       said.base_offset = found->base_offset;
       said.log_append_time = found->log_append_time_ms;
