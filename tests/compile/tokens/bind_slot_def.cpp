@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: BSL-1.0
+// bind_cancellation_slot around deferred: broken in old Boosts.
+#include "pre.hpp"
+
+asio::awaitable<void> use(asio::cancellation_signal& signal) {
+  auto sent = co_await SEND(asio::bind_cancellation_slot(signal.slot(), asio::deferred));
+  (void)sent;
+}

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: BSL-1.0
+// A deferred delivery in a parallel group.
+#include "pre.hpp"
+
+asio::awaitable<void> use(asio::steady_timer& timer) {
+  auto all = co_await asio::experimental::make_parallel_group(SEND(asio::deferred), timer.async_wait(asio::deferred))
+                 .async_wait(asio::experimental::wait_for_one(), asio::deferred);
+  (void)all;
+}

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: BSL-1.0
+// Many deferred deliveries in a ranged parallel group.
+#include "pre.hpp"
+
+using operation = decltype(SEND(asio::deferred));
+asio::awaitable<void> use(std::vector<operation> sent) {
+  auto all = co_await asio::experimental::make_parallel_group(std::move(sent))
+                 .async_wait(asio::experimental::wait_for_all(), asio::deferred);
+  (void)all;
+}
