@@ -29,7 +29,7 @@ class CokafkaConan(ConanFile):
     options = {"mode": ["headeronly", "compiled"], "fPIC": [True, False], **{name: [True, False] for name in FEATURES}}
     default_options = {"mode": "headeronly", "fPIC": True, **{name: False for name in FEATURES}}
     exports_sources = ("LICENSE", "meson.build", "meson_options.txt", "include/*", "tools/list_sources", "tools/meson/*",
-                       "tests/meson.build", "examples/meson.build", "benchmarks/meson.build")
+                       "tools/*.cpp", "tests/meson.build", "examples/meson.build", "benchmarks/meson.build")
     package_type = "static-library"
 
     def set_version(self):
