@@ -108,7 +108,13 @@ def compare_anonymous(place, records, told):
 def compare(bootstrap, path, topics):
     told, anonymous = read_told(path)
     count = sum(len(records) for records in told.values()) + sum(len(records) for records in anonymous.values())
-    found = read_all(bootstrap, {topic for topic, _ in [*told, *anonymous]} | set(topics))
+    topics = {topic for topic, _ in [*told, *anonymous]} | set(topics)
+    found = read_all(bootstrap, topics)
+    deadline = time.monotonic() + 20
+    # Without acknowledgements brokers may still be appending and replicating.
+    while anonymous and sum(len(records) for records in found.values()) < count and time.monotonic() < deadline:
+        time.sleep(0.2)
+        found = read_all(bootstrap, topics)
     for place, records in found.items():
         if place in anonymous:
             compare_anonymous(place, records, anonymous.pop(place))
@@ -119,6 +125,17 @@ def compare(bootstrap, path, topics):
     kinds = {kind for records in found.values() for _, kind, *_ in records}
     names = {confluent_kafka.TIMESTAMP_CREATE_TIME: "CreateTime", confluent_kafka.TIMESTAMP_LOG_APPEND_TIME: "LogAppendTime"}
     print(f"{count} records in {len(found)} partitions are equal, {','.join(names.get(kind, '?') for kind in sorted(kinds))}")
+
+
+def await_leader(consumer, place):
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            return consumer.get_watermark_offsets(place, timeout=20)
+        except confluent_kafka.KafkaException as error:  # a broker that has not heard of the topic yet
+            if time.monotonic() > deadline:
+                sys.exit(f"{place}: {error}")
+            time.sleep(0.1)
 
 
 def create(bootstrap, wanted):
@@ -142,6 +159,11 @@ def create(bootstrap, wanted):
             if time.monotonic() > deadline:
                 sys.exit(f"topic {topic.topic} has no leaders")
             time.sleep(0.1)
+    consumer = consumer_for(bootstrap)
+    for topic in topics:  # and each leader knows that it is one: with acks=0 its refusals would be losses
+        for partition in range(topic.num_partitions):
+            await_leader(consumer, confluent_kafka.TopicPartition(topic.topic, partition))
+    consumer.close()
 
 
 def leader(bootstrap, topic, partition):
