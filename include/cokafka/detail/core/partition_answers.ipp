@@ -137,13 +137,14 @@ COKAFKA_DECL std::optional<clock_time> partition_queue::earliest_deadline() {
 
 // What has been written and is not answered, or waits for its retry: in the order of the records.
 COKAFKA_DECL std::vector<batch_ptr> partition_queue::written_in_order() const {
-  std::vector<batch_ptr> all(retry_.begin(), retry_.end());
-  all.insert(all.end(), in_flight_.begin(), in_flight_.end());
-  if (!settings_.idempotent) return all;
-  std::stable_sort(all.begin(), all.end(), [](const batch_ptr& a, const batch_ptr& b) {
+  // Both are in the order of their sequences; without them a retried batch stands before those still in flight.
+  const auto comes_before = [&](const batch_ptr& a, const batch_ptr& b) {
+    if (!settings_.idempotent) return false;
     if (!a->stamp || !b->stamp) return a->stamp.has_value() && !b->stamp;
     return a != b && advance_sequence(b->stamp->base_sequence, -a->stamp->base_sequence) < (1 << 30);
-  });
+  };
+  std::vector<batch_ptr> all;
+  std::merge(retry_.begin(), retry_.end(), in_flight_.begin(), in_flight_.end(), std::back_inserter(all), comes_before);
   return all;
 }
 

@@ -10,6 +10,8 @@
 #include "cokafka/detail/messages/codec.hpp"
 
 #include <algorithm>
+#include <iterator>
+#include <unordered_map>
 #include <utility>
 
 namespace cokafka::inline COKAFKA_ABI::detail {
@@ -18,11 +20,13 @@ namespace producing {
 
 // Batches of one topic next to each other, topics in the order of their first batch.
 inline void group_by_topic(std::vector<planned_batch>& batches) {
-  for (auto first = batches.begin(); first != batches.end();) {
-    const topic* group = &first->partition->of_topic();
-    first = std::stable_partition(first, batches.end(),
-                                  [&](const planned_batch& each) { return &each.partition->of_topic() == group; });
-  }
+  std::unordered_map<const topic*, std::size_t> groups;  // asked, never iterated: the order is that of the batches
+  for (const auto& each : batches) groups.try_emplace(&each.partition->of_topic(), groups.size());
+  if (groups.size() == 1) return;
+  std::vector<std::vector<planned_batch>> grouped(groups.size());
+  for (auto& each : batches) grouped[groups.at(&each.partition->of_topic())].push_back(std::move(each));
+  batches.clear();
+  for (auto& group : grouped) std::move(group.begin(), group.end(), std::back_inserter(batches));
 }
 
 inline void append_batch(std::vector<std::span<const char>>& gather, const batch& sent) {
