@@ -8,7 +8,6 @@
 #include "cokafka/detail/io/environment.hpp"
 #include "cokafka/detail/io/stream.hpp"
 #include "cokafka/detail/wire/frame_parser.hpp"
-#include "cokafka/testing/cluster_core.hpp"
 #include "cokafka/testing/dispatch.hpp"
 #include "cokafka/testing/handlers.hpp"
 
@@ -22,6 +21,8 @@
 #include <string_view>
 
 namespace cokafka::inline COKAFKA_ABI::testing::embedded {
+
+class cluster_core;
 
 /// Lives as long as its task. As on a real broker, nothing is read while a request is executed, delayed or throttled,
 /// and requests that were read before the client closed are still executed. Everything on the cluster's strand.

@@ -6,6 +6,8 @@
 
 #include "cokafka/testing/connection.hpp"
 
+#include "cokafka/testing/cluster_core.hpp"
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/deferred.hpp>
 #include <mutex>
