@@ -1108,6 +1108,10 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
   /// Ends it and hands out who waited, in record order. Calls after the first change nothing and return none.
   waiter_list complete(batch_outcome outcome);
 
+  /// To be called until it returns none when what complete() handed out has been posted: who attached meanwhile had to queue
+  /// up behind them.
+  waiter_list hand_out_rest();
+
   /// From now on this record is number `index` of the batch behind `target`; whoever waits here waits there. Returns
   /// the waiters that must be completed at once because the batch has ended in the meantime.
   waiter_list forward(boost::intrusive_ptr<completion> target, std::uint32_t index);
@@ -1124,6 +1128,7 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
   mutable spin_lock lock_;
   std::atomic<state> state_{state::pending};
   bool in_order_ = true;
+  bool handing_out_ = false;  // complete() has handed out waiters, and they may not have been posted yet
   topic_name topic_;
   std::int32_t partition_;
   std::uint32_t forwarded_index_ = 0;
@@ -1211,6 +1216,93 @@ class pool_allocator {
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
 
+// ---- cokafka/detail/io/operation_home.hpp
+
+#include <boost/asio/any_io_executor.hpp>
+#include <list>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+namespace asio = boost::asio;
+
+/// A run of handlers that is interrupted, for its time is up or a handler threw, is posted again behind what its
+/// executor has in its queue: runs of later records among it. Those queue up behind the interrupted one instead of
+/// overtaking it. Thread safety: shared objects safe.
+class interrupted_runs {
+ public:
+  /// When a run begins. False: it has been queued up, and is empty. An interrupted one gets back what it left here.
+  bool begin(waiter_list& run) {
+    if (count_.load(std::memory_order_acquire) == 0 || run.empty()) return true;
+    std::scoped_lock guard(lock_);
+    if (take_behind(run)) return true;
+    for (auto& each : all_) {
+      if (!each.head->runs_with(run.front())) continue;
+      each.behind.splice(each.behind.end(), run);
+      return false;
+    }
+    return true;
+  }
+
+  /// Puts the rest of a run aside and posts its first waiter, which begin() will know again.
+  void interrupt(waiter_list& rest) {
+    waiter& head = rest.front();
+    waiter_list posted;
+    {
+      std::scoped_lock guard(lock_);
+      for (auto& each : all_) {
+        if (!each.head->runs_with(head)) continue;
+        each.behind.splice(each.behind.end(), rest);  // only a pool of threads comes here, where no order is promised
+        return;
+      }
+      rest.pop_front();
+      posted.push_back(head);
+      all_.emplace_back().head = &head;
+      all_.back().behind.swap(rest);
+      count_.fetch_add(1, std::memory_order_release);
+    }
+    head.post(std::move(posted));
+  }
+
+  /// A run that will never run, because its execution context has gone, takes with it what it left here.
+  void give_up(waiter_list& run) noexcept {
+    if (count_.load(std::memory_order_acquire) == 0 || run.empty()) return;
+    std::scoped_lock guard(lock_);
+    take_behind(run);
+  }
+
+ private:
+  struct interrupted {
+    const waiter* head = nullptr;  // posted, so it lives until begin() or give_up() has erased this
+    waiter_list behind{};
+  };
+
+  bool take_behind(waiter_list& run) noexcept {
+    for (auto at = all_.begin(); at != all_.end(); ++at) {
+      if (at->head != &run.front()) continue;
+      run.splice(run.end(), at->behind);
+      all_.erase(at);
+      count_.fetch_sub(1, std::memory_order_relaxed);
+      return true;
+    }
+    return false;
+  }
+
+  spin_lock lock_;
+  std::list<interrupted> all_;  // at most one per executor
+  std::atomic<std::size_t> count_{0};
+};
+
+/// Shared by the core, its handles and every waiting operation. Thread safety: shared objects safe.
+struct operation_home : boost::intrusive_ref_counter<operation_home, boost::thread_safe_counter> {
+  explicit operation_home(asio::any_io_executor on) : executor(std::move(on)) {}
+  asio::any_io_executor executor;  // empty once the execution context is being destroyed
+  waiter_pool pool;
+  interrupted_runs interrupted;
+};
+using operation_home_ptr = boost::intrusive_ptr<operation_home>;
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
 // ---- cokafka/detail/io/waiter_run.hpp
 
 namespace cokafka::inline COKAFKA_ABI::detail {
@@ -1220,10 +1312,14 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 /// running. Destroyed without having run, it destroys its waiters: the execution context has gone.
 class waiter_run {
  public:
-  explicit waiter_run(waiter_list&& run) noexcept { waiting_.swap(run); }
-  waiter_run(waiter_run&& other) noexcept { waiting_.swap(other.waiting_); }
+  /// Without a home (nobody else's handlers are involved) it is never interrupted.
+  explicit waiter_run(waiter_list&& run, operation_home_ptr home = {}) noexcept : home_(std::move(home)) {
+    waiting_.swap(run);
+  }
+  waiter_run(waiter_run&& other) noexcept : home_(std::move(other.home_)) { waiting_.swap(other.waiting_); }
   waiter_run& operator=(waiter_run&&) = delete;
   ~waiter_run() {
+    if (home_) home_->interrupted.give_up(waiting_);
     while (!waiting_.empty()) {
       waiter& each = waiting_.front();
       waiting_.pop_front();
@@ -1232,7 +1328,8 @@ class waiter_run {
   }
 
   void operator()() {
-    const rest_guard guard{waiting_};
+    if (home_ && !home_->interrupted.begin(waiting_)) return;
+    const rest_guard guard{waiting_, home_};
     const auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(100);
     for (int delivered = 1; !waiting_.empty(); ++delivered) {
       waiter& each = waiting_.front();
@@ -1246,13 +1343,13 @@ class waiter_run {
   // Whatever is left, because time is up or a handler threw, goes to the end of the executor's queue.
   struct rest_guard {
     waiter_list& rest;
+    const operation_home_ptr& home;
     ~rest_guard() {
-      if (rest.empty()) return;
-      waiter& first = rest.front();
-      first.post(std::move(rest));
+      if (!rest.empty() && home) home->interrupted.interrupt(rest);
     }
   };
 
+  operation_home_ptr home_;
   waiter_list waiting_;
 };
 
@@ -1278,7 +1375,6 @@ inline void destroy_waiters(waiter_list& waiting) noexcept {
 // ---- cokafka/detail/io/waiter_op.hpp
 
 #include <boost/asio/any_completion_executor.hpp>
-#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/associated_allocator.hpp>
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/associated_executor.hpp>
@@ -1293,15 +1389,6 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 
 namespace asio = boost::asio;
 
-/// What operations need of their producer when it is gone: the executor and the memory of waiters. Shared by the core, its
-/// handles and every waiting operation. Thread safety: shared objects safe.
-struct operation_home : boost::intrusive_ref_counter<operation_home, boost::thread_safe_counter> {
-  explicit operation_home(asio::any_io_executor on) : executor(std::move(on)) {}
-  asio::any_io_executor executor;  // empty once the execution context is being destroyed
-  waiter_pool pool;
-};
-using operation_home_ptr = boost::intrusive_ptr<operation_home>;
-
 /// The part of an operation that depends on its handler's executor. A handler on a foreign executor counts as outstanding
 /// work there while it waits.
 template <class Base, class Executor>
@@ -1315,7 +1402,7 @@ class waiter_on : public Base {
 
   void post(waiter_list&& run) final {
     const operation_home_ptr home = home_;  // this waiter may end before post returns
-    waiter_run posted(std::move(run));
+    waiter_run posted(std::move(run), home);
     if constexpr (asio::can_require<Executor, asio::execution::blocking_t::never_t>::value) {
       // Straight to the handler's executor: by way of the producer's, two runs could overtake each other.
       if (!is_own_) return asio::post(executor_, std::move(posted));
@@ -1773,12 +1860,18 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 
 /// Filled under no lock, carried out on a strand, outside every lock.
 struct effects {
-  waiter_list answered{};      // record_waiters, in record order per batch
-  waiter_list ended{};         // operation_waiters: flushes that have ended, space that is there
+  waiter_list answered{};                    // record_waiters, in record order per batch
+  std::vector<completion_ptr> handed_out{};  // whose: once those have been posted, who came meanwhile is behind them
+  waiter_list ended{};                       // operation_waiters: flushes that have ended, space that is there
   bool refresh_metadata = false;
   std::vector<std::pair<log_level, std::string>> log{};
 
-  void answer(waiter_list&& more) { answered.splice(answered.end(), more); }
+  /// The waiters of one completion, as complete() and forward() hand them out.
+  void answer(waiter_list&& more) {
+    if (more.empty()) return;
+    handed_out.push_back(static_cast<record_waiter&>(more.front()).source);
+    answered.splice(answered.end(), more);
+  }
   void end_flushes(waiter_list&& more) { ended.splice(ended.end(), more); }
   void say(log_level level, std::string line) { log.emplace_back(level, std::move(line)); }
 };
@@ -7076,7 +7169,8 @@ COKAFKA_DECL bool completion::attach(record_waiter& added) {
     case state::done: break;
   }
   added.source.reset(this);
-  return false;
+  if (handing_out_) waiters_.push_back(added);
+  return handing_out_;
 }
 
 COKAFKA_DECL bool completion::detach(record_waiter& gone) {
@@ -7099,6 +7193,7 @@ COKAFKA_DECL waiter_list completion::complete(batch_outcome outcome) {
     if (state_.load(std::memory_order_relaxed) != state::pending) return waiting;
     outcome_ = std::move(outcome);
     waiting.swap(waiters_);
+    handing_out_ = !waiting.empty();
     state_.store(state::done, std::memory_order_release);
   }
   if (!in_order_) {
@@ -7107,6 +7202,14 @@ COKAFKA_DECL waiter_list completion::complete(batch_outcome outcome) {
     });
   }
   for (auto& each : waiting) static_cast<record_waiter&>(each).source.reset(this);
+  return waiting;
+}
+
+COKAFKA_DECL waiter_list completion::hand_out_rest() {
+  waiter_list waiting;
+  std::scoped_lock guard(lock_);
+  waiting.swap(waiters_);
+  handing_out_ = !waiting.empty();
   return waiting;
 }
 
@@ -7133,7 +7236,13 @@ COKAFKA_DECL waiter_list completion::abandon(fate known) {
   why.fate = known;
   batch_outcome outcome;
   outcome.failure = error(std::move(why));
-  return complete(std::move(outcome));
+  waiter_list waiting = complete(std::move(outcome));
+  // Nobody is posted: who comes now need not queue up. Who queued up behind an answer on its way goes with it.
+  waiter_list late = hand_out_rest();
+  waiting.splice(waiting.end(), late);
+  std::scoped_lock guard(lock_);
+  handing_out_ = false;
+  return waiting;
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
@@ -7465,13 +7574,14 @@ COKAFKA_DECL std::optional<clock_time> partition_queue::earliest_deadline() {
 
 // What has been written and is not answered, or waits for its retry: in the order of the records.
 COKAFKA_DECL std::vector<batch_ptr> partition_queue::written_in_order() const {
-  std::vector<batch_ptr> all(retry_.begin(), retry_.end());
-  all.insert(all.end(), in_flight_.begin(), in_flight_.end());
-  if (!settings_.idempotent) return all;
-  std::stable_sort(all.begin(), all.end(), [](const batch_ptr& a, const batch_ptr& b) {
+  // Both are in the order of their sequences; without them a retried batch stands before those still in flight.
+  const auto comes_before = [&](const batch_ptr& a, const batch_ptr& b) {
+    if (!settings_.idempotent) return false;
     if (!a->stamp || !b->stamp) return a->stamp.has_value() && !b->stamp;
     return a != b && advance_sequence(b->stamp->base_sequence, -a->stamp->base_sequence) < (1 << 30);
-  });
+  };
+  std::vector<batch_ptr> all;
+  std::merge(retry_.begin(), retry_.end(), in_flight_.begin(), in_flight_.end(), std::back_inserter(all), comes_before);
   return all;
 }
 
@@ -7995,7 +8105,13 @@ COKAFKA_DECL send_outcome accumulator::park(const record_view& record, topic& to
     parked->generation = flushes.enter();
     deadlines_.set(parked->expiry, now + std::min(clock_duration(settings_.user.max_block), parked->timeout));
     switch (reason) {
-      case parked_for::metadata: to.parked.fetch_add(1, std::memory_order_relaxed); break;
+      case parked_for::metadata:
+        // The answer that nobody knows the topic may have come after the look-up, when nothing was parked: ask again.
+        if (to.parked.fetch_add(1, std::memory_order_seq_cst) == 0 &&
+            to.last_error.load(std::memory_order_seq_cst) != broker_errc::none) {
+          to.wanted.store(true, std::memory_order_release);
+        }
+        break;
       case parked_for::share:
         parked->behind = behind;
         behind->parked.fetch_add(1, std::memory_order_relaxed);
@@ -8822,11 +8938,13 @@ namespace producing {
 
 // Batches of one topic next to each other, topics in the order of their first batch.
 inline void group_by_topic(std::vector<planned_batch>& batches) {
-  for (auto first = batches.begin(); first != batches.end();) {
-    const topic* group = &first->partition->of_topic();
-    first = std::stable_partition(first, batches.end(),
-                                  [&](const planned_batch& each) { return &each.partition->of_topic() == group; });
-  }
+  std::unordered_map<const topic*, std::size_t> groups;  // asked, never iterated: the order is that of the batches
+  for (const auto& each : batches) groups.try_emplace(&each.partition->of_topic(), groups.size());
+  if (groups.size() == 1) return;
+  std::vector<std::vector<planned_batch>> grouped(groups.size());
+  for (auto& each : batches) grouped[groups.at(&each.partition->of_topic())].push_back(std::move(each));
+  batches.clear();
+  for (auto& group : grouped) std::move(group.begin(), group.end(), std::back_inserter(batches));
 }
 
 inline void append_batch(std::vector<std::span<const char>>& gather, const batch& sent) {
@@ -9514,7 +9632,8 @@ COKAFKA_DECL asio::awaitable<void> engine::run_control() {
     const auto next = next_control_time();
     if (!next || *next > env_->now()) {
       set_home_deadlines();
-      co_await news_.wait(asio::deferred);
+      // It sets a timer for what is in its future; what has become due since the question above must not wait for one.
+      if (!next || *next > env_->now()) co_await news_.wait(asio::deferred);
       continue;
     }
     if (!control_.is_open()) {
@@ -9686,8 +9805,8 @@ COKAFKA_DECL bool engine::apply_topic(const topic_news& news, clock_time now, ef
       return true;
     case topic_news::kind::waiting: break;
   }
-  of->last_error.store(news.error, std::memory_order_relaxed);
-  if (of->parked.load(std::memory_order_relaxed) > 0) return false;
+  of->last_error.store(news.error, std::memory_order_seq_cst);  // before the question, see accumulator::park
+  if (of->parked.load(std::memory_order_seq_cst) > 0) return false;
   std::scoped_lock guard(mutex_);
   return std::none_of(watches_.begin(), watches_.end(), [&](const topic_watch& each) { return each.of == of; });
 }
@@ -9739,13 +9858,14 @@ COKAFKA_DECL std::shared_ptr<link_host> engine::keep_alive() {
 }
 
 COKAFKA_DECL void engine::carry_out(effects& wanted) {
-  if (dead_.load(std::memory_order_acquire)) {
-    destroy_waiters(wanted.answered);
-    destroy_waiters(wanted.ended);
-    return;
+  const bool dead = dead_.load(std::memory_order_acquire);
+  const auto end = [dead](waiter_list& waiting) { dead ? destroy_waiters(waiting) : post_waiters(waiting); };
+  end(wanted.answered);
+  for (auto& each : wanted.handed_out) {
+    for (waiter_list late = each->hand_out_rest(); !late.empty(); late = each->hand_out_rest()) end(late);
   }
-  post_waiters(wanted.answered);
-  post_waiters(wanted.ended);
+  end(wanted.ended);
+  if (dead) return;
   for (auto& [level, line] : wanted.log) say(level, std::move(line));
 }
 
@@ -9893,6 +10013,8 @@ COKAFKA_DECL void engine::watch_topic(topic_waiter& waiting, std::string_view na
     }
     watches_.push_back({of, &waiting, warm, false, env_->now() + clock_duration(settings_.user.max_block)});
   }
+  // The answer to the question that find_topic() asked may have come when nobody watched.
+  if (of->last_error.load(std::memory_order_seq_cst) != broker_errc::none) of->wanted.store(true, std::memory_order_release);
   attention();
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// The sentences 1 to 24 of docs/asio.md that are not shown elsewhere (threads_test, lifetime_test).
+// The sentences of docs/asio.md up to 21 that are not shown elsewhere (threads_test, lifetime_test).
 #include "support/catch.hpp"
 #include "support/shop.hpp"
 

@@ -90,3 +90,24 @@ TEST_CASE("a producer that has never sent has nothing to wake up for", "[idle]")
   CHECK(io.stopped());
   CHECK(wake_ups(shop) == 0);
 }
+
+TEST_CASE("a topic that nobody knew is asked for again as soon as somebody sends to it", "[idle]") {
+  asio::io_context io;
+  cokafka::testing::cluster kafka(io, {.auto_create_topics = false});
+  cokafka::config rules = config_for(kafka);
+  rules.max_block = 400ms;
+  cokafka::producer shop(io, rules);
+  auto orders = shop.topic("orders");
+  std::optional<outcome> first, second;
+  orders.send({.value = "too early"})([&](const outcome& answer) { first = answer; });
+  CHECK(run_until(io, [&] { return first.has_value(); }));
+  CHECK(first->error() == cokafka::broker_errc::unknown_topic_or_partition);
+  io.run_for(1500ms);  // the producer gives up asking: nobody waits
+  const std::size_t asked = kafka.request_count(api_key::metadata);
+  io.run_for(500ms);
+  CHECK(kafka.request_count(api_key::metadata) == asked);
+  kafka.create_topic("orders", 1);
+  orders.send({.value = "in time"})([&](const outcome& answer) { second = answer; });
+  CHECK(run_until(io, [&] { return second.has_value(); }));
+  CHECK(second->has_value());
+}

@@ -174,7 +174,7 @@ TEST_CASE("a parked record's waiter moves to its batch and is answered there onc
   counting_waiter late;
   REQUIRE(sent.done->attach(late));
   bench.acknowledge(bench.queue("t", 0), 8);
-  CHECK(deliver_all(bench.out.answered) == 2);
+  CHECK(deliver_answers(bench.out) == 2);
   CHECK(waiter.source->get(waiter.ticket).value().offset == 8);
   counting_waiter too_late;
   CHECK_FALSE(sent.done->attach(too_late));
@@ -194,7 +194,7 @@ TEST_CASE("the end fails or abandons everything that is parked", "[core]") {
     error_details why;
     why.code = make_error_code(errc::closed);
     bench.lot.fail_parked(why, bench.now, bench.out);
-    CHECK(deliver_all(bench.out.answered) == 3);
+    CHECK(deliver_answers(bench.out) == 3);
     CHECK(deliver_all(bench.out.ended) == 1);
     CHECK(space.failure.value() == errc::closed);
     CHECK(parked[0].failure() == errc::closed);

@@ -100,7 +100,7 @@ TEST_CASE("records that expire together are told in their order, whatever has be
   REQUIRE(bench.take() == sent[0]);  // one in flight, four to retry, two never sent
   std::vector<counting_waiter> waiters(7);
   for (std::size_t i = 0; i < 7; ++i) REQUIRE(records[i].done->attach(waiters[i]));
-  deliver_all(bench.out.answered);
+  deliver_answers(bench.out);
   SECTION("by their deadline") { bench.expire_after(1h); }
   SECTION("by the end of the producer") {
     error_details why;

@@ -149,7 +149,7 @@ class random_life {
   }
 
   void told(const verdict& said) { REQUIRE_FALSE(said.data_lost); }
-  void deliver() { deliver_all(bench_.out.answered); }
+  void deliver() { deliver_answers(bench_.out); }
 
   void check() {
     CHECK(bench_.memory.available() == bench_.memory.total());

@@ -94,12 +94,12 @@ void run(cokafka::config user, bool known_late) {
       queue.answered(*batch, said, now, out);
     }
     if (owner.asked.exchange(false)) lot.place_waiting(now, out);
-    answered += deliver_all(out.answered);
+    answered += deliver_answers(out);
     deliver_all(out.ended);
     std::this_thread::yield();
   }
   for (auto& each : threads) each.join();
-  answered += deliver_all(out.answered);
+  answered += deliver_answers(out);
   CHECK(answered == static_cast<std::size_t>(attached.load()));
   CHECK(next[0] + next[1] + next[2] == senders * each_sends);
   for (const auto& mine : sent) {

@@ -60,6 +60,10 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
   /// Ends it and hands out who waited, in record order. Calls after the first change nothing and return none.
   waiter_list complete(batch_outcome outcome);
 
+  /// To be called until it returns none when what complete() handed out has been posted: who attached meanwhile had to queue
+  /// up behind them.
+  waiter_list hand_out_rest();
+
   /// From now on this record is number `index` of the batch behind `target`; whoever waits here waits there. Returns
   /// the waiters that must be completed at once because the batch has ended in the meantime.
   waiter_list forward(boost::intrusive_ptr<completion> target, std::uint32_t index);
@@ -76,6 +80,7 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
   mutable spin_lock lock_;
   std::atomic<state> state_{state::pending};
   bool in_order_ = true;
+  bool handing_out_ = false;  // complete() has handed out waiters, and they may not have been posted yet
   topic_name topic_;
   std::int32_t partition_;
   std::uint32_t forwarded_index_ = 0;

@@ -58,7 +58,8 @@ COKAFKA_DECL bool completion::attach(record_waiter& added) {
     case state::done: break;
   }
   added.source.reset(this);
-  return false;
+  if (handing_out_) waiters_.push_back(added);
+  return handing_out_;
 }
 
 COKAFKA_DECL bool completion::detach(record_waiter& gone) {
@@ -81,6 +82,7 @@ COKAFKA_DECL waiter_list completion::complete(batch_outcome outcome) {
     if (state_.load(std::memory_order_relaxed) != state::pending) return waiting;
     outcome_ = std::move(outcome);
     waiting.swap(waiters_);
+    handing_out_ = !waiting.empty();
     state_.store(state::done, std::memory_order_release);
   }
   if (!in_order_) {
@@ -89,6 +91,14 @@ COKAFKA_DECL waiter_list completion::complete(batch_outcome outcome) {
     });
   }
   for (auto& each : waiting) static_cast<record_waiter&>(each).source.reset(this);
+  return waiting;
+}
+
+COKAFKA_DECL waiter_list completion::hand_out_rest() {
+  waiter_list waiting;
+  std::scoped_lock guard(lock_);
+  waiting.swap(waiters_);
+  handing_out_ = !waiting.empty();
   return waiting;
 }
 
@@ -115,7 +125,13 @@ COKAFKA_DECL waiter_list completion::abandon(fate known) {
   why.fate = known;
   batch_outcome outcome;
   outcome.failure = error(std::move(why));
-  return complete(std::move(outcome));
+  waiter_list waiting = complete(std::move(outcome));
+  // Nobody is posted: who comes now need not queue up. Who queued up behind an answer on its way goes with it.
+  waiter_list late = hand_out_rest();
+  waiting.splice(waiting.end(), late);
+  std::scoped_lock guard(lock_);
+  handing_out_ = false;
+  return waiting;
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail

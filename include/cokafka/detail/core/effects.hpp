@@ -5,6 +5,7 @@
 #define COKAFKA_DETAIL_CORE_EFFECTS_HPP
 
 #include "cokafka/detail/base/config.hpp"
+#include "cokafka/detail/core/completion.hpp"
 #include "cokafka/detail/core/waiter.hpp"
 #include "cokafka/logger.hpp"
 
@@ -16,12 +17,18 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 
 /// Filled under no lock, carried out on a strand, outside every lock.
 struct effects {
-  waiter_list answered{};      // record_waiters, in record order per batch
-  waiter_list ended{};         // operation_waiters: flushes that have ended, space that is there
+  waiter_list answered{};                    // record_waiters, in record order per batch
+  std::vector<completion_ptr> handed_out{};  // whose: once those have been posted, who came meanwhile is behind them
+  waiter_list ended{};                       // operation_waiters: flushes that have ended, space that is there
   bool refresh_metadata = false;
   std::vector<std::pair<log_level, std::string>> log{};
 
-  void answer(waiter_list&& more) { answered.splice(answered.end(), more); }
+  /// The waiters of one completion, as complete() and forward() hand them out.
+  void answer(waiter_list&& more) {
+    if (more.empty()) return;
+    handed_out.push_back(static_cast<record_waiter&>(more.front()).source);
+    answered.splice(answered.end(), more);
+  }
   void end_flushes(waiter_list&& more) { ended.splice(ended.end(), more); }
   void say(log_level level, std::string line) { log.emplace_back(level, std::move(line)); }
 };

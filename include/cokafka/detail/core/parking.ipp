@@ -42,7 +42,13 @@ COKAFKA_DECL send_outcome accumulator::park(const record_view& record, topic& to
     parked->generation = flushes.enter();
     deadlines_.set(parked->expiry, now + std::min(clock_duration(settings_.user.max_block), parked->timeout));
     switch (reason) {
-      case parked_for::metadata: to.parked.fetch_add(1, std::memory_order_relaxed); break;
+      case parked_for::metadata:
+        // The answer that nobody knows the topic may have come after the look-up, when nothing was parked: ask again.
+        if (to.parked.fetch_add(1, std::memory_order_seq_cst) == 0 &&
+            to.last_error.load(std::memory_order_seq_cst) != broker_errc::none) {
+          to.wanted.store(true, std::memory_order_release);
+        }
+        break;
       case parked_for::share:
         parked->behind = behind;
         behind->parked.fetch_add(1, std::memory_order_relaxed);

@@ -32,7 +32,8 @@ COKAFKA_DECL asio::awaitable<void> engine::run_control() {
     const auto next = next_control_time();
     if (!next || *next > env_->now()) {
       set_home_deadlines();
-      co_await news_.wait(asio::deferred);
+      // It sets a timer for what is in its future; what has become due since the question above must not wait for one.
+      if (!next || *next > env_->now()) co_await news_.wait(asio::deferred);
       continue;
     }
     if (!control_.is_open()) {
@@ -204,8 +205,8 @@ COKAFKA_DECL bool engine::apply_topic(const topic_news& news, clock_time now, ef
       return true;
     case topic_news::kind::waiting: break;
   }
-  of->last_error.store(news.error, std::memory_order_relaxed);
-  if (of->parked.load(std::memory_order_relaxed) > 0) return false;
+  of->last_error.store(news.error, std::memory_order_seq_cst);  // before the question, see accumulator::park
+  if (of->parked.load(std::memory_order_seq_cst) > 0) return false;
   std::scoped_lock guard(mutex_);
   return std::none_of(watches_.begin(), watches_.end(), [&](const topic_watch& each) { return each.of == of; });
 }

@@ -20,13 +20,14 @@ COKAFKA_DECL std::shared_ptr<link_host> engine::keep_alive() {
 }
 
 COKAFKA_DECL void engine::carry_out(effects& wanted) {
-  if (dead_.load(std::memory_order_acquire)) {
-    destroy_waiters(wanted.answered);
-    destroy_waiters(wanted.ended);
-    return;
+  const bool dead = dead_.load(std::memory_order_acquire);
+  const auto end = [dead](waiter_list& waiting) { dead ? destroy_waiters(waiting) : post_waiters(waiting); };
+  end(wanted.answered);
+  for (auto& each : wanted.handed_out) {
+    for (waiter_list late = each->hand_out_rest(); !late.empty(); late = each->hand_out_rest()) end(late);
   }
-  post_waiters(wanted.answered);
-  post_waiters(wanted.ended);
+  end(wanted.ended);
+  if (dead) return;
   for (auto& [level, line] : wanted.log) say(level, std::move(line));
 }
 
@@ -174,6 +175,8 @@ COKAFKA_DECL void engine::watch_topic(topic_waiter& waiting, std::string_view na
     }
     watches_.push_back({of, &waiting, warm, false, env_->now() + clock_duration(settings_.user.max_block)});
   }
+  // The answer to the question that find_topic() asked may have come when nobody watched.
+  if (of->last_error.load(std::memory_order_seq_cst) != broker_errc::none) of->wanted.store(true, std::memory_order_release);
   attention();
 }
 

@@ -7,6 +7,7 @@
 #include "cokafka/detail/base/config.hpp"
 #include "cokafka/detail/core/completion.hpp"
 #include "cokafka/detail/core/waiter.hpp"
+#include "cokafka/detail/io/operation_home.hpp"
 #include "cokafka/detail/io/waiter_pool.hpp"
 #include "cokafka/detail/io/waiter_run.hpp"
 #include "cokafka/result.hpp"
@@ -21,8 +22,6 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/require.hpp>
-#include <boost/smart_ptr/intrusive_ptr.hpp>
-#include <boost/smart_ptr/intrusive_ref_counter.hpp>
 #include <memory>
 #include <optional>
 #include <type_traits>
@@ -31,15 +30,6 @@
 namespace cokafka::inline COKAFKA_ABI::detail {
 
 namespace asio = boost::asio;
-
-/// What operations need of their producer when it is gone: the executor and the memory of waiters. Shared by the core, its
-/// handles and every waiting operation. Thread safety: shared objects safe.
-struct operation_home : boost::intrusive_ref_counter<operation_home, boost::thread_safe_counter> {
-  explicit operation_home(asio::any_io_executor on) : executor(std::move(on)) {}
-  asio::any_io_executor executor;  // empty once the execution context is being destroyed
-  waiter_pool pool;
-};
-using operation_home_ptr = boost::intrusive_ptr<operation_home>;
 
 /// The part of an operation that depends on its handler's executor. A handler on a foreign executor counts as outstanding
 /// work there while it waits.
@@ -54,7 +44,7 @@ class waiter_on : public Base {
 
   void post(waiter_list&& run) final {
     const operation_home_ptr home = home_;  // this waiter may end before post returns
-    waiter_run posted(std::move(run));
+    waiter_run posted(std::move(run), home);
     if constexpr (asio::can_require<Executor, asio::execution::blocking_t::never_t>::value) {
       // Straight to the handler's executor: by way of the producer's, two runs could overtake each other.
       if (!is_own_) return asio::post(executor_, std::move(posted));

@@ -6,6 +6,7 @@
 
 #include "cokafka/detail/base/config.hpp"
 #include "cokafka/detail/core/waiter.hpp"
+#include "cokafka/detail/io/operation_home.hpp"
 
 #include <chrono>
 #include <utility>
@@ -17,10 +18,14 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 /// running. Destroyed without having run, it destroys its waiters: the execution context has gone.
 class waiter_run {
  public:
-  explicit waiter_run(waiter_list&& run) noexcept { waiting_.swap(run); }
-  waiter_run(waiter_run&& other) noexcept { waiting_.swap(other.waiting_); }
+  /// Without a home (nobody else's handlers are involved) it is never interrupted.
+  explicit waiter_run(waiter_list&& run, operation_home_ptr home = {}) noexcept : home_(std::move(home)) {
+    waiting_.swap(run);
+  }
+  waiter_run(waiter_run&& other) noexcept : home_(std::move(other.home_)) { waiting_.swap(other.waiting_); }
   waiter_run& operator=(waiter_run&&) = delete;
   ~waiter_run() {
+    if (home_) home_->interrupted.give_up(waiting_);
     while (!waiting_.empty()) {
       waiter& each = waiting_.front();
       waiting_.pop_front();
@@ -29,7 +34,8 @@ class waiter_run {
   }
 
   void operator()() {
-    const rest_guard guard{waiting_};
+    if (home_ && !home_->interrupted.begin(waiting_)) return;
+    const rest_guard guard{waiting_, home_};
     const auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(100);
     for (int delivered = 1; !waiting_.empty(); ++delivered) {
       waiter& each = waiting_.front();
@@ -43,13 +49,13 @@ class waiter_run {
   // Whatever is left, because time is up or a handler threw, goes to the end of the executor's queue.
   struct rest_guard {
     waiter_list& rest;
+    const operation_home_ptr& home;
     ~rest_guard() {
-      if (rest.empty()) return;
-      waiter& first = rest.front();
-      first.post(std::move(rest));
+      if (!rest.empty() && home) home->interrupted.interrupt(rest);
     }
   };
 
+  operation_home_ptr home_;
   waiter_list waiting_;
 };
 

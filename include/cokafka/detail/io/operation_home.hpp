@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: BSL-1.0
+// What operations need of their producer when it is gone, and the order of runs that had to let others go first.
+// Layer 5.
+#ifndef COKAFKA_DETAIL_IO_OPERATION_HOME_HPP
+#define COKAFKA_DETAIL_IO_OPERATION_HOME_HPP
+
+#include "cokafka/detail/base/config.hpp"
+#include "cokafka/detail/base/spin_lock.hpp"
+#include "cokafka/detail/core/waiter.hpp"
+#include "cokafka/detail/io/waiter_pool.hpp"
+
+#include <atomic>
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/smart_ptr/intrusive_ptr.hpp>
+#include <boost/smart_ptr/intrusive_ref_counter.hpp>
+#include <cstddef>
+#include <list>
+#include <mutex>
+#include <utility>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+namespace asio = boost::asio;
+
+/// A run of handlers that is interrupted, for its time is up or a handler threw, is posted again behind what its
+/// executor has in its queue: runs of later records among it. Those queue up behind the interrupted one instead of
+/// overtaking it. Thread safety: shared objects safe.
+class interrupted_runs {
+ public:
+  /// When a run begins. False: it has been queued up, and is empty. An interrupted one gets back what it left here.
+  bool begin(waiter_list& run) {
+    if (count_.load(std::memory_order_acquire) == 0 || run.empty()) return true;
+    std::scoped_lock guard(lock_);
+    if (take_behind(run)) return true;
+    for (auto& each : all_) {
+      if (!each.head->runs_with(run.front())) continue;
+      each.behind.splice(each.behind.end(), run);
+      return false;
+    }
+    return true;
+  }
+
+  /// Puts the rest of a run aside and posts its first waiter, which begin() will know again.
+  void interrupt(waiter_list& rest) {
+    waiter& head = rest.front();
+    waiter_list posted;
+    {
+      std::scoped_lock guard(lock_);
+      for (auto& each : all_) {
+        if (!each.head->runs_with(head)) continue;
+        each.behind.splice(each.behind.end(), rest);  // only a pool of threads comes here, where no order is promised
+        return;
+      }
+      rest.pop_front();
+      posted.push_back(head);
+      all_.emplace_back().head = &head;
+      all_.back().behind.swap(rest);
+      count_.fetch_add(1, std::memory_order_release);
+    }
+    head.post(std::move(posted));
+  }
+
+  /// A run that will never run, because its execution context has gone, takes with it what it left here.
+  void give_up(waiter_list& run) noexcept {
+    if (count_.load(std::memory_order_acquire) == 0 || run.empty()) return;
+    std::scoped_lock guard(lock_);
+    take_behind(run);
+  }
+
+ private:
+  struct interrupted {
+    const waiter* head = nullptr;  // posted, so it lives until begin() or give_up() has erased this
+    waiter_list behind{};
+  };
+
+  bool take_behind(waiter_list& run) noexcept {
+    for (auto at = all_.begin(); at != all_.end(); ++at) {
+      if (at->head != &run.front()) continue;
+      run.splice(run.end(), at->behind);
+      all_.erase(at);
+      count_.fetch_sub(1, std::memory_order_relaxed);
+      return true;
+    }
+    return false;
+  }
+
+  spin_lock lock_;
+  std::list<interrupted> all_;  // at most one per executor
+  std::atomic<std::size_t> count_{0};
+};
+
+/// Shared by the core, its handles and every waiting operation. Thread safety: shared objects safe.
+struct operation_home : boost::intrusive_ref_counter<operation_home, boost::thread_safe_counter> {
+  explicit operation_home(asio::any_io_executor on) : executor(std::move(on)) {}
+  asio::any_io_executor executor;  // empty once the execution context is being destroyed
+  waiter_pool pool;
+  interrupted_runs interrupted;
+};
+using operation_home_ptr = boost::intrusive_ptr<operation_home>;
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+#endif
