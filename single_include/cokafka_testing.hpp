@@ -402,8 +402,6 @@ class partition_log {
 
 // ---- cokafka/testing/script.hpp
 
-#include <list>
-
 namespace cokafka::inline COKAFKA_ABI::testing {
 
 /// On which side of a request's execution (for Produce: of the append) something happens.
@@ -820,6 +818,8 @@ COKAFKA_DECL reaction handle(exchange& e, const arrived_request& request, std::s
 // ---- cokafka/testing/connection.hpp
 
 namespace cokafka::inline COKAFKA_ABI::testing::embedded {
+
+class cluster_core;
 
 /// Lives as long as its task. As on a real broker, nothing is read while a request is executed, delayed or throttled,
 /// and requests that were read before the client closed are still executed. Everything on the cluster's strand.
