@@ -2245,6 +2245,8 @@ struct settings {
                        &user.socket_connection_setup_timeout_max, &user.connections_max_idle}) {
       *each = bounded(*each);
     }
+    // Without a pause a closed port would keep a processor busy.
+    user.reconnect_backoff = std::max(user.reconnect_backoff, std::chrono::milliseconds(1));
   }
 
   /// No wait is longer than a hundred years.
@@ -2813,6 +2815,7 @@ class topic {
   /// The last error that metadata had for it while senders wait; named when they time out.
   std::atomic<broker_errc> last_error{broker_errc::none};
   std::atomic<bool> wanted{false};  // the engine has been told
+  bool asked_for = false;           // metadata has been, once at least
 
   /// The partition, made when first mentioned.
   partition_queue& partition(std::int32_t index, const settings& rules, buffer_memory& memory, flush_tracker& flushes) {
@@ -2957,8 +2960,8 @@ class accumulator {
   void publish(topic& of, std::unique_ptr<const partition_table> table, clock_time now, effects& out);
   /// Metadata says that the topic cannot be used: its parked records fail.
   void refuse(topic& of, broker_errc why, const std::string& message, clock_time now, effects& out);
-  /// Memory was given back: places what waits for it.
-  void place_waiting(clock_time now, effects& out);
+  /// Memory was given back: places what waits for it. True when somebody still waits.
+  bool place_waiting(clock_time now, effects& out);
   /// Fails what has waited too long; `unreachable` says why metadata is missing, where that is known.
   void expire(clock_time now, const std::string& unreachable, boost::system::error_code cause, effects& out);
   void fail_parked(const error_details& why, clock_time now, effects& out);
@@ -5107,7 +5110,6 @@ class engine final : public link_host,
     topic* of;
     topic_waiter* waiting;
     bool warm;
-    bool connecting;
     clock_time due;
   };
 
@@ -5137,7 +5139,7 @@ class engine final : public link_host,
   void set_home_deadlines();
   void watch_topic(topic_waiter& waiting, std::string_view name, bool warm);
   void check_watches(clock_time now);
-  bool is_warm(topic_watch& watch);
+  bool is_warm(const topic_watch& watch);
   void complete_watch(const topic_watch& watch, std::optional<error> failure, waiter_list& out);
 
   // Closing.
@@ -5170,7 +5172,7 @@ class engine final : public link_host,
   std::uint32_t identity_failures_ = 0;
   clock_time identity_not_before_ = clock_time::min();
   bool control_started_ = false;
-  bool was_at_once_ = false;
+  bool was_pressed_ = false;  // somebody waited for memory when it was last looked
   bool closing_ = false;
   bool stopping_ = false;
   std::size_t tasks_left_ = 0;
@@ -5185,6 +5187,7 @@ class engine final : public link_host,
   std::atomic<bool> attention_pending_{false};
   std::atomic<bool> metadata_wanted_{false};
   std::atomic<bool> identity_requested_{false};
+  std::atomic<bool> hurry_{false};  // a flush or close has begun: what lingers must be looked at again
   std::atomic<bool> dead_{false};
   mutable std::mutex mutex_;
   std::optional<producer_identity> identity_;
@@ -7494,7 +7497,11 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
     window_open_ = !new_epoch_ && retry_.empty();
     if (retry_.empty()) backoff_until_ = {};
     batch_outcome outcome;
-    if (judged.has_offset && said.base_offset >= 0) outcome.base_offset = said.base_offset;
+    // Every record's offset must be a number; what a broken broker says besides is not passed on.
+    const auto last_possible = std::numeric_limits<std::int64_t>::max() - std::int64_t{sent.records.count()};
+    if (judged.has_offset && said.base_offset >= 0 && said.base_offset <= last_possible) {
+      outcome.base_offset = said.base_offset;
+    }
     // Brokers answer a duplicate with the first copy's largest timestamp, also where the topic keeps the producer's times.
     const bool is_duplicate = sent.attempts > 1 && said.log_append_time == sent.records.max_timestamp();
     if (said.log_append_time >= 0 && !is_duplicate) outcome.log_append_time = said.log_append_time;
@@ -8193,6 +8200,7 @@ COKAFKA_DECL bool accumulator::place_parked(parked_record& parked, const partiti
 COKAFKA_DECL void accumulator::publish(topic& of, std::unique_ptr<const partition_table> table, clock_time now,
                                        effects& out) {
   std::vector<partition_queue*> woken;
+  bool waits_for_memory = false;
   {
     std::scoped_lock guard(mutex_);
     const partition_table& now_known = table ? *table : *of.table.load(std::memory_order_acquire);
@@ -8225,12 +8233,15 @@ COKAFKA_DECL void accumulator::publish(topic& of, std::unique_ptr<const partitio
         continue;
       }
       memory_line_.push_back(std::move(each));
+      waits_for_memory = true;
     }
     metadata_line_ = std::move(rest);
     if (table) of.publish(std::move(table));
     woken.swap(to_wake_);
   }
   for (partition_queue* each : woken) wake(*each);
+  // Memory may have come back between the look at it and the word that somebody waits: look once more.
+  if (waits_for_memory) home_.attention();
 }
 
 COKAFKA_DECL void accumulator::fail_without_partition(parked_record& parked, const partition_table& table,
@@ -8242,15 +8253,18 @@ COKAFKA_DECL void accumulator::fail_without_partition(parked_record& parked, con
   fail_one(parked, std::move(why), now, out);
 }
 
-COKAFKA_DECL void accumulator::place_waiting(clock_time now, effects& out) {
+COKAFKA_DECL bool accumulator::place_waiting(clock_time now, effects& out) {
   std::vector<partition_queue*> woken;
+  bool somebody_waits = false;
   {
     std::scoped_lock guard(mutex_);
     place_memory_line(now, out);
-    memory.somebody_waits(!memory_line_.empty());
+    somebody_waits = !memory_line_.empty();
+    memory.somebody_waits(somebody_waits);
     woken.swap(to_wake_);
   }
   for (partition_queue* each : woken) wake(*each);
+  return somebody_waits;
 }
 
 COKAFKA_DECL void accumulator::place_memory_line(clock_time now, effects& out) {
@@ -8449,7 +8463,10 @@ COKAFKA_DECL std::vector<topic_news> cluster_metadata::merge(const messages::met
   // An answer without brokers comes from a broker that is still starting; what we know is better.
   if (!response.brokers.empty()) {
     brokers_.clear();
-    for (const auto& each : response.brokers) brokers_.insert_or_assign(each.node_id, each);
+    for (const auto& each : response.brokers) {
+      const bool is_possible = each.node_id >= 0 && each.port > 0 && each.port <= 65535;
+      if (is_possible) brokers_.insert_or_assign(each.node_id, each);
+    }
   }
   std::vector<topic_news> news;
   for (const auto& each : response.topics) {
@@ -9273,6 +9290,7 @@ COKAFKA_DECL void broker_link::set_endpoint(endpoint at) {
 
 COKAFKA_DECL void broker_link::connect_soon() {
   on_strand([this] {
+    if (is_connected()) return;
     connect_wanted_ = true;
     news();
   });
@@ -9496,6 +9514,7 @@ COKAFKA_DECL asio::awaitable<bool> broker_link::write(std::shared_ptr<produce_re
   }
   if (host_.rules().acks == 0 && !in_flight_.empty() && in_flight_.back() == request) {
     in_flight_.pop_back();
+    failed_attempts_ = 0;
     deadlines_.heap.clear(request_timeout_);
     effects out;
     for (auto& each : request->batches) each.partition->written_unacknowledged(*each.what, out);
@@ -9739,7 +9758,8 @@ COKAFKA_DECL asio::awaitable<void> engine::fetch_identity() {
   const error_code failed = co_await control_.call(request, response, control_timeout());
   if (stopping_) co_return;
   const auto answered = static_cast<broker_errc>(response.error_code);
-  if (!failed && answered == broker_errc::none) {
+  const bool is_usable = response.producer_id >= 0 && response.producer_epoch >= 0;
+  if (!failed && answered == broker_errc::none && is_usable) {
     {
       std::scoped_lock guard(mutex_);
       identity_ = producer_identity{response.producer_id, response.producer_epoch};
@@ -9753,7 +9773,8 @@ COKAFKA_DECL asio::awaitable<void> engine::fetch_identity() {
     check_watches(env_->now());
     co_return;
   }
-  const error_code why = failed ? failed : make_error_code(answered);
+  error_code why = failed;
+  if (!failed) why = answered != broker_errc::none ? make_error_code(answered) : make_error_code(errc::invalid_response);
   say(log_level::error, "no producer id: " + why.message());
   const backoff_policy again{settings_.user.effective_retry_backoff(), settings_.user.retry_backoff_max};
   identity_not_before_ = env_->now() + again.delay(++identity_failures_, env_->random());
@@ -9905,7 +9926,8 @@ COKAFKA_DECL void engine::attention() {
 // --- the home strand -------------------------------------------------------------------------------------------------
 
 COKAFKA_DECL void engine::look_around() {
-  attention_pending_.store(false, std::memory_order_release);
+  // A read as well: whoever found it set, and left the round to us, has said before what there is to see.
+  attention_pending_.exchange(false, std::memory_order_acq_rel);
   if (stopping_) return;
   const clock_time now = env_->now();
   accumulator_.set_wall_offset(env_->wall_now().time_since_epoch() - now.time_since_epoch());
@@ -9913,17 +9935,19 @@ COKAFKA_DECL void engine::look_around() {
   if (identity_requested_.load(std::memory_order_acquire)) identity_wanted_ = true;
   const std::vector<topic*> topics = accumulator_.topics.all();
   for (topic* each : topics) {
-    if (each->wanted.exchange(false, std::memory_order_acq_rel)) schedule_.want_now();
+    if (!each->wanted.exchange(false, std::memory_order_acq_rel)) continue;
+    // Only the first question is urgent: sends to a topic that does not exist must not become as many requests.
+    std::exchange(each->asked_for, true) ? schedule_.want() : schedule_.want_now();
   }
-  if (accumulator_.is_partition_missing()) schedule_.want_now();
+  if (accumulator_.is_partition_missing()) schedule_.want();
   effects out;
-  accumulator_.place_waiting(now, out);
+  const bool pressed = accumulator_.place_waiting(now, out);
   carry_out(out);
-  const bool at_once = conditions().at_once;
-  if (at_once && !was_at_once_) {
+  // Each flush anew: what has begun to linger since the one before knows nothing of it.
+  if (hurry_.exchange(false, std::memory_order_acq_rel) || (pressed && !was_pressed_)) {
     for (auto& [id, link] : links_) link->poke();
   }
-  was_at_once_ = at_once;
+  was_pressed_ = pressed;
   check_watches(now);
   if (!topics.empty()) start_control();
   news_.set();
@@ -10011,7 +10035,7 @@ COKAFKA_DECL void engine::watch_topic(topic_waiter& waiting, std::string_view na
       guard.unlock();
       return refuse(errc::closed);
     }
-    watches_.push_back({of, &waiting, warm, false, env_->now() + clock_duration(settings_.user.max_block)});
+    watches_.push_back({of, &waiting, warm, env_->now() + clock_duration(settings_.user.max_block)});
   }
   // The answer to the question that find_topic() asked may have come when nobody watched.
   if (of->last_error.load(std::memory_order_seq_cst) != broker_errc::none) of->wanted.store(true, std::memory_order_release);
@@ -10055,7 +10079,7 @@ COKAFKA_DECL void engine::complete_watch(const topic_watch& watch, std::optional
 }
 
 // Connected to every leader, and with a producer id where one is needed. Under the mutex.
-COKAFKA_DECL bool engine::is_warm(topic_watch& watch) {
+COKAFKA_DECL bool engine::is_warm(const topic_watch& watch) {
   const topic_state* const state = metadata_.find(std::string(watch.of->name.str()));
   bool warm = !settings_.idempotent || identity_.has_value();
   for (const auto& partition : state->partitions) {
@@ -10064,10 +10088,10 @@ COKAFKA_DECL bool engine::is_warm(topic_watch& watch) {
       warm = false;
       continue;
     }
-    if (!watch.connecting) found->second->connect_soon();
-    warm = warm && found->second->is_connected();
+    if (found->second->is_connected()) continue;
+    found->second->connect_soon();  // again when an attempt has failed
+    warm = false;
   }
-  watch.connecting = true;
   return warm;
 }
 
@@ -10131,7 +10155,8 @@ COKAFKA_DECL engine::engine(asio::any_io_executor executor, const config& user, 
       accumulator_(settings_, *this, env_->random()),
       home_(*this, asio::make_strand(executor)),
       control_(*env_, home_.strand(), settings_, home_.deadlines(), caps_),
-      schedule_({user.effective_retry_backoff(), user.retry_backoff_max}, user.metadata_max_age),
+      schedule_({std::max(user.effective_retry_backoff(), std::chrono::milliseconds(1)), settings_.user.retry_backoff_max},
+                settings_.user.metadata_max_age),
       control_due_(static_cast<int>(deadline_kind::metadata_refresh), this),
       parked_due_(static_cast<int>(deadline_kind::parked_expiry), this),
       watch_due_(static_cast<int>(deadline_kind::watch_expiry), this),
@@ -10153,7 +10178,10 @@ COKAFKA_DECL std::uint64_t engine::timer_wake_ups() {
 // --- flush and space -------------------------------------------------------------------------------------------------
 
 COKAFKA_DECL void engine::flush(operation_waiter& waiting) {
-  if (accumulator_.flushes.begin(waiting)) return attention();
+  if (accumulator_.flushes.begin(waiting)) {
+    hurry_.store(true, std::memory_order_release);
+    return attention();
+  }
   waiter_list now;
   now.push_back(waiting);
   post_waiters(now);
@@ -10198,10 +10226,11 @@ COKAFKA_DECL bool engine::cancel_close(operation_waiter& waiting) {
 
 COKAFKA_DECL void engine::begin_close(std::chrono::milliseconds timeout) {
   if (stopping_) return;
-  const clock_time due = env_->now() + std::max(clock_duration::zero(), clock_duration(timeout));
+  const clock_time due = env_->now() + std::max(std::chrono::milliseconds::zero(), settings::bounded(timeout));
   if (!close_due_.is_set() || due < close_due_.at) home_.deadlines().heap.set(close_due_, due);
   home_.deadlines().update();
   if (std::exchange(closing_, true)) return;
+  hurry_.store(true, std::memory_order_release);
   look_around();
   if (!accumulator_.flushes.begin(*drained_)) drained_->deliver();
 }

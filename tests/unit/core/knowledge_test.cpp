@@ -54,6 +54,17 @@ TEST_CASE("a topic keeps the partitions that a lagging broker does not know", "[
   CHECK(known.find("t")->partitions[2].leader == 1);
 }
 
+TEST_CASE("a broker with an address that cannot be is not known, and leads nothing", "[core]") {
+  cluster_metadata known;
+  response odd = answer(1, {{1, 0}, {2, 0}});
+  odd.brokers[0].port = 65536 + 9092;
+  odd.brokers.push_back({-7, "three", 9092, {}});
+  known.merge(odd);
+  CHECK(known.brokers().size() == 1);
+  CHECK(known.find("t")->partitions[0].leader == -1);
+  CHECK(known.find("t")->partitions[1].leader == 2);
+}
+
 TEST_CASE("an answer that names no usable partition is no answer", "[core]") {
   cluster_metadata known;
   response odd = answer(1, {});

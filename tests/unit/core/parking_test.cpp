@@ -83,6 +83,21 @@ TEST_CASE("without memory everybody parks, first in first out over all", "[core]
   CHECK(bench.is_whole());
 }
 
+TEST_CASE("metadata that finds no memory has the home strand look again: it may have come back meanwhile", "[core]") {
+  lot_bench bench(with_memory(8192));
+  bench.publish("a", 1);
+  const auto first = bench.send("a", large);
+  const auto second = bench.send("b", large);  // waits for metadata
+  const int calls = bench.home.calls;
+  bench.publish("b", 1);
+  CHECK(bench.queue("b", 0).outstanding().records == 0);
+  CHECK(bench.home.calls > calls);
+  bench.acknowledge(bench.queue("a", 0));
+  bench.place();
+  bench.acknowledge(bench.queue("b", 0), 3);
+  CHECK(second.offset() == 3);
+}
+
 TEST_CASE("a broker that does not drain parks only its own partitions", "[core]") {
   lot_bench bench(with_memory(64 * 1024));
   bench.lot.memory.limit_shares(true);

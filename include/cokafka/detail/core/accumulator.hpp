@@ -74,8 +74,8 @@ class accumulator {
   void publish(topic& of, std::unique_ptr<const partition_table> table, clock_time now, effects& out);
   /// Metadata says that the topic cannot be used: its parked records fail.
   void refuse(topic& of, broker_errc why, const std::string& message, clock_time now, effects& out);
-  /// Memory was given back: places what waits for it.
-  void place_waiting(clock_time now, effects& out);
+  /// Memory was given back: places what waits for it. True when somebody still waits.
+  bool place_waiting(clock_time now, effects& out);
   /// Fails what has waited too long; `unreachable` says why metadata is missing, where that is known.
   void expire(clock_time now, const std::string& unreachable, boost::system::error_code cause, effects& out);
   void fail_parked(const error_details& why, clock_time now, effects& out);

@@ -15,7 +15,10 @@ COKAFKA_DECL std::vector<topic_news> cluster_metadata::merge(const messages::met
   // An answer without brokers comes from a broker that is still starting; what we know is better.
   if (!response.brokers.empty()) {
     brokers_.clear();
-    for (const auto& each : response.brokers) brokers_.insert_or_assign(each.node_id, each);
+    for (const auto& each : response.brokers) {
+      const bool is_possible = each.node_id >= 0 && each.port > 0 && each.port <= 65535;
+      if (is_possible) brokers_.insert_or_assign(each.node_id, each);
+    }
   }
   std::vector<topic_news> news;
   for (const auto& each : response.topics) {

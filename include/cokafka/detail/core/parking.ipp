@@ -130,6 +130,7 @@ COKAFKA_DECL bool accumulator::place_parked(parked_record& parked, const partiti
 COKAFKA_DECL void accumulator::publish(topic& of, std::unique_ptr<const partition_table> table, clock_time now,
                                        effects& out) {
   std::vector<partition_queue*> woken;
+  bool waits_for_memory = false;
   {
     std::scoped_lock guard(mutex_);
     const partition_table& now_known = table ? *table : *of.table.load(std::memory_order_acquire);
@@ -162,12 +163,15 @@ COKAFKA_DECL void accumulator::publish(topic& of, std::unique_ptr<const partitio
         continue;
       }
       memory_line_.push_back(std::move(each));
+      waits_for_memory = true;
     }
     metadata_line_ = std::move(rest);
     if (table) of.publish(std::move(table));
     woken.swap(to_wake_);
   }
   for (partition_queue* each : woken) wake(*each);
+  // Memory may have come back between the look at it and the word that somebody waits: look once more.
+  if (waits_for_memory) home_.attention();
 }
 
 COKAFKA_DECL void accumulator::fail_without_partition(parked_record& parked, const partition_table& table,
@@ -179,15 +183,18 @@ COKAFKA_DECL void accumulator::fail_without_partition(parked_record& parked, con
   fail_one(parked, std::move(why), now, out);
 }
 
-COKAFKA_DECL void accumulator::place_waiting(clock_time now, effects& out) {
+COKAFKA_DECL bool accumulator::place_waiting(clock_time now, effects& out) {
   std::vector<partition_queue*> woken;
+  bool somebody_waits = false;
   {
     std::scoped_lock guard(mutex_);
     place_memory_line(now, out);
-    memory.somebody_waits(!memory_line_.empty());
+    somebody_waits = !memory_line_.empty();
+    memory.somebody_waits(somebody_waits);
     woken.swap(to_wake_);
   }
   for (partition_queue* each : woken) wake(*each);
+  return somebody_waits;
 }
 
 COKAFKA_DECL void accumulator::place_memory_line(clock_time now, effects& out) {

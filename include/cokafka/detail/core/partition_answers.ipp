@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cassert>
 #include <iterator>
+#include <limits>
 #include <mutex>
 #include <string>
 #include <utility>
@@ -57,7 +58,11 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
     window_open_ = !new_epoch_ && retry_.empty();
     if (retry_.empty()) backoff_until_ = {};
     batch_outcome outcome;
-    if (judged.has_offset && said.base_offset >= 0) outcome.base_offset = said.base_offset;
+    // Every record's offset must be a number; what a broken broker says besides is not passed on.
+    const auto last_possible = std::numeric_limits<std::int64_t>::max() - std::int64_t{sent.records.count()};
+    if (judged.has_offset && said.base_offset >= 0 && said.base_offset <= last_possible) {
+      outcome.base_offset = said.base_offset;
+    }
     // Brokers answer a duplicate with the first copy's largest timestamp, also where the topic keeps the producer's times.
     const bool is_duplicate = sent.attempts > 1 && said.log_append_time == sent.records.max_timestamp();
     if (said.log_append_time >= 0 && !is_duplicate) outcome.log_append_time = said.log_append_time;

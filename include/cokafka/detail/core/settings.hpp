@@ -36,6 +36,8 @@ struct settings {
                        &user.socket_connection_setup_timeout_max, &user.connections_max_idle}) {
       *each = bounded(*each);
     }
+    // Without a pause a closed port would keep a processor busy.
+    user.reconnect_backoff = std::max(user.reconnect_backoff, std::chrono::milliseconds(1));
   }
 
   /// No wait is longer than a hundred years.

@@ -45,6 +45,7 @@ class topic {
   /// The last error that metadata had for it while senders wait; named when they time out.
   std::atomic<broker_errc> last_error{broker_errc::none};
   std::atomic<bool> wanted{false};  // the engine has been told
+  bool asked_for = false;           // metadata has been, once at least
 
   /// The partition, made when first mentioned.
   partition_queue& partition(std::int32_t index, const settings& rules, buffer_memory& memory, flush_tracker& flushes) {

@@ -139,7 +139,8 @@ COKAFKA_DECL asio::awaitable<void> engine::fetch_identity() {
   const error_code failed = co_await control_.call(request, response, control_timeout());
   if (stopping_) co_return;
   const auto answered = static_cast<broker_errc>(response.error_code);
-  if (!failed && answered == broker_errc::none) {
+  const bool is_usable = response.producer_id >= 0 && response.producer_epoch >= 0;
+  if (!failed && answered == broker_errc::none && is_usable) {
     {
       std::scoped_lock guard(mutex_);
       identity_ = producer_identity{response.producer_id, response.producer_epoch};
@@ -153,7 +154,8 @@ COKAFKA_DECL asio::awaitable<void> engine::fetch_identity() {
     check_watches(env_->now());
     co_return;
   }
-  const error_code why = failed ? failed : make_error_code(answered);
+  error_code why = failed;
+  if (!failed) why = answered != broker_errc::none ? make_error_code(answered) : make_error_code(errc::invalid_response);
   say(log_level::error, "no producer id: " + why.message());
   const backoff_policy again{settings_.user.effective_retry_backoff(), settings_.user.retry_backoff_max};
   identity_not_before_ = env_->now() + again.delay(++identity_failures_, env_->random());

@@ -112,7 +112,6 @@ class engine final : public link_host,
     topic* of;
     topic_waiter* waiting;
     bool warm;
-    bool connecting;
     clock_time due;
   };
 
@@ -142,7 +141,7 @@ class engine final : public link_host,
   void set_home_deadlines();
   void watch_topic(topic_waiter& waiting, std::string_view name, bool warm);
   void check_watches(clock_time now);
-  bool is_warm(topic_watch& watch);
+  bool is_warm(const topic_watch& watch);
   void complete_watch(const topic_watch& watch, std::optional<error> failure, waiter_list& out);
 
   // Closing.
@@ -175,7 +174,7 @@ class engine final : public link_host,
   std::uint32_t identity_failures_ = 0;
   clock_time identity_not_before_ = clock_time::min();
   bool control_started_ = false;
-  bool was_at_once_ = false;
+  bool was_pressed_ = false;  // somebody waited for memory when it was last looked
   bool closing_ = false;
   bool stopping_ = false;
   std::size_t tasks_left_ = 0;
@@ -190,6 +189,7 @@ class engine final : public link_host,
   std::atomic<bool> attention_pending_{false};
   std::atomic<bool> metadata_wanted_{false};
   std::atomic<bool> identity_requested_{false};
+  std::atomic<bool> hurry_{false};  // a flush or close has begun: what lingers must be looked at again
   std::atomic<bool> dead_{false};
   mutable std::mutex mutex_;
   std::optional<producer_identity> identity_;

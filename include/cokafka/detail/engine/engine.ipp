@@ -67,7 +67,8 @@ COKAFKA_DECL void engine::attention() {
 // --- the home strand -------------------------------------------------------------------------------------------------
 
 COKAFKA_DECL void engine::look_around() {
-  attention_pending_.store(false, std::memory_order_release);
+  // A read as well: whoever found it set, and left the round to us, has said before what there is to see.
+  attention_pending_.exchange(false, std::memory_order_acq_rel);
   if (stopping_) return;
   const clock_time now = env_->now();
   accumulator_.set_wall_offset(env_->wall_now().time_since_epoch() - now.time_since_epoch());
@@ -75,17 +76,19 @@ COKAFKA_DECL void engine::look_around() {
   if (identity_requested_.load(std::memory_order_acquire)) identity_wanted_ = true;
   const std::vector<topic*> topics = accumulator_.topics.all();
   for (topic* each : topics) {
-    if (each->wanted.exchange(false, std::memory_order_acq_rel)) schedule_.want_now();
+    if (!each->wanted.exchange(false, std::memory_order_acq_rel)) continue;
+    // Only the first question is urgent: sends to a topic that does not exist must not become as many requests.
+    std::exchange(each->asked_for, true) ? schedule_.want() : schedule_.want_now();
   }
-  if (accumulator_.is_partition_missing()) schedule_.want_now();
+  if (accumulator_.is_partition_missing()) schedule_.want();
   effects out;
-  accumulator_.place_waiting(now, out);
+  const bool pressed = accumulator_.place_waiting(now, out);
   carry_out(out);
-  const bool at_once = conditions().at_once;
-  if (at_once && !was_at_once_) {
+  // Each flush anew: what has begun to linger since the one before knows nothing of it.
+  if (hurry_.exchange(false, std::memory_order_acq_rel) || (pressed && !was_pressed_)) {
     for (auto& [id, link] : links_) link->poke();
   }
-  was_at_once_ = at_once;
+  was_pressed_ = pressed;
   check_watches(now);
   if (!topics.empty()) start_control();
   news_.set();
@@ -173,7 +176,7 @@ COKAFKA_DECL void engine::watch_topic(topic_waiter& waiting, std::string_view na
       guard.unlock();
       return refuse(errc::closed);
     }
-    watches_.push_back({of, &waiting, warm, false, env_->now() + clock_duration(settings_.user.max_block)});
+    watches_.push_back({of, &waiting, warm, env_->now() + clock_duration(settings_.user.max_block)});
   }
   // The answer to the question that find_topic() asked may have come when nobody watched.
   if (of->last_error.load(std::memory_order_seq_cst) != broker_errc::none) of->wanted.store(true, std::memory_order_release);
@@ -217,7 +220,7 @@ COKAFKA_DECL void engine::complete_watch(const topic_watch& watch, std::optional
 }
 
 // Connected to every leader, and with a producer id where one is needed. Under the mutex.
-COKAFKA_DECL bool engine::is_warm(topic_watch& watch) {
+COKAFKA_DECL bool engine::is_warm(const topic_watch& watch) {
   const topic_state* const state = metadata_.find(std::string(watch.of->name.str()));
   bool warm = !settings_.idempotent || identity_.has_value();
   for (const auto& partition : state->partitions) {
@@ -226,10 +229,10 @@ COKAFKA_DECL bool engine::is_warm(topic_watch& watch) {
       warm = false;
       continue;
     }
-    if (!watch.connecting) found->second->connect_soon();
-    warm = warm && found->second->is_connected();
+    if (found->second->is_connected()) continue;
+    found->second->connect_soon();  // again when an attempt has failed
+    warm = false;
   }
-  watch.connecting = true;
   return warm;
 }
 

@@ -62,7 +62,8 @@ COKAFKA_DECL engine::engine(asio::any_io_executor executor, const config& user, 
       accumulator_(settings_, *this, env_->random()),
       home_(*this, asio::make_strand(executor)),
       control_(*env_, home_.strand(), settings_, home_.deadlines(), caps_),
-      schedule_({user.effective_retry_backoff(), user.retry_backoff_max}, user.metadata_max_age),
+      schedule_({std::max(user.effective_retry_backoff(), std::chrono::milliseconds(1)), settings_.user.retry_backoff_max},
+                settings_.user.metadata_max_age),
       control_due_(static_cast<int>(deadline_kind::metadata_refresh), this),
       parked_due_(static_cast<int>(deadline_kind::parked_expiry), this),
       watch_due_(static_cast<int>(deadline_kind::watch_expiry), this),
@@ -84,7 +85,10 @@ COKAFKA_DECL std::uint64_t engine::timer_wake_ups() {
 // --- flush and space -------------------------------------------------------------------------------------------------
 
 COKAFKA_DECL void engine::flush(operation_waiter& waiting) {
-  if (accumulator_.flushes.begin(waiting)) return attention();
+  if (accumulator_.flushes.begin(waiting)) {
+    hurry_.store(true, std::memory_order_release);
+    return attention();
+  }
   waiter_list now;
   now.push_back(waiting);
   post_waiters(now);
@@ -129,10 +133,11 @@ COKAFKA_DECL bool engine::cancel_close(operation_waiter& waiting) {
 
 COKAFKA_DECL void engine::begin_close(std::chrono::milliseconds timeout) {
   if (stopping_) return;
-  const clock_time due = env_->now() + std::max(clock_duration::zero(), clock_duration(timeout));
+  const clock_time due = env_->now() + std::max(std::chrono::milliseconds::zero(), settings::bounded(timeout));
   if (!close_due_.is_set() || due < close_due_.at) home_.deadlines().heap.set(close_due_, due);
   home_.deadlines().update();
   if (std::exchange(closing_, true)) return;
+  hurry_.store(true, std::memory_order_release);
   look_around();
   if (!accumulator_.flushes.begin(*drained_)) drained_->deliver();
 }

@@ -157,6 +157,7 @@ COKAFKA_DECL asio::awaitable<bool> broker_link::write(std::shared_ptr<produce_re
   }
   if (host_.rules().acks == 0 && !in_flight_.empty() && in_flight_.back() == request) {
     in_flight_.pop_back();
+    failed_attempts_ = 0;
     deadlines_.heap.clear(request_timeout_);
     effects out;
     for (auto& each : request->batches) each.partition->written_unacknowledged(*each.what, out);

@@ -18,6 +18,7 @@ COKAFKA_DECL void broker_link::set_endpoint(endpoint at) {
 
 COKAFKA_DECL void broker_link::connect_soon() {
   on_strand([this] {
+    if (is_connected()) return;
     connect_wanted_ = true;
     news();
   });
