@@ -604,10 +604,15 @@ class cluster_core : public std::enable_shared_from_this<cluster_core> {
   };
 
   COKAFKA_DECL std::uint16_t listen(std::int32_t broker, std::uint16_t port);
+  COKAFKA_DECL bool try_listen(std::int32_t broker);
+  COKAFKA_DECL static detail::asio::awaitable<void> reopen(std::shared_ptr<cluster_core> self, std::int32_t broker,
+                                                           std::uint32_t generation);
   COKAFKA_DECL void close_dead();
 
   std::shared_ptr<detail::environment> environment_;
   detail::asio::any_io_executor strand_;
+  // With all brokers stopped nothing else would keep run() going until one is started again. Strand.
+  std::optional<detail::asio::executor_work_guard<detail::asio::any_io_executor>> work_;
   std::vector<door> doors_;                           // by broker id
   std::map<std::uint64_t, connection*> connections_;  // in the order they were opened; each lives while it is in here
   std::uint64_t opened_ = 0;
@@ -1491,6 +1496,7 @@ COKAFKA_DECL cluster_core::cluster_core(detail::asio::any_io_executor executor,
       doors_(state.brokers.size()) {}
 
 COKAFKA_DECL void cluster_core::open() {
+  work_.emplace(strand_);
   const std::uint16_t first = state.options.first_port;
   for (std::size_t b = 0; b != doors_.size(); ++b) {
     const auto wanted = static_cast<std::uint16_t>(first == 0 ? 0 : first + b);
@@ -1530,16 +1536,32 @@ COKAFKA_DECL void cluster_core::start_broker(std::int32_t broker) {
     state.start(broker, wall_ms(*environment_));
     generation = state.brokers[static_cast<std::size_t>(broker)].generation;
   }
-  detail::asio::post(strand_, [self = shared_from_this(), broker, generation] {
-    const auto index = static_cast<std::size_t>(broker);
-    // Stopped again meanwhile, or stopped and started again, which is another post's business.
-    if (self->doors_[index].listener || !self->is_alive(broker, generation)) return;
-    try {
-      self->listen(broker, self->state.brokers[index].port);
-    } catch (const boost::system::system_error&) {  // somebody else took the port: nobody can connect
-      self->doors_[index].listener = nullptr;
-    }
-  });
+  detail::asio::co_spawn(strand_, reopen(shared_from_this(), broker, generation), detail::asio::detached);
+}
+
+// As a real broker that is started at once again: what is left of its former life may hold the port for a moment.
+COKAFKA_DECL detail::asio::awaitable<void> cluster_core::reopen(std::shared_ptr<cluster_core> self, std::int32_t broker,
+                                                                std::uint32_t generation) {
+  const std::unique_ptr<detail::timer> timer = self->environment_->make_timer(self->strand_);
+  const detail::clock_time give_up = self->environment_->now() + std::chrono::seconds(10);
+  while (self->is_alive(broker, generation) && self->environment_->now() < give_up) {
+    self->close_dead();
+    if (self->try_listen(broker)) co_return;
+    const detail::clock_time soon = self->environment_->now() + std::chrono::milliseconds(10);
+    co_await detail::async_wait_until(*timer, soon, detail::asio::as_tuple(detail::asio::deferred));
+  }
+}
+
+COKAFKA_DECL bool cluster_core::try_listen(std::int32_t broker) {
+  const auto index = static_cast<std::size_t>(broker);
+  if (doors_[index].listener) return true;
+  try {
+    listen(broker, state.brokers[index].port);
+    return true;
+  } catch (const boost::system::system_error&) {
+    doors_[index].listener = nullptr;
+    return false;
+  }
 }
 
 COKAFKA_DECL void cluster_core::stop() {
@@ -1551,7 +1573,10 @@ COKAFKA_DECL void cluster_core::stop() {
       ++broker.generation;
     }
   }
-  detail::asio::post(strand_, [self = shared_from_this()] { self->close_dead(); });
+  detail::asio::post(strand_, [self = shared_from_this()] {
+    self->close_dead();
+    self->work_.reset();
+  });
 }
 
 COKAFKA_DECL void cluster_core::close_dead() {

@@ -11,10 +11,13 @@
 #include "cokafka/testing/options.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/executor_work_guard.hpp>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 namespace cokafka::inline COKAFKA_ABI::testing::embedded {
@@ -63,10 +66,15 @@ class cluster_core : public std::enable_shared_from_this<cluster_core> {
   };
 
   COKAFKA_DECL std::uint16_t listen(std::int32_t broker, std::uint16_t port);
+  COKAFKA_DECL bool try_listen(std::int32_t broker);
+  COKAFKA_DECL static detail::asio::awaitable<void> reopen(std::shared_ptr<cluster_core> self, std::int32_t broker,
+                                                           std::uint32_t generation);
   COKAFKA_DECL void close_dead();
 
   std::shared_ptr<detail::environment> environment_;
   detail::asio::any_io_executor strand_;
+  // With all brokers stopped nothing else would keep run() going until one is started again. Strand.
+  std::optional<detail::asio::executor_work_guard<detail::asio::any_io_executor>> work_;
   std::vector<door> doors_;                           // by broker id
   std::map<std::uint64_t, connection*> connections_;  // in the order they were opened; each lives while it is in here
   std::uint64_t opened_ = 0;

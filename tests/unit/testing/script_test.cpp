@@ -5,6 +5,8 @@
 #include "support/simple_batch.hpp"
 #include "support/wire_client.hpp"
 
+#include <boost/asio/io_context.hpp>
+
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -249,6 +251,17 @@ TEST_CASE_METHOD(one_broker, "the only broker forgets all but the last batch of 
   CHECK(produce(again, stamped(5, 0, 2)) == 0);
   CHECK(produce(again, stamped(5, 0, 3)) == 0);
   CHECK(kafka->records("t", 0).size() == 4);
+}
+
+TEST_CASE("a cluster keeps run() going while all its brokers are stopped, until it is stopped itself", "[testing]") {
+  boost::asio::io_context io;
+  cokafka::testing::cluster kafka(io.get_executor());
+  kafka.stop_broker(0);
+  io.run_for(std::chrono::milliseconds(50));
+  CHECK_FALSE(io.stopped());
+  kafka.stop();
+  io.run_for(std::chrono::seconds(5));
+  CHECK(io.stopped());
 }
 
 TEST_CASE_METHOD(one_broker, "a partition without a leader says so", "[testing]") {
