@@ -26,13 +26,15 @@ TEST_CASE("every flush and close hurries what lingers, also after an earlier flu
       auto sent = in.send({.topic = "orders", .value = "v"});
       pause.expires_after(20ms);  // it lingers by now
       co_await pause.async_wait(asio::deferred);
-      co_await in.flush();
+      const auto flushed = co_await in.flush();
+      CHECK(flushed);
       CHECK(sent.ready());
     }
     auto last = in.send({.topic = "orders", .value = "v"});
     pause.expires_after(20ms);
     co_await pause.async_wait(asio::deferred);
-    co_await in.close(20s);
+    const auto closed = co_await in.close(20s);
+    CHECK(closed);
     CHECK(last.get().has_value());
   }(shop)));
   CHECK(std::chrono::steady_clock::now() - begun < 4s);
