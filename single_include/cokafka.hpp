@@ -1365,6 +1365,13 @@ inline void post_waiters(waiter_list& waiting) {
   }
 }
 
+/// One that is linked nowhere: its answer is there already.
+inline void post_waiter(waiter& ready) {
+  waiter_list alone;
+  alone.push_back(ready);
+  post_waiters(alone);
+}
+
 /// Ends all waiters without calling their handlers.
 inline void destroy_waiters(waiter_list& waiting) noexcept {
   const waiter_run destroys{std::move(waiting)};
@@ -1479,9 +1486,7 @@ class waiter_op final : public waiter_on<typename Source::base, asio::associated
     if (!slot.is_connected()) return;
     slot.assign([this](asio::cancellation_type type) {
       if (!source_.cancel(*this, type)) return;
-      waiter_list ended;
-      ended.push_back(*this);
-      post_waiters(ended);
+      post_waiter(*this);
     });
   }
 
@@ -1597,9 +1602,7 @@ class [[nodiscard]] delivery {
       made.ticket = ticket;
       made.listen_for_cancellation();
       if (done->attach(made)) return;
-      detail::waiter_list ready;
-      ready.push_back(made);
-      detail::post_waiters(ready);
+      detail::post_waiter(made);
     }
 
    private:
@@ -10021,9 +10024,7 @@ COKAFKA_DECL topic* engine::find_topic(std::string_view name) {
 COKAFKA_DECL void engine::watch_topic(topic_waiter& waiting, std::string_view name, bool warm) {
   const auto refuse = [&](errc code) {
     waiting.failure = error(code);
-    waiter_list now;
-    now.push_back(waiting);
-    post_waiters(now);
+    post_waiter(waiting);
   };
   if (accumulator_.is_closed()) return refuse(errc::closed);
   topic* const of = find_topic(name);
@@ -10182,18 +10183,14 @@ COKAFKA_DECL void engine::flush(operation_waiter& waiting) {
     hurry_.store(true, std::memory_order_release);
     return attention();
   }
-  waiter_list now;
-  now.push_back(waiting);
-  post_waiters(now);
+  post_waiter(waiting);
 }
 
 COKAFKA_DECL bool engine::cancel_flush(operation_waiter& waiting) { return accumulator_.flushes.cancel(waiting); }
 
 COKAFKA_DECL void engine::wait_for_space(operation_waiter& waiting, std::size_t bytes) {
   if (accumulator_.wait_for_space(waiting, bytes, env_->now())) return;
-  waiter_list now;
-  now.push_back(waiting);
-  post_waiters(now);
+  post_waiter(waiting);
 }
 
 COKAFKA_DECL bool engine::cancel_space(operation_waiter& waiting) { return accumulator_.cancel_space(waiting); }
@@ -10210,9 +10207,7 @@ COKAFKA_DECL void engine::close(operation_waiter& waiting, std::chrono::millisec
       return;
     }
   }
-  waiter_list now;
-  now.push_back(waiting);
-  post_waiters(now);
+  post_waiter(waiting);
 }
 
 // Cancelling close() stops waiting; the producer closes all the same.

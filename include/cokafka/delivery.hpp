@@ -95,9 +95,7 @@ class [[nodiscard]] delivery {
       made.ticket = ticket;
       made.listen_for_cancellation();
       if (done->attach(made)) return;
-      detail::waiter_list ready;
-      ready.push_back(made);
-      detail::post_waiters(ready);
+      detail::post_waiter(made);
     }
 
    private:

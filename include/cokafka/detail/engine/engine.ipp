@@ -162,9 +162,7 @@ COKAFKA_DECL topic* engine::find_topic(std::string_view name) {
 COKAFKA_DECL void engine::watch_topic(topic_waiter& waiting, std::string_view name, bool warm) {
   const auto refuse = [&](errc code) {
     waiting.failure = error(code);
-    waiter_list now;
-    now.push_back(waiting);
-    post_waiters(now);
+    post_waiter(waiting);
   };
   if (accumulator_.is_closed()) return refuse(errc::closed);
   topic* const of = find_topic(name);

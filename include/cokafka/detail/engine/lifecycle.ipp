@@ -89,18 +89,14 @@ COKAFKA_DECL void engine::flush(operation_waiter& waiting) {
     hurry_.store(true, std::memory_order_release);
     return attention();
   }
-  waiter_list now;
-  now.push_back(waiting);
-  post_waiters(now);
+  post_waiter(waiting);
 }
 
 COKAFKA_DECL bool engine::cancel_flush(operation_waiter& waiting) { return accumulator_.flushes.cancel(waiting); }
 
 COKAFKA_DECL void engine::wait_for_space(operation_waiter& waiting, std::size_t bytes) {
   if (accumulator_.wait_for_space(waiting, bytes, env_->now())) return;
-  waiter_list now;
-  now.push_back(waiting);
-  post_waiters(now);
+  post_waiter(waiting);
 }
 
 COKAFKA_DECL bool engine::cancel_space(operation_waiter& waiting) { return accumulator_.cancel_space(waiting); }
@@ -117,9 +113,7 @@ COKAFKA_DECL void engine::close(operation_waiter& waiting, std::chrono::millisec
       return;
     }
   }
-  waiter_list now;
-  now.push_back(waiting);
-  post_waiters(now);
+  post_waiter(waiting);
 }
 
 // Cancelling close() stops waiting; the producer closes all the same.

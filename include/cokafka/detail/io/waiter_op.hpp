@@ -121,9 +121,7 @@ class waiter_op final : public waiter_on<typename Source::base, asio::associated
     if (!slot.is_connected()) return;
     slot.assign([this](asio::cancellation_type type) {
       if (!source_.cancel(*this, type)) return;
-      waiter_list ended;
-      ended.push_back(*this);
-      post_waiters(ended);
+      post_waiter(*this);
     });
   }
 

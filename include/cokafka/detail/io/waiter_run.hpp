@@ -71,6 +71,13 @@ inline void post_waiters(waiter_list& waiting) {
   }
 }
 
+/// One that is linked nowhere: its answer is there already.
+inline void post_waiter(waiter& ready) {
+  waiter_list alone;
+  alone.push_back(ready);
+  post_waiters(alone);
+}
+
 /// Ends all waiters without calling their handlers.
 inline void destroy_waiters(waiter_list& waiting) noexcept {
   const waiter_run destroys{std::move(waiting)};
