@@ -111,8 +111,8 @@ def compare(bootstrap, path, topics):
     topics = {topic for topic, _ in [*told, *anonymous]} | set(topics)
     found = read_all(bootstrap, topics)
     deadline = time.monotonic() + 20
-    # Without acknowledgements brokers may still be appending and replicating.
-    while anonymous and sum(len(records) for records in found.values()) < count and time.monotonic() < deadline:
+    # Unless acks=all, a record is appended (acks=0) and replicated (acks=1), and so readable, only some time later.
+    while sum(len(records) for records in found.values()) < count and time.monotonic() < deadline:
         time.sleep(0.2)
         found = read_all(bootstrap, topics)
     for place, records in found.items():
