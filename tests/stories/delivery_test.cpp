@@ -234,3 +234,34 @@ TEST_CASE("waiting for space that does not come ends after max.block.ms", "[stor
   REQUIRE_FALSE(said.has_value());
   CHECK(said.error() == errc::buffer_timed_out);
 }
+
+TEST_CASE("a frozen leader stalls nothing once the partition has another one", "[stories]") {
+  embedded world(2);
+  world.kafka.create_topic("t", 1);
+  cokafka::config settings = world.settings();
+  settings.request_timeout = 60s;
+  settings.delivery_timeout = 120s;
+  settings.metadata_max_age = 50ms;
+  cokafka::producer producer(world.io, settings);
+  std::vector<cokafka::delivery> sent;
+  const auto flush = [](cokafka::producer& of) -> asio::awaitable<void> {
+    const auto flushed = co_await of.flush(asio::use_awaitable);
+    flushed.value();
+  };
+  run_program(world.io, send_sequence(producer, 20, sent));
+  run_program(world.io, flush(producer));
+  const std::int32_t frozen = world.kafka.leader("t", 0);
+  world.kafka.freeze(frozen);
+  run_program(world.io, send_sequence(producer, 20, sent));
+  world.io.restart();
+  world.io.run_for(30ms);  // some of them are on their way to the frozen broker
+  world.kafka.set_leader("t", 0, 1 - frozen);
+  const auto begin = std::chrono::steady_clock::now();
+  run_program(world.io, flush(producer));
+  CHECK(std::chrono::steady_clock::now() - begin < 20s);  // not request.timeout.ms
+  check_exactly_once(world.kafka, sent);
+  world.kafka.unfreeze(frozen);  // the old leader executes what it had received, and refuses it
+  run_program(world.io, send_sequence(producer, 20, sent));
+  run_program(world.io, finish(producer));
+  check_exactly_once(world.kafka, sent);
+}

@@ -68,7 +68,8 @@ inline std::size_t deliver_all(waiter_list& list) {
 inline std::size_t deliver_answers(effects& out) {
   std::size_t count = deliver_all(out.answered);
   for (auto& each : std::exchange(out.handed_out, {})) {
-    for (waiter_list late = each->hand_out_rest(); !late.empty(); late = each->hand_out_rest()) count += deliver_all(late);
+    for (waiter_list late = each->hand_out_rest(); !late.empty(); late = each->hand_out_rest())
+      count += deliver_all(late);
   }
   return count;
 }
@@ -82,6 +83,7 @@ class idle_owner final : public partition_owner {
   }
   void adopt_soon(partition_queue&) override {}
   void reconsider_owner_soon(partition_queue&) override {}
+  void acknowledged_late_soon(partition_queue&, batch_ptr, broker_answer) override {}
 
   std::atomic<int> wakes{0};
 };

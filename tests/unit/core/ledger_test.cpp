@@ -96,6 +96,17 @@ TEST_CASE("a new epoch follows a batch that leaves the line, and vanished data, 
   }
 }
 
+TEST_CASE("what a former leader has acknowledged is written, whatever another attempt came to", "[core]") {
+  for (int code = -1; code <= 140; ++code) {
+    for (attempt_facts facts : circumstances()) {
+      facts.acknowledged_before = true;
+      facts.code = static_cast<broker_errc>(code);
+      INFO(text_of(code, facts));
+      CHECK(judge(facts) == verdict{verdict_action::complete, fate::written, false, false, false, false, false});
+    }
+  }
+}
+
 TEST_CASE("no answer proves nothing: retried with acknowledgements, lost without", "[core]") {
   for (attempt_facts facts : circumstances()) {
     facts.code = std::nullopt;

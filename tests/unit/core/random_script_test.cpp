@@ -10,6 +10,8 @@
 #include <map>
 #include <random>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 using namespace cokafka_test;
@@ -70,6 +72,7 @@ class random_life {
     while (next_ < count_) step(true);
     for (int i = 0; i < 100'000 && bench_.queue.outstanding().records > 0; ++i) step(false);
     while (!wire_.empty()) answer_first();
+    while (!late_.empty()) answer_late();
     deliver();
     check();
   }
@@ -105,7 +108,8 @@ class random_life {
         break;
       case 7: bench_.expire_after(std::chrono::milliseconds(below(40))); break;
       case 8:
-        if (below(20) == 0) bench_.queue.leader_changed();
+        if (below(20) == 0) move();
+        if (!late_.empty() && below(3) == 0) answer_late();
         break;
       default:
         if (!wire_.empty()) answer_first();
@@ -148,6 +152,26 @@ class random_life {
     }
   }
 
+  // Another leader: the old one has executed the first few, its followers have them, and it may say so later. The
+  // others come too late there. All are sent again to the new one.
+  void move() {
+    const std::deque<batch_ptr> on_the_way = wire_;
+    if (!bench_.queue.leave_leader()) return;
+    wire_.clear();
+    const int executed = below(6);
+    for (int i = 0; i < executed && static_cast<std::size_t>(i) < on_the_way.size(); ++i) {
+      const batch_ptr& each = on_the_way[static_cast<std::size_t>(i)];
+      broker_answer said;
+      std::tie(said.code, said.base_offset) = log_.append(bytes_of(each->records));
+      if (below(2) == 0) late_.emplace_back(each, said);
+    }
+  }
+
+  void answer_late() {
+    bench_.queue.acknowledged_late(*late_.front().first, late_.front().second, bench_.out);
+    late_.pop_front();
+  }
+
   void told(const verdict& said) { REQUIRE_FALSE(said.data_lost); }
   void deliver() { deliver_answers(bench_.out); }
 
@@ -182,6 +206,7 @@ class random_life {
   partition_bench bench_;
   model_log log_;
   std::deque<batch_ptr> wire_;
+  std::deque<std::pair<batch_ptr, broker_answer>> late_;  // answers of former leaders
   std::vector<sent_record> sent_;
   std::vector<counting_waiter> waiters_;
   int next_ = 0;

@@ -20,6 +20,7 @@ class draining_owner final : public partition_owner, public attention_listener {
   void wake(partition_queue& woken) override { woken.wake_pending = false; }
   void adopt_soon(partition_queue&) override {}
   void reconsider_owner_soon(partition_queue&) override {}
+  void acknowledged_late_soon(partition_queue&, batch_ptr, broker_answer) override {}
   void attention() override { asked = true; }
 
   std::atomic<bool> asked{false};

@@ -20,8 +20,8 @@
 namespace cokafka::inline COKAFKA_ABI::detail {
 
 /// Open (senders append, under the partition's lock), then sealed (owned by the strand that owns the partition), then
-/// finished (its deliveries have their answer). A request on the wire keeps it alive after that: its chunks go back to the
-/// budget when the last reference goes, never while a socket may still read them (KAFKA-19012).
+/// finished (its deliveries have their answer). A request on the wire keeps it alive after that: its chunks go back to
+/// the budget when the last reference goes, never while a socket may still read them (KAFKA-19012).
 struct batch : boost::intrusive_ref_counter<batch, boost::thread_safe_counter> {
   batch(buffer_memory& from, broker_share* charged, completion_ptr result) noexcept
       : memory(from), share(charged), done(std::move(result)) {}
@@ -33,15 +33,16 @@ struct batch : boost::intrusive_ref_counter<batch, boost::thread_safe_counter> {
   completion_ptr done;
   flush_tracker::generation generation = 0;
 
-  clock_time created{};     // linger and elapsed count from here
-  clock_time deadline{};    // the earliest of its records
-  clock_duration timeout{}; // of its records: one batch, one timeout
+  clock_time created{};      // linger and elapsed count from here
+  clock_time deadline{};     // the earliest of its records
+  clock_duration timeout{};  // of its records: one batch, one timeout
 
   // The ledger: only the owner of the partition touches what follows.
   std::optional<batch_stamp> stamp{};
-  std::uint32_t attempts = 0;     // written to a socket
-  bool unknown = false;           // an attempt was written and neither answered nor disproved
-  bool finished = false;          // the deliveries have been told
+  std::uint32_t attempts = 0;  // written to a socket
+  bool unknown = false;        // an attempt was written and neither answered nor disproved
+  bool finished = false;       // the deliveries have been told
+  bool acknowledged = false;   // by a former leader, while it was sent again (rule 10)
   boost::system::error_code last_cause{};
 };
 

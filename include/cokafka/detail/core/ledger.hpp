@@ -15,12 +15,13 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 
 /// What is known when an attempt of a batch ends.
 struct attempt_facts {
-  std::optional<broker_errc> code{};   // empty: no answer (disconnect, request timeout, unreadable answer)
+  std::optional<broker_errc> code{};  // empty: no answer (disconnect, request timeout, unreadable answer)
   bool idempotent = true;
   bool acknowledged = true;            // acks is not 0: the broker answers
   bool earlier_unknown = false;        // an earlier attempt was written and never disproved
   bool predecessor_missing = false;    // a batch stamped before this one is not in the log yet
   bool expired = false;                // its deadlines have passed and its deliveries were told
+  bool acknowledged_before = false;    // by a former leader (rule 10): it is in the log whatever this attempt came to
   std::uint32_t attempts = 1;          // written to a socket, this one included
   std::uint32_t retries = 2147483647;  // the limit of `retries`
 };
@@ -37,14 +38,14 @@ struct verdict {
   bool proven_absent = false;        // no attempt of the batch can be in the log
   bool has_offset = false;           // complete: the broker told the offset
   bool refresh_metadata = false;
-  bool new_epoch = false;            // once the partition has drained (guarantee.md, rules 6 and 7)
-  bool data_lost = false;            // acknowledged records have vanished from the log (rule 8)
+  bool new_epoch = false;  // once the partition has drained (guarantee.md, rules 6 and 7)
+  bool data_lost = false;  // acknowledged records have vanished from the log (rule 8)
 
   bool operator==(const verdict&) const = default;
 };
 
-/// The whole decision (guarantee.md, rules 6, 8, 12, 13 in their plain form). `not_written` and a new stamp need proof; what
-/// is not proven is sent again byte for byte until it is answered or due.
+/// The whole decision (guarantee.md, rules 6, 8, 12, 13 in their plain form). `not_written` and a new stamp need proof;
+/// what is not proven is sent again byte for byte until it is answered or due.
 verdict judge(const attempt_facts& facts) noexcept;
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail

@@ -12,6 +12,11 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 
 COKAFKA_DECL verdict judge(const attempt_facts& facts) noexcept {
   verdict said;
+  if (facts.acknowledged_before) {
+    said.action = verdict_action::complete;
+    said.known = fate::written;
+    return said;
+  }
   bool wants_retry = false;
   if (!facts.code) {
     said.refresh_metadata = true;

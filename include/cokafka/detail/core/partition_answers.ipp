@@ -51,22 +51,14 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
   facts.earlier_unknown = sent.unknown;
   facts.predecessor_missing = settings_.idempotent && is_predecessor_missing(sent);
   facts.expired = sent.finished;
+  facts.acknowledged_before = sent.acknowledged;
   facts.attempts = sent.attempts;
   facts.retries = static_cast<std::uint32_t>(settings_.user.retries);
   const verdict judged = judge(facts);
   if (judged.action == verdict_action::complete) {
     window_open_ = !new_epoch_ && retry_.empty();
     if (retry_.empty()) backoff_until_ = {};
-    batch_outcome outcome;
-    // Every record's offset must be a number; what a broken broker says besides is not passed on.
-    const auto last_possible = std::numeric_limits<std::int64_t>::max() - std::int64_t{sent.records.count()};
-    if (judged.has_offset && said.base_offset >= 0 && said.base_offset <= last_possible) {
-      outcome.base_offset = said.base_offset;
-    }
-    // Brokers answer a duplicate with the first copy's largest timestamp, also where the topic keeps the producer's times.
-    const bool is_duplicate = sent.attempts > 1 && said.log_append_time == sent.records.max_timestamp();
-    if (said.log_append_time >= 0 && !is_duplicate) outcome.log_append_time = said.log_append_time;
-    finish(sent, std::move(outcome), out);
+    finish(sent, outcome_of(sent, said, judged), out);
     return judged;
   }
   window_open_ = false;
@@ -92,6 +84,54 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
   why.cause = said.cause;
   fail(sent, std::move(why), now, out);
   return judged;
+}
+
+COKAFKA_DECL batch_outcome partition_queue::outcome_of(const batch& written, const answer& said,
+                                                       const verdict& judged) {
+  batch_outcome outcome;
+  // Every record's offset must be a number; what a broken broker says besides is not passed on.
+  const auto last_possible = std::numeric_limits<std::int64_t>::max() - std::int64_t{written.records.count()};
+  if (judged.has_offset && said.base_offset >= 0 && said.base_offset <= last_possible) {
+    outcome.base_offset = said.base_offset;
+  }
+  // Brokers answer a duplicate with the first copy's largest timestamp, also where the topic keeps the producer's
+  // times.
+  const bool is_duplicate = written.attempts > 1 && said.log_append_time == written.records.max_timestamp();
+  if (said.log_append_time >= 0 && !is_duplicate) outcome.log_append_time = said.log_append_time;
+  return outcome;
+}
+
+// --- the owner: another leader ---------------------------------------------------------------------------------------
+
+COKAFKA_DECL bool partition_queue::leave_leader() {
+  if (!settings_.idempotent && !in_flight_.empty()) return false;
+  window_open_ = false;
+  backoff_until_ = {};
+  std::deque<batch_ptr> unanswered;
+  unanswered.swap(in_flight_);
+  for (auto& each : unanswered) {
+    each->unknown = true;
+    if (!each->finished) {
+      back_to_retry_line(std::move(each));
+    } else if (!each->acknowledged) {
+      new_epoch_ = true;  // it has fallen due, and its sequence stays unresolved (rule 9)
+    }
+  }
+  return true;
+}
+
+// With acks=all it is in the log of every leader to come. Of a refusal nothing follows: the batch has been sent again.
+COKAFKA_DECL void partition_queue::acknowledged_late(batch& written, const answer& said, effects& out) {
+  attempt_facts facts;
+  facts.code = said.code;
+  facts.earlier_unknown = true;
+  const verdict judged = judge(facts);
+  if (judged.action != verdict_action::complete || written.finished) return;
+  written.acknowledged = true;
+  const auto waiting = std::find_if(retry_.begin(), retry_.end(), [&](auto& each) { return each.get() == &written; });
+  const batch_ptr kept = waiting != retry_.end() ? *waiting : nullptr;
+  if (kept) retry_.erase(waiting);
+  finish(written, outcome_of(written, said, judged), out);
 }
 
 COKAFKA_DECL void partition_queue::written_unacknowledged(batch& sent, effects& out) {

@@ -24,6 +24,17 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 class topic;
 class partition_queue;
 
+/// The answer to the attempt of a batch in flight (or its absence, with the reason).
+struct broker_answer {
+  std::optional<broker_errc> code{};
+  boost::system::error_code cause{};
+  std::string message{};
+  std::int64_t base_offset = -1;
+  std::int64_t log_append_time = -1;
+  std::optional<std::int32_t> broker{};
+  clock_duration backoff{};  // what a retry has to wait
+};
+
 /// The strand that owns partitions: a broker's, or the home strand while a leader is not known. Outlives its
 /// partitions.
 class partition_owner {
@@ -34,6 +45,9 @@ class partition_owner {
   virtual void adopt_soon(partition_queue& added) = 0;
   /// The partition's desired owner has changed: let it go as soon as nothing of it is in flight. Any thread.
   virtual void reconsider_owner_soon(partition_queue& moved) = 0;
+  /// A former owner's broker has acknowledged the batch after the partition had moved (guarantee.md, rule 10). Any
+  /// thread.
+  virtual void acknowledged_late_soon(partition_queue& moved, batch_ptr written, broker_answer said) = 0;
 
   broker_share share{};  // of buffer.memory
 
@@ -125,17 +139,15 @@ class partition_queue
   /// bytes.
   batch_ptr take(const std::optional<producer_identity>& identity, std::size_t at_most = static_cast<std::size_t>(-1));
 
-  /// The answer to the attempt of a batch in flight (or its absence, with the reason).
-  struct answer {
-    std::optional<broker_errc> code{};
-    boost::system::error_code cause{};
-    std::string message{};
-    std::int64_t base_offset = -1;
-    std::int64_t log_append_time = -1;
-    std::optional<std::int32_t> broker{};
-    clock_duration backoff{};  // what a retry has to wait
-  };
+  using answer = broker_answer;
   verdict answered(batch& sent, const answer& said, clock_time now, effects& out);
+
+  /// Another leader has been named. What is in flight is unknown from now on and waits to be sent again, unchanged and
+  /// in order (guarantee.md, rule 10); false without idempotence, when something is in flight: its answer must be
+  /// waited for.
+  bool leave_leader();
+  /// The former leader has acknowledged the batch all the same.
+  void acknowledged_late(batch& written, const answer& said, effects& out);
 
   /// acks=0: the socket took the bytes; there is no answer.
   void written_unacknowledged(batch& sent, effects& out);
@@ -161,8 +173,6 @@ class partition_queue
     return used_up_id_;
   }
   std::optional<producer_identity> identity() const noexcept { return identity_; }
-  /// Under a new leader the first batch goes alone again.
-  void leader_changed() noexcept { window_open_ = false; }
   /// Hands out all waiters without an answer, for destruction.
   void abandon(waiter_list& out);
 
@@ -174,6 +184,7 @@ class partition_queue
  private:
   std::size_t window() const noexcept;
   batch* open_batch(clock_duration timeout, std::size_t record_bytes) noexcept;
+  static batch_outcome outcome_of(const batch& written, const answer& said, const verdict& judged);
   batch_ptr make_batch(clock_time sent_at, clock_duration timeout, flush_tracker::generation generation);
   append_outcome append_locked(const record_view& record, std::int64_t timestamp, clock_time sent_at,
                                clock_duration timeout, std::optional<flush_tracker::generation> counted);

@@ -21,13 +21,14 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 struct planned_batch {
   partition_queue* partition = nullptr;
   batch_ptr what{};
+  bool moved = false;     // the partition has another owner by now, and has sent the batch again (rule 10)
   wire::uuid topic_id{};  // as it was when the request was made: the topic may be made anew before the answer
 };
 
-/// The partitions that one owner drains. A partition is in one of three places: `ready` (a ring: who has been served goes to
-/// the end, so the start rotates), `lingering` (would be sent at once if the link were idle), or nowhere (empty, its window
-/// is full, or it backs off), and comes back by wake, answer or deadline. A blocked partition never ends a pass.
-/// Belongs to the owner's strand.
+/// The partitions that one owner drains. A partition is in one of three places: `ready` (a ring: who has been served
+/// goes to the end, so the start rotates), `lingering` (would be sent at once if the link were idle), or nowhere
+/// (empty, its window is full, or it backs off), and comes back by wake, answer or deadline. A blocked partition never
+/// ends a pass. Belongs to the owner's strand.
 class produce_queue {
  public:
   produce_queue(const settings& rules, deadline_heap& deadlines) : settings_(rules), deadlines_(deadlines) {}
@@ -40,7 +41,8 @@ class produce_queue {
   void reconsider_all(clock_time now, drain_conditions conditions);
 
   /// The batches of the next request, now in flight; empty when nothing may go. At most one per partition, and not more
-  /// than max.request.size in all unless a single batch is larger. `link_idle`: nothing is in flight on this broker, so nobody lingers.
+  /// than max.request.size in all unless a single batch is larger. `link_idle`: nothing is in flight on this broker, so
+  /// nobody lingers.
   std::vector<planned_batch> next_request(clock_time now, bool link_idle, drain_conditions conditions,
                                           const std::optional<producer_identity>& identity);
 

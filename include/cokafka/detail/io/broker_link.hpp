@@ -31,8 +31,8 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 ///   writer: next request -> encode -> gather write -> wait for news       (a part of run)
 ///   reader: read -> match the oldest request -> judge each batch -> news  (beside it)
 ///
-/// Request timeout, linger, retry backoff, delivery deadlines, throttle and idle close are entries of one heap behind one
-/// timer. Owned by the engine for its whole life, connected only while there is something to send.
+/// Request timeout, linger, retry backoff, delivery deadlines, throttle and idle close are entries of one heap behind
+/// one timer. Owned by the engine for its whole life, connected only while there is something to send.
 class broker_link final : public partition_keeper {
  public:
   broker_link(link_host& host, asio::any_io_executor executor, std::int32_t id, endpoint at);
@@ -67,6 +67,7 @@ class broker_link final : public partition_keeper {
   bool has_reason_to_connect();
 
   void news() override;
+  void forget_answers(partition_queue& gone) override;
   void handle_deadlines();
   void note_idle();
   void end();

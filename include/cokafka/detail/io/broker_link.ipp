@@ -37,7 +37,8 @@ COKAFKA_DECL void broker_link::start_running() {
   asio::co_spawn(strand_, run(), [alive](std::exception_ptr) {});
 }
 
-// Throughout the tasks an awaited value gets a statement of its own: g++ 12 miscompiles `if (co_await a()) co_await b();`.
+// Throughout the tasks an awaited value gets a statement of its own: g++ 12 miscompiles `if (co_await a()) co_await
+// b();`.
 COKAFKA_DECL asio::awaitable<void> broker_link::run() {
   while (!stopping_) {
     if (!has_reason_to_connect()) {
@@ -104,7 +105,8 @@ COKAFKA_DECL asio::awaitable<void> broker_link::serve() {
   const backoff_policy again{user.reconnect_backoff, user.effective_reconnect_backoff_max()};
   retry_connect_at_ = host_.env().now() + again.delay(++failed_attempts_, host_.env().random());
   host_.say(log_level::warning, name() + ": connection lost: " + last_error_.message());
-  lose_requests(make_error_code(std::exchange(request_timed_out_, false) ? errc::request_timed_out : errc::disconnected));
+  lose_requests(
+      make_error_code(std::exchange(request_timed_out_, false) ? errc::request_timed_out : errc::disconnected));
   host_.want_metadata();
 }
 
@@ -227,7 +229,6 @@ COKAFKA_DECL void broker_link::settle_request(produce_request& answered, const m
   for (auto& each : answered.batches) {
     partition_queue::answer said;
     said.broker = id_;
-    said.backoff = again.delay(each.what->attempts, host_.env().random());
     if (const auto* found = find_answer(response, each, answered.version)) {
       said.code = static_cast<broker_errc>(found->error_code);
       said.base_offset = found->base_offset;
@@ -236,11 +237,16 @@ COKAFKA_DECL void broker_link::settle_request(produce_request& answered, const m
     } else {
       said.cause = make_error_code(errc::invalid_response);
     }
+    if (each.moved) {
+      each.partition->owner.load(std::memory_order_acquire)->acknowledged_late_soon(*each.partition, each.what, said);
+      continue;
+    }
+    said.backoff = again.delay(each.what->attempts, host_.env().random());
     const verdict judged = each.partition->answered(*each.what, said, now, out);
     if (judged.action == verdict_action::retry && host_.is_logged(log_level::debug)) {
       out.say(log_level::debug, name() + ": " + std::string(each.partition->of_topic().name.str()) + "-" +
-                                    std::to_string(each.partition->index()) + " is tried again: " +
-                                    each.what->last_cause.message());
+                                    std::to_string(each.partition->index()) +
+                                    " is tried again: " + each.what->last_cause.message());
     }
   }
   carry_out(out);
@@ -255,6 +261,7 @@ COKAFKA_DECL void broker_link::lose_requests(error_code why) {
   lost.swap(in_flight_);
   for (auto& request : lost) {
     for (auto& each : request->batches) {
+      if (each.moved) continue;
       partition_queue::answer nothing;
       nothing.broker = id_;
       nothing.cause = why;

@@ -42,6 +42,12 @@ COKAFKA_DECL void broker_link::news() {
   if (!connection_.is_open() || queue_.has_candidates(in_flight_.empty())) news_.set();
 }
 
+COKAFKA_DECL void broker_link::forget_answers(partition_queue& gone) {
+  for (auto& request : in_flight_) {
+    for (auto& each : request->batches) each.moved = each.moved || each.partition == &gone;
+  }
+}
+
 COKAFKA_DECL void broker_link::end() {
   fail_partitions(stop_reason_);
   host_.link_ended();
@@ -81,7 +87,9 @@ COKAFKA_DECL void broker_link::note_idle() {
   deadlines_.settle();
 }
 
-COKAFKA_DECL std::string broker_link::name() const { return "broker " + std::to_string(id_) + " at " + text_of(endpoint_); }
+COKAFKA_DECL std::string broker_link::name() const {
+  return "broker " + std::to_string(id_) + " at " + text_of(endpoint_);
+}
 
 COKAFKA_DECL void broker_link::shutdown() noexcept {
   stopping_ = true;

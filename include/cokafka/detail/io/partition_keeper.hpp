@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// A strand that owns partitions: how it learns of news, takes partitions over and lets them go, and obeys their deadlines.
-// Layer 5.
+// A strand that owns partitions: how it learns of news, takes partitions over and lets them go, and obeys their
+// deadlines. Layer 5.
 #ifndef COKAFKA_DETAIL_IO_PARTITION_KEEPER_HPP
 #define COKAFKA_DETAIL_IO_PARTITION_KEEPER_HPP
 
@@ -20,13 +20,15 @@
 
 namespace cokafka::inline COKAFKA_ABI::detail {
 
-/// What a broker's strand and the home strand (for partitions without a leader) have in common. A partition has one keeper
-/// at a time; hand-over is a message. Thread safety: the functions of partition_owner, and poke, from any thread; the rest on the strand.
+/// What a broker's strand and the home strand (for partitions without a leader) have in common. A partition has one
+/// keeper at a time; hand-over is a message. Thread safety: the functions of partition_owner, and poke, from any
+/// thread; the rest on the strand.
 class partition_keeper : public partition_owner {
  public:
   void wake(partition_queue& woken) final;
   void adopt_soon(partition_queue& added) final;
   void reconsider_owner_soon(partition_queue& moved) final;
+  void acknowledged_late_soon(partition_queue& moved, batch_ptr written, broker_answer said) final;
   /// Circumstances have changed (flush, memory, producer id): look at every partition again.
   void poke();
 
@@ -36,7 +38,10 @@ class partition_keeper : public partition_owner {
 
  protected:
   partition_keeper(link_host& host, asio::any_io_executor strand)
-      : host_(host), strand_(std::move(strand)), deadlines_(host.env(), strand_), queue_(host.rules(), deadlines_.heap) {}
+      : host_(host),
+        strand_(std::move(strand)),
+        deadlines_(host.env(), strand_),
+        queue_(host.rules(), deadlines_.heap) {}
   ~partition_keeper() = default;
 
   template <class Function>
@@ -48,6 +53,8 @@ class partition_keeper : public partition_owner {
 
   /// There is something new in the queue: the tasks should look.
   virtual void news() = 0;
+  /// The partition leaves: answers to what is in flight here are no longer this owner's to judge.
+  virtual void forget_answers(partition_queue&) {}
 
   void reconsider(partition_queue& seen, clock_time now);
   /// Handles an entry of a partition; false for other kinds.

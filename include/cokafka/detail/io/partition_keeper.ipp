@@ -33,6 +33,23 @@ COKAFKA_DECL void partition_keeper::reconsider_owner_soon(partition_queue& moved
   });
 }
 
+COKAFKA_DECL void partition_keeper::acknowledged_late_soon(partition_queue& moved, batch_ptr written,
+                                                           broker_answer said) {
+  on_strand([this, &moved, written = std::move(written), said = std::move(said)]() mutable {
+    partition_owner* const owner = moved.owner.load(std::memory_order_acquire);
+    // Not here any more, or not yet: hand-overs are messages too, and this one may have overtaken them.
+    if (owner != this || moved.adopted_by != this) {
+      return owner->acknowledged_late_soon(moved, std::move(written), std::move(said));
+    }
+    effects out;
+    moved.acknowledged_late(*written, said, out);
+    carry_out(out);
+    reconsider(moved, host_.env().now());
+    news();
+    deadlines_.update();
+  });
+}
+
 COKAFKA_DECL void partition_keeper::poke() {
   on_strand([this] {
     queue_.reconsider_all(host_.env().now(), host_.conditions());
@@ -63,12 +80,13 @@ COKAFKA_DECL void partition_keeper::reconsider(partition_queue& seen, clock_time
   if (seen.adopted_by == this) queue_.reconsider(seen, now, host_.conditions());
 }
 
-// Rule 10 in its plain form: a partition moves when nothing of it is in flight here any more.
+// Rule 10: a partition moves at once, and what was not answered here is sent again there; without idempotence it moves
+// when nothing of it is in flight here any more.
 COKAFKA_DECL void partition_keeper::hand_over_if_wanted(partition_queue& seen) {
-  if (seen.adopted_by != this || !seen.is_leaving() || seen.has_in_flight()) return;
+  if (seen.adopted_by != this || !seen.is_leaving() || !seen.leave_leader()) return;
   queue_.release(seen);
+  forget_answers(seen);
   seen.adopted_by = nullptr;
-  seen.leader_changed();
   partition_owner* next = seen.desired_owner.load(std::memory_order_acquire);
   seen.owner.store(next, std::memory_order_release);
   next->adopt_soon(seen);
