@@ -2371,8 +2371,8 @@ class batch_builder {
 namespace cokafka::inline COKAFKA_ABI::detail {
 
 /// Open (senders append, under the partition's lock), then sealed (owned by the strand that owns the partition), then
-/// finished (its deliveries have their answer). A request on the wire keeps it alive after that: its chunks go back to the
-/// budget when the last reference goes, never while a socket may still read them (KAFKA-19012).
+/// finished (its deliveries have their answer). A request on the wire keeps it alive after that: its chunks go back to
+/// the budget when the last reference goes, never while a socket may still read them (KAFKA-19012).
 struct batch : boost::intrusive_ref_counter<batch, boost::thread_safe_counter> {
   batch(buffer_memory& from, broker_share* charged, completion_ptr result) noexcept
       : memory(from), share(charged), done(std::move(result)) {}
@@ -2384,15 +2384,16 @@ struct batch : boost::intrusive_ref_counter<batch, boost::thread_safe_counter> {
   completion_ptr done;
   flush_tracker::generation generation = 0;
 
-  clock_time created{};     // linger and elapsed count from here
-  clock_time deadline{};    // the earliest of its records
-  clock_duration timeout{}; // of its records: one batch, one timeout
+  clock_time created{};      // linger and elapsed count from here
+  clock_time deadline{};     // the earliest of its records
+  clock_duration timeout{};  // of its records: one batch, one timeout
 
   // The ledger: only the owner of the partition touches what follows.
   std::optional<batch_stamp> stamp{};
-  std::uint32_t attempts = 0;     // written to a socket
-  bool unknown = false;           // an attempt was written and neither answered nor disproved
-  bool finished = false;          // the deliveries have been told
+  std::uint32_t attempts = 0;  // written to a socket
+  bool unknown = false;        // an attempt was written and neither answered nor disproved
+  bool finished = false;       // the deliveries have been told
+  bool acknowledged = false;   // by a former leader, while it was sent again (rule 10)
   boost::system::error_code last_cause{};
 };
 
@@ -2406,12 +2407,13 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 
 /// What is known when an attempt of a batch ends.
 struct attempt_facts {
-  std::optional<broker_errc> code{};   // empty: no answer (disconnect, request timeout, unreadable answer)
+  std::optional<broker_errc> code{};  // empty: no answer (disconnect, request timeout, unreadable answer)
   bool idempotent = true;
   bool acknowledged = true;            // acks is not 0: the broker answers
   bool earlier_unknown = false;        // an earlier attempt was written and never disproved
   bool predecessor_missing = false;    // a batch stamped before this one is not in the log yet
   bool expired = false;                // its deadlines have passed and its deliveries were told
+  bool acknowledged_before = false;    // by a former leader (rule 10): it is in the log whatever this attempt came to
   std::uint32_t attempts = 1;          // written to a socket, this one included
   std::uint32_t retries = 2147483647;  // the limit of `retries`
 };
@@ -2428,14 +2430,14 @@ struct verdict {
   bool proven_absent = false;        // no attempt of the batch can be in the log
   bool has_offset = false;           // complete: the broker told the offset
   bool refresh_metadata = false;
-  bool new_epoch = false;            // once the partition has drained (guarantee.md, rules 6 and 7)
-  bool data_lost = false;            // acknowledged records have vanished from the log (rule 8)
+  bool new_epoch = false;  // once the partition has drained (guarantee.md, rules 6 and 7)
+  bool data_lost = false;  // acknowledged records have vanished from the log (rule 8)
 
   bool operator==(const verdict&) const = default;
 };
 
-/// The whole decision (guarantee.md, rules 6, 8, 12, 13 in their plain form). `not_written` and a new stamp need proof; what
-/// is not proven is sent again byte for byte until it is answered or due.
+/// The whole decision (guarantee.md, rules 6, 8, 12, 13 in their plain form). `not_written` and a new stamp need proof;
+/// what is not proven is sent again byte for byte until it is answered or due.
 verdict judge(const attempt_facts& facts) noexcept;
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
@@ -2447,6 +2449,17 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 class topic;
 class partition_queue;
 
+/// The answer to the attempt of a batch in flight (or its absence, with the reason).
+struct broker_answer {
+  std::optional<broker_errc> code{};
+  boost::system::error_code cause{};
+  std::string message{};
+  std::int64_t base_offset = -1;
+  std::int64_t log_append_time = -1;
+  std::optional<std::int32_t> broker{};
+  clock_duration backoff{};  // what a retry has to wait
+};
+
 /// The strand that owns partitions: a broker's, or the home strand while a leader is not known. Outlives its
 /// partitions.
 class partition_owner {
@@ -2457,6 +2470,9 @@ class partition_owner {
   virtual void adopt_soon(partition_queue& added) = 0;
   /// The partition's desired owner has changed: let it go as soon as nothing of it is in flight. Any thread.
   virtual void reconsider_owner_soon(partition_queue& moved) = 0;
+  /// A former owner's broker has acknowledged the batch after the partition had moved (guarantee.md, rule 10). Any
+  /// thread.
+  virtual void acknowledged_late_soon(partition_queue& moved, batch_ptr written, broker_answer said) = 0;
 
   broker_share share{};  // of buffer.memory
 
@@ -2548,17 +2564,15 @@ class partition_queue
   /// bytes.
   batch_ptr take(const std::optional<producer_identity>& identity, std::size_t at_most = static_cast<std::size_t>(-1));
 
-  /// The answer to the attempt of a batch in flight (or its absence, with the reason).
-  struct answer {
-    std::optional<broker_errc> code{};
-    boost::system::error_code cause{};
-    std::string message{};
-    std::int64_t base_offset = -1;
-    std::int64_t log_append_time = -1;
-    std::optional<std::int32_t> broker{};
-    clock_duration backoff{};  // what a retry has to wait
-  };
+  using answer = broker_answer;
   verdict answered(batch& sent, const answer& said, clock_time now, effects& out);
+
+  /// Another leader has been named. What is in flight is unknown from now on and waits to be sent again, unchanged and
+  /// in order (guarantee.md, rule 10); false without idempotence, when something is in flight: its answer must be
+  /// waited for.
+  bool leave_leader();
+  /// The former leader has acknowledged the batch all the same.
+  void acknowledged_late(batch& written, const answer& said, effects& out);
 
   /// acks=0: the socket took the bytes; there is no answer.
   void written_unacknowledged(batch& sent, effects& out);
@@ -2584,8 +2598,6 @@ class partition_queue
     return used_up_id_;
   }
   std::optional<producer_identity> identity() const noexcept { return identity_; }
-  /// Under a new leader the first batch goes alone again.
-  void leader_changed() noexcept { window_open_ = false; }
   /// Hands out all waiters without an answer, for destruction.
   void abandon(waiter_list& out);
 
@@ -2597,6 +2609,7 @@ class partition_queue
  private:
   std::size_t window() const noexcept;
   batch* open_batch(clock_duration timeout, std::size_t record_bytes) noexcept;
+  static batch_outcome outcome_of(const batch& written, const answer& said, const verdict& judged);
   batch_ptr make_batch(clock_time sent_at, clock_duration timeout, flush_tracker::generation generation);
   append_outcome append_locked(const record_view& record, std::int64_t timestamp, clock_time sent_at,
                                clock_duration timeout, std::optional<flush_tracker::generation> counted);
@@ -3364,13 +3377,14 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 struct planned_batch {
   partition_queue* partition = nullptr;
   batch_ptr what{};
+  bool moved = false;     // the partition has another owner by now, and has sent the batch again (rule 10)
   wire::uuid topic_id{};  // as it was when the request was made: the topic may be made anew before the answer
 };
 
-/// The partitions that one owner drains. A partition is in one of three places: `ready` (a ring: who has been served goes to
-/// the end, so the start rotates), `lingering` (would be sent at once if the link were idle), or nowhere (empty, its window
-/// is full, or it backs off), and comes back by wake, answer or deadline. A blocked partition never ends a pass.
-/// Belongs to the owner's strand.
+/// The partitions that one owner drains. A partition is in one of three places: `ready` (a ring: who has been served
+/// goes to the end, so the start rotates), `lingering` (would be sent at once if the link were idle), or nowhere
+/// (empty, its window is full, or it backs off), and comes back by wake, answer or deadline. A blocked partition never
+/// ends a pass. Belongs to the owner's strand.
 class produce_queue {
  public:
   produce_queue(const settings& rules, deadline_heap& deadlines) : settings_(rules), deadlines_(deadlines) {}
@@ -3383,7 +3397,8 @@ class produce_queue {
   void reconsider_all(clock_time now, drain_conditions conditions);
 
   /// The batches of the next request, now in flight; empty when nothing may go. At most one per partition, and not more
-  /// than max.request.size in all unless a single batch is larger. `link_idle`: nothing is in flight on this broker, so nobody lingers.
+  /// than max.request.size in all unless a single batch is larger. `link_idle`: nothing is in flight on this broker, so
+  /// nobody lingers.
   std::vector<planned_batch> next_request(clock_time now, bool link_idle, drain_conditions conditions,
                                           const std::optional<producer_identity>& identity);
 
@@ -3844,13 +3859,15 @@ class woken_stack {
 
 namespace cokafka::inline COKAFKA_ABI::detail {
 
-/// What a broker's strand and the home strand (for partitions without a leader) have in common. A partition has one keeper
-/// at a time; hand-over is a message. Thread safety: the functions of partition_owner, and poke, from any thread; the rest on the strand.
+/// What a broker's strand and the home strand (for partitions without a leader) have in common. A partition has one
+/// keeper at a time; hand-over is a message. Thread safety: the functions of partition_owner, and poke, from any
+/// thread; the rest on the strand.
 class partition_keeper : public partition_owner {
  public:
   void wake(partition_queue& woken) final;
   void adopt_soon(partition_queue& added) final;
   void reconsider_owner_soon(partition_queue& moved) final;
+  void acknowledged_late_soon(partition_queue& moved, batch_ptr written, broker_answer said) final;
   /// Circumstances have changed (flush, memory, producer id): look at every partition again.
   void poke();
 
@@ -3860,7 +3877,10 @@ class partition_keeper : public partition_owner {
 
  protected:
   partition_keeper(link_host& host, asio::any_io_executor strand)
-      : host_(host), strand_(std::move(strand)), deadlines_(host.env(), strand_), queue_(host.rules(), deadlines_.heap) {}
+      : host_(host),
+        strand_(std::move(strand)),
+        deadlines_(host.env(), strand_),
+        queue_(host.rules(), deadlines_.heap) {}
   ~partition_keeper() = default;
 
   template <class Function>
@@ -3872,6 +3892,8 @@ class partition_keeper : public partition_owner {
 
   /// There is something new in the queue: the tasks should look.
   virtual void news() = 0;
+  /// The partition leaves: answers to what is in flight here are no longer this owner's to judge.
+  virtual void forget_answers(partition_queue&) {}
 
   void reconsider(partition_queue& seen, clock_time now);
   /// Handles an entry of a partition; false for other kinds.
@@ -4959,8 +4981,8 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 ///   writer: next request -> encode -> gather write -> wait for news       (a part of run)
 ///   reader: read -> match the oldest request -> judge each batch -> news  (beside it)
 ///
-/// Request timeout, linger, retry backoff, delivery deadlines, throttle and idle close are entries of one heap behind one
-/// timer. Owned by the engine for its whole life, connected only while there is something to send.
+/// Request timeout, linger, retry backoff, delivery deadlines, throttle and idle close are entries of one heap behind
+/// one timer. Owned by the engine for its whole life, connected only while there is something to send.
 class broker_link final : public partition_keeper {
  public:
   broker_link(link_host& host, asio::any_io_executor executor, std::int32_t id, endpoint at);
@@ -4995,6 +5017,7 @@ class broker_link final : public partition_keeper {
   bool has_reason_to_connect();
 
   void news() override;
+  void forget_answers(partition_queue& gone) override;
   void handle_deadlines();
   void note_idle();
   void end();
@@ -7420,6 +7443,11 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 
 COKAFKA_DECL verdict judge(const attempt_facts& facts) noexcept {
   verdict said;
+  if (facts.acknowledged_before) {
+    said.action = verdict_action::complete;
+    said.known = fate::written;
+    return said;
+  }
   bool wants_retry = false;
   if (!facts.code) {
     said.refresh_metadata = true;
@@ -7493,22 +7521,14 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
   facts.earlier_unknown = sent.unknown;
   facts.predecessor_missing = settings_.idempotent && is_predecessor_missing(sent);
   facts.expired = sent.finished;
+  facts.acknowledged_before = sent.acknowledged;
   facts.attempts = sent.attempts;
   facts.retries = static_cast<std::uint32_t>(settings_.user.retries);
   const verdict judged = judge(facts);
   if (judged.action == verdict_action::complete) {
     window_open_ = !new_epoch_ && retry_.empty();
     if (retry_.empty()) backoff_until_ = {};
-    batch_outcome outcome;
-    // Every record's offset must be a number; what a broken broker says besides is not passed on.
-    const auto last_possible = std::numeric_limits<std::int64_t>::max() - std::int64_t{sent.records.count()};
-    if (judged.has_offset && said.base_offset >= 0 && said.base_offset <= last_possible) {
-      outcome.base_offset = said.base_offset;
-    }
-    // Brokers answer a duplicate with the first copy's largest timestamp, also where the topic keeps the producer's times.
-    const bool is_duplicate = sent.attempts > 1 && said.log_append_time == sent.records.max_timestamp();
-    if (said.log_append_time >= 0 && !is_duplicate) outcome.log_append_time = said.log_append_time;
-    finish(sent, std::move(outcome), out);
+    finish(sent, outcome_of(sent, said, judged), out);
     return judged;
   }
   window_open_ = false;
@@ -7534,6 +7554,54 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
   why.cause = said.cause;
   fail(sent, std::move(why), now, out);
   return judged;
+}
+
+COKAFKA_DECL batch_outcome partition_queue::outcome_of(const batch& written, const answer& said,
+                                                       const verdict& judged) {
+  batch_outcome outcome;
+  // Every record's offset must be a number; what a broken broker says besides is not passed on.
+  const auto last_possible = std::numeric_limits<std::int64_t>::max() - std::int64_t{written.records.count()};
+  if (judged.has_offset && said.base_offset >= 0 && said.base_offset <= last_possible) {
+    outcome.base_offset = said.base_offset;
+  }
+  // Brokers answer a duplicate with the first copy's largest timestamp, also where the topic keeps the producer's
+  // times.
+  const bool is_duplicate = written.attempts > 1 && said.log_append_time == written.records.max_timestamp();
+  if (said.log_append_time >= 0 && !is_duplicate) outcome.log_append_time = said.log_append_time;
+  return outcome;
+}
+
+// --- the owner: another leader ---------------------------------------------------------------------------------------
+
+COKAFKA_DECL bool partition_queue::leave_leader() {
+  if (!settings_.idempotent && !in_flight_.empty()) return false;
+  window_open_ = false;
+  backoff_until_ = {};
+  std::deque<batch_ptr> unanswered;
+  unanswered.swap(in_flight_);
+  for (auto& each : unanswered) {
+    each->unknown = true;
+    if (!each->finished) {
+      back_to_retry_line(std::move(each));
+    } else if (!each->acknowledged) {
+      new_epoch_ = true;  // it has fallen due, and its sequence stays unresolved (rule 9)
+    }
+  }
+  return true;
+}
+
+// With acks=all it is in the log of every leader to come. Of a refusal nothing follows: the batch has been sent again.
+COKAFKA_DECL void partition_queue::acknowledged_late(batch& written, const answer& said, effects& out) {
+  attempt_facts facts;
+  facts.code = said.code;
+  facts.earlier_unknown = true;
+  const verdict judged = judge(facts);
+  if (judged.action != verdict_action::complete || written.finished) return;
+  written.acknowledged = true;
+  const auto waiting = std::find_if(retry_.begin(), retry_.end(), [&](auto& each) { return each.get() == &written; });
+  const batch_ptr kept = waiting != retry_.end() ? *waiting : nullptr;
+  if (kept) retry_.erase(waiting);
+  finish(written, outcome_of(written, said, judged), out);
 }
 
 COKAFKA_DECL void partition_queue::written_unacknowledged(batch& sent, effects& out) {
@@ -8639,7 +8707,7 @@ COKAFKA_DECL std::vector<planned_batch> produce_queue::next_request(clock_time n
     if (taken) {
       total += framing + taken->records.size();
       const partition_table* table = next.of_topic().table.load(std::memory_order_acquire);
-      request.push_back({&next, std::move(taken), table != nullptr ? table->topic_id : wire::uuid{}});
+      request.push_back({&next, std::move(taken), false, table != nullptr ? table->topic_id : wire::uuid{}});
     }
     reconsider_unless_waiting_for_identity(next, now, conditions);
   }
@@ -8881,6 +8949,23 @@ COKAFKA_DECL void partition_keeper::reconsider_owner_soon(partition_queue& moved
   });
 }
 
+COKAFKA_DECL void partition_keeper::acknowledged_late_soon(partition_queue& moved, batch_ptr written,
+                                                           broker_answer said) {
+  on_strand([this, &moved, written = std::move(written), said = std::move(said)]() mutable {
+    partition_owner* const owner = moved.owner.load(std::memory_order_acquire);
+    // Not here any more, or not yet: hand-overs are messages too, and this one may have overtaken them.
+    if (owner != this || moved.adopted_by != this) {
+      return owner->acknowledged_late_soon(moved, std::move(written), std::move(said));
+    }
+    effects out;
+    moved.acknowledged_late(*written, said, out);
+    carry_out(out);
+    reconsider(moved, host_.env().now());
+    news();
+    deadlines_.update();
+  });
+}
+
 COKAFKA_DECL void partition_keeper::poke() {
   on_strand([this] {
     queue_.reconsider_all(host_.env().now(), host_.conditions());
@@ -8911,12 +8996,13 @@ COKAFKA_DECL void partition_keeper::reconsider(partition_queue& seen, clock_time
   if (seen.adopted_by == this) queue_.reconsider(seen, now, host_.conditions());
 }
 
-// Rule 10 in its plain form: a partition moves when nothing of it is in flight here any more.
+// Rule 10: a partition moves at once, and what was not answered here is sent again there; without idempotence it moves
+// when nothing of it is in flight here any more.
 COKAFKA_DECL void partition_keeper::hand_over_if_wanted(partition_queue& seen) {
-  if (seen.adopted_by != this || !seen.is_leaving() || seen.has_in_flight()) return;
+  if (seen.adopted_by != this || !seen.is_leaving() || !seen.leave_leader()) return;
   queue_.release(seen);
+  forget_answers(seen);
   seen.adopted_by = nullptr;
-  seen.leader_changed();
   partition_owner* next = seen.desired_owner.load(std::memory_order_acquire);
   seen.owner.store(next, std::memory_order_release);
   next->adopt_soon(seen);
@@ -9317,6 +9403,12 @@ COKAFKA_DECL void broker_link::news() {
   if (!connection_.is_open() || queue_.has_candidates(in_flight_.empty())) news_.set();
 }
 
+COKAFKA_DECL void broker_link::forget_answers(partition_queue& gone) {
+  for (auto& request : in_flight_) {
+    for (auto& each : request->batches) each.moved = each.moved || each.partition == &gone;
+  }
+}
+
 COKAFKA_DECL void broker_link::end() {
   fail_partitions(stop_reason_);
   host_.link_ended();
@@ -9356,7 +9448,9 @@ COKAFKA_DECL void broker_link::note_idle() {
   deadlines_.settle();
 }
 
-COKAFKA_DECL std::string broker_link::name() const { return "broker " + std::to_string(id_) + " at " + text_of(endpoint_); }
+COKAFKA_DECL std::string broker_link::name() const {
+  return "broker " + std::to_string(id_) + " at " + text_of(endpoint_);
+}
 
 COKAFKA_DECL void broker_link::shutdown() noexcept {
   stopping_ = true;
@@ -9397,7 +9491,8 @@ COKAFKA_DECL void broker_link::start_running() {
   asio::co_spawn(strand_, run(), [alive](std::exception_ptr) {});
 }
 
-// Throughout the tasks an awaited value gets a statement of its own: g++ 12 miscompiles `if (co_await a()) co_await b();`.
+// Throughout the tasks an awaited value gets a statement of its own: g++ 12 miscompiles `if (co_await a()) co_await
+// b();`.
 COKAFKA_DECL asio::awaitable<void> broker_link::run() {
   while (!stopping_) {
     if (!has_reason_to_connect()) {
@@ -9464,7 +9559,8 @@ COKAFKA_DECL asio::awaitable<void> broker_link::serve() {
   const backoff_policy again{user.reconnect_backoff, user.effective_reconnect_backoff_max()};
   retry_connect_at_ = host_.env().now() + again.delay(++failed_attempts_, host_.env().random());
   host_.say(log_level::warning, name() + ": connection lost: " + last_error_.message());
-  lose_requests(make_error_code(std::exchange(request_timed_out_, false) ? errc::request_timed_out : errc::disconnected));
+  lose_requests(
+      make_error_code(std::exchange(request_timed_out_, false) ? errc::request_timed_out : errc::disconnected));
   host_.want_metadata();
 }
 
@@ -9587,7 +9683,6 @@ COKAFKA_DECL void broker_link::settle_request(produce_request& answered, const m
   for (auto& each : answered.batches) {
     partition_queue::answer said;
     said.broker = id_;
-    said.backoff = again.delay(each.what->attempts, host_.env().random());
     if (const auto* found = find_answer(response, each, answered.version)) {
       said.code = static_cast<broker_errc>(found->error_code);
       said.base_offset = found->base_offset;
@@ -9596,11 +9691,16 @@ COKAFKA_DECL void broker_link::settle_request(produce_request& answered, const m
     } else {
       said.cause = make_error_code(errc::invalid_response);
     }
+    if (each.moved) {
+      each.partition->owner.load(std::memory_order_acquire)->acknowledged_late_soon(*each.partition, each.what, said);
+      continue;
+    }
+    said.backoff = again.delay(each.what->attempts, host_.env().random());
     const verdict judged = each.partition->answered(*each.what, said, now, out);
     if (judged.action == verdict_action::retry && host_.is_logged(log_level::debug)) {
       out.say(log_level::debug, name() + ": " + std::string(each.partition->of_topic().name.str()) + "-" +
-                                    std::to_string(each.partition->index()) + " is tried again: " +
-                                    each.what->last_cause.message());
+                                    std::to_string(each.partition->index()) +
+                                    " is tried again: " + each.what->last_cause.message());
     }
   }
   carry_out(out);
@@ -9615,6 +9715,7 @@ COKAFKA_DECL void broker_link::lose_requests(error_code why) {
   lost.swap(in_flight_);
   for (auto& request : lost) {
     for (auto& each : request->batches) {
+      if (each.moved) continue;
       partition_queue::answer nothing;
       nothing.broker = id_;
       nothing.cause = why;
