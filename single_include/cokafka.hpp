@@ -2581,6 +2581,8 @@ class partition_queue
   std::optional<clock_time> earliest_deadline();
   /// Fails what is due. `cause` is why nothing moves, where that is known.
   void expire(clock_time now, boost::system::error_code cause, effects& out);
+  /// Fails what has not been sent, or is proven absent, and waits for a producer id. Precondition: needs_identity().
+  void fail_unsent(const error_details& why, clock_time now, effects& out);
   /// The end: fails everything that is not in flight, tells the deliveries of what is, and refuses further records.
   void fail_all(const error_details& why, clock_time now, effects& out);
 
@@ -3870,6 +3872,8 @@ class partition_keeper : public partition_owner {
   void acknowledged_late_soon(partition_queue& moved, batch_ptr written, broker_answer said) final;
   /// Circumstances have changed (flush, memory, producer id): look at every partition again.
   void poke();
+  /// The cluster refuses to give a producer id: what needs one fails (not_written).
+  void identity_refused_soon(error_details why);
 
   std::uint64_t timer_wake_ups() const noexcept { return deadlines_.wake_ups(); }
   /// Some partition has records, sent or not. On the strand.
@@ -5145,6 +5149,7 @@ class engine final : public link_host,
   asio::awaitable<bool> reach_somebody();
   asio::awaitable<void> refresh_metadata();
   asio::awaitable<void> fetch_identity();
+  void refuse_identity(error_code why);
   std::optional<clock_time> next_control_time() const;
   void control_failed(error_code why);
   std::vector<endpoint> candidates() const;
@@ -7710,6 +7715,22 @@ COKAFKA_DECL void partition_queue::fail_all(const error_details& why, clock_time
   for (auto& each : unsent) fail_one(*each, false);
 }
 
+COKAFKA_DECL void partition_queue::fail_unsent(const error_details& why, clock_time now, effects& out) {
+  assert(needs_identity() && in_flight_.empty());
+  std::deque<batch_ptr> unsent;
+  unsent.swap(retry_);  // without a stamp: an epoch has ended, which takes proof that none of them is in the log
+  {
+    std::scoped_lock guard(lock_);
+    std::move(pending_.begin(), pending_.end(), std::back_inserter(unsent));
+    pending_.clear();
+  }
+  for (auto& each : unsent) {
+    error_details its = why;
+    its.fate = each->unknown ? fate::maybe_written : fate::not_written;
+    fail(*each, std::move(its), now, out);
+  }
+}
+
 // The batches go too: they give their memory back to owners, which are destroyed before the partitions.
 COKAFKA_DECL void partition_queue::abandon(waiter_list& out) {
   std::deque<batch_ptr> unsent;
@@ -9018,6 +9039,20 @@ COKAFKA_DECL bool partition_keeper::handle_partition_deadline(deadline_entry& du
   return true;
 }
 
+COKAFKA_DECL void partition_keeper::identity_refused_soon(error_details why) {
+  on_strand([this, why = std::move(why)] {
+    const clock_time now = host_.env().now();
+    effects out;
+    for (partition_queue* each : queue_.partitions()) {
+      if (each->needs_identity()) each->fail_unsent(why, now, out);
+    }
+    carry_out(out);
+    queue_.reconsider_all(now, host_.conditions());
+    news();
+    deadlines_.update();
+  });
+}
+
 COKAFKA_DECL void partition_keeper::carry_out(effects& wanted) {
   if (wanted.refresh_metadata) host_.want_metadata();
   host_.carry_out(wanted);
@@ -9878,12 +9913,36 @@ COKAFKA_DECL asio::awaitable<void> engine::fetch_identity() {
     co_return;
   }
   error_code why = failed;
-  if (!failed) why = answered != broker_errc::none ? make_error_code(answered) : make_error_code(errc::invalid_response);
-  say(log_level::error, "no producer id: " + why.message());
+  if (!failed)
+    why = answered != broker_errc::none ? make_error_code(answered) : make_error_code(errc::invalid_response);
   const backoff_policy again{settings_.user.effective_retry_backoff(), settings_.user.retry_backoff_max};
   identity_not_before_ = env_->now() + again.delay(++identity_failures_, env_->random());
-  if (failed && failed != make_error_code(errc::unsupported_version)) control_failed(failed);
-  control_error_ = why;
+  const bool is_too_old = why == make_error_code(errc::unsupported_version);
+  const bool passes =
+      failed ? !is_too_old : answered == broker_errc::none || has(classify(answered), error_class::retriable);
+  say(passes ? log_level::warning : log_level::error, "no producer id: " + why.message());
+  control_failed(why);  // the next broker may do better
+  if (!passes) refuse_identity(why);
+}
+
+// The cluster will not give a producer id to this client: a permission is missing, or it is too old. What needs one
+// fails instead of waiting; the next record asks again.
+COKAFKA_DECL void engine::refuse_identity(error_code why) {
+  identity_wanted_ = false;
+  identity_requested_.store(false, std::memory_order_release);
+  error_details details;
+  details.code = why;
+  details.message = "no producer id: " + why.message();
+  for (auto& [id, link] : links_) link->identity_refused_soon(details);
+  waiter_list ended;
+  {
+    std::scoped_lock guard(mutex_);
+    std::erase_if(watches_, [&](topic_watch& each) {
+      if (each.warm) complete_watch(each, error(details), ended);
+      return each.warm;
+    });
+  }
+  post_waiters(ended);
 }
 
 // --- what an answer changes ------------------------------------------------------------------------------------------
@@ -9926,7 +9985,8 @@ COKAFKA_DECL bool engine::apply_topic(const topic_news& news, clock_time now, ef
       accumulator_.publish(*of, route(*of, *metadata_.find(news.name)), now, out);
       return true;
     case topic_news::kind::refused:
-      accumulator_.refuse(*of, news.error, "topic " + news.name + ": " + make_error_code(news.error).message(), now, out);
+      accumulator_.refuse(*of, news.error, "topic " + news.name + ": " + make_error_code(news.error).message(), now,
+                          out);
       return true;
     case topic_news::kind::waiting: break;
   }
