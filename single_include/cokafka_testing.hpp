@@ -1368,6 +1368,8 @@ class simulation {
   /// log goes into the trace.
   COKAFKA_DECL producer make_producer(config settings);
   COKAFKA_DECL std::unique_ptr<cluster> make_cluster(const cluster_options& options = {});
+  /// What producers and clusters see of this world.
+  std::shared_ptr<detail::environment> environment() const noexcept { return environment_; }
 
   /// @name Time and chance
   /// @{
@@ -1388,7 +1390,7 @@ class simulation {
 
   /// @name Running
   /// What handlers and spawned coroutines throw is thrown by the function that runs them. Each throws
-  /// std::runtime_error when ten million handlers run without the clock moving on.
+  /// std::runtime_error in a livelock (see allow_steps_at_one_moment).
   /// @{
   /// Starts a coroutine that run() waits for.
   COKAFKA_DECL void spawn(boost::asio::awaitable<void> story);
@@ -1401,6 +1403,8 @@ class simulation {
   COKAFKA_DECL void run_for(duration time);
   /// Called after every handler: the place for invariants. What it throws ends the run.
   void after_every_step(std::function<void()> check) { check_ = std::move(check); }
+  /// More handlers than that while the clock stands still are a livelock. Default: ten million.
+  void allow_steps_at_one_moment(std::uint64_t at_most) noexcept { most_steps_at_one_moment_ = at_most; }
   /// Handlers that have run so far.
   std::uint64_t steps() const noexcept { return steps_; }
   /// Nothing is ready, and nothing will fall due.
@@ -1434,6 +1438,7 @@ class simulation {
   std::exception_ptr thrown_;
   std::uint64_t steps_ = 0;
   std::uint64_t steps_at_this_moment_ = 0;
+  std::uint64_t most_steps_at_one_moment_ = 10'000'000;
   std::size_t stories_ = 0;  // that have not ended
   std::size_t producers_ = 0;
 };
@@ -3326,8 +3331,9 @@ COKAFKA_DECL bool simulation::run_one_handler() {
   detail::use_thread_slot(0);
   if (io_.poll_one() == 0) return false;
   ++steps_;
-  constexpr std::uint64_t too_many = 10'000'000;
-  if (++steps_at_this_moment_ == too_many) throw std::runtime_error("ten million handlers ran, and time stands still");
+  if (++steps_at_this_moment_ > most_steps_at_one_moment_) {
+    throw std::runtime_error(std::to_string(most_steps_at_one_moment_) + " handlers ran, and time stands still");
+  }
   if (check_) check_();
   return true;
 }
