@@ -13,6 +13,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/cancellation_type.hpp>
+#include <cstdint>
 #include <utility>
 
 namespace cokafka::inline COKAFKA_ABI {
@@ -21,23 +22,36 @@ namespace asio = boost::asio;
 
 namespace detail {
 
-/// How an awaited delivery gets its answer and how it is cancelled.
+/// How an awaited delivery gets its answer and how it is cancelled (guarantee.md, rule 16).
 struct delivery_source {
   using base = record_waiter;
+  enum class end : std::uint8_t { answer, stopped_waiting, withdrawn };
   completion_ptr target;
-  bool cancelled = false;
+  end how = end::answer;
 
   result<record_metadata> result_of(record_waiter& op) const {
-    if (cancelled) return error(errc::cancelled);
-    return op.source->get(op.ticket);
+    if (how == end::answer) return op.source->get(op.ticket);
+    error_details why;
+    why.code = errc::cancelled;
+    why.fate = how == end::withdrawn ? fate::not_written : fate::maybe_written;
+    return error(std::move(why));
   }
-  // partial and terminal stop waiting: the record lives on. total could only be obeyed without a side effect.
-  bool cancel(record_waiter& op, asio::cancellation_type type) {
-    if ((type & (asio::cancellation_type::partial | asio::cancellation_type::terminal)) == asio::cancellation_type::none) {
-      return false;
+  // total takes the record back, partial stops waiting, terminal does what of both is possible. Once: after that the
+  // operation is linked into the run that was posted.
+  template <class Op>
+  bool cancel(Op& op, asio::cancellation_type type) {
+    using asio::cancellation_type;
+    const auto asks = [&](cancellation_type for_one) { return (type & for_one) != cancellation_type::none; };
+    if (how != end::answer) return false;
+    if (asks(cancellation_type::total | cancellation_type::terminal)) {
+      const auto core = op.home().core.lock();
+      if (core && core->withdraw(*target, op)) {
+        how = end::withdrawn;
+        return true;
+      }
     }
-    if (cancelled || !target->detach(op)) return false;  // once: after that it is linked into the run that was posted
-    cancelled = true;
+    if (!asks(cancellation_type::partial | cancellation_type::terminal) || !target->detach(op)) return false;
+    how = end::stopped_waiting;
     return true;
   }
 };
@@ -49,10 +63,13 @@ struct delivery_source {
 ///     auto sent = co_await producer.send({.topic = "orders", .value = "1"});   // waits for the acknowledgement
 ///     delivery later = producer.send({.topic = "orders", .value = "2"});       // goes on; co_await std::move(later)
 ///
-/// Awaiting never completes inside the call; the handler runs through its associated executor, by default the producer's.
-/// Cancellation: `partial` and `terminal` stop waiting with `errc::cancelled`, fate maybe_written; the record lives on.
-/// `total` is ignored. Destroying a delivery is detach(): the record is sent all the same.
-/// Lifetime: may outlive its producer. Thread safety: distinct objects safe.
+/// Awaiting never completes inside the call; the handler runs through its associated executor, by default the
+/// producer's. Cancellation: `total` withdraws a record that is parked or in a batch that is not sealed yet:
+/// `errc::cancelled`, fate not_written, and the records around it notice nothing; later it is ignored. `partial` stops
+/// waiting: `errc::cancelled`, fate maybe_written, and the record lives on. `terminal` withdraws where that is
+/// possible, else stops waiting. (A spawned coroutine, `cancel_after` and `||` emit terminal unless told otherwise.)
+/// Destroying a delivery is detach(): the record is sent all the same. Lifetime: may outlive its producer. Thread
+/// safety: distinct objects safe.
 class [[nodiscard]] delivery {
  public:
   delivery(delivery&&) noexcept = default;
@@ -62,15 +79,16 @@ class [[nodiscard]] delivery {
   /// Waits for the answer. Completion signature: `void(result<record_metadata>)`.
   template <asio::completion_token_for<void(result<record_metadata>)> Token>
   auto operator()(Token&& token) && {
-    return asio::async_initiate<Token, void(result<record_metadata>)>(initiation{home_}, token, std::move(done_), ticket_);
+    return asio::async_initiate<Token, void(result<record_metadata>)>(initiation{home_}, token, std::move(done_),
+                                                                      ticket_);
   }
 
   /// The answer is there: get() has it, and awaiting it does not wait.
-  bool ready() const noexcept { return done_->is_ready(); }
+  bool ready() const noexcept { return done_->is_ready(ticket_); }
 
   /// The answer without waiting. Errors: errc::not_ready, or the record's own.
   result<record_metadata> get() const {
-    if (!done_->is_ready()) return error(errc::not_ready);
+    if (!done_->is_ready(ticket_)) return error(errc::not_ready);
     return done_->get(ticket_);
   }
 

@@ -105,7 +105,7 @@ struct sent_record {
   completion_ptr done{};
   record_ticket ticket{};
 
-  bool is_ready() const { return done->is_ready(); }
+  bool is_ready() const { return done->is_ready(ticket); }
   cokafka::result<cokafka::record_metadata> get() const { return done->get(ticket); }
   std::int64_t offset() const { return get().value().offset.value(); }
   cokafka::error failure() const {
@@ -128,16 +128,28 @@ class partition_bench {
   }
 
   sent_record send(std::string_view value, std::optional<clock_duration> timeout = {}) {
-    const auto appended = queue.append(with_value(value), 7, now, timeout.value_or(rules.delivery_timeout));
+    return send(with_value(value), timeout);
+  }
+  sent_record send(const record_view& record, std::optional<clock_duration> timeout = {}) {
+    const auto limit = rules.batch_limit;
+    if (std::exchange(alone_, false)) rules.batch_limit = 1;
+    const auto appended = queue.append(record, 7, now, timeout.value_or(rules.delivery_timeout));
+    rules.batch_limit = limit;
     REQUIRE(appended.state == append_outcome::status::appended);
     sent_record made{appended.done, {}};
     made.ticket.index = appended.index;
+    made.ticket.bytes = static_cast<std::uint32_t>(appended.bytes);
     return made;
   }
-  /// A batch of its own: what is open is full.
-  sent_record send_alone(std::string_view value) {
-    return send(value, rules.delivery_timeout + std::chrono::nanoseconds(++alone_));
+  /// A batch of its own: what is open is full, and so is this one.
+  sent_record send_alone(std::string_view value, std::optional<clock_duration> timeout = {}) {
+    close_open_batch();
+    const auto sent = send(value, timeout);
+    close_open_batch();
+    return sent;
   }
+  void close_open_batch() { alone_ = true; }
+  void open_again() { alone_ = false; }
 
   readiness look(bool at_once = true) { return queue.look(now, {at_once}); }
   /// Null unless a batch may go.
@@ -188,7 +200,7 @@ class partition_bench {
   effects out;
 
  private:
-  int alone_ = 0;
+  bool alone_ = false;  // the next record begins a batch
 };
 
 /// The whole way in: topics, parking lot, two owners.

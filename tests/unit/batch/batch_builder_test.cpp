@@ -2,6 +2,7 @@
 // Batches are built byte for byte as Kafka's own classes write them, and read back whatever they hold.
 #include "cokafka/detail/batch/batch_builder.hpp"
 #include "cokafka/detail/base/crc32c.hpp"
+#include "cokafka/detail/base/record_marks.hpp"
 #include "cokafka/detail/batch/batch_view.hpp"
 #include "support/catch.hpp"
 #include "support/vectors.hpp"
@@ -67,7 +68,8 @@ class building {
   batch_builder batch;
 };
 
-void check_read_back(const building& built, const std::vector<owned_record>& records, const batch_stamp& stamp) {
+void check_read_back(const building& built, const std::vector<owned_record>& records, const batch_stamp& stamp,
+                     std::optional<std::int64_t> base = {}) {
   const std::string bytes = built.bytes();
   REQUIRE(bytes.size() == built.batch.size());
   batch_view view;
@@ -95,7 +97,7 @@ void check_read_back(const building& built, const std::vector<owned_record>& rec
   }) == batch_error::none);
   CHECK(wrong == 0);
   CHECK(view.max_timestamp() == newest);
-  CHECK(view.base_timestamp() == records.front().timestamp);
+  CHECK(view.base_timestamp() == base.value_or(records.front().timestamp));
 }
 
 }  // namespace
@@ -202,4 +204,59 @@ TEST_CASE("the estimate of a record's size is Java's", "[batch]") {
   const header_view headers[] = {{"h", bytes_view("v")}};
   record.headers = headers;
   CHECK(record_size_upper_bound(record) == 61 + 21 + (1 + 3) + 1 + (1 + 1 + 1 + 1 + 1));
+}
+
+TEST_CASE("records that are taken out leave a batch like one that never had them, but for its base timestamp",
+          "[batch]") {
+  std::mt19937 random(20241121);
+  const auto below = [&](std::size_t n) { return static_cast<std::size_t>(random()) % n; };
+  for (int round = 0; round < 200; ++round) {
+    building made;
+    std::vector<owned_record> records(2 + below(400));
+    record_marks gone;
+    std::vector<owned_record> left;
+    for (std::size_t i = 0; i != records.size(); ++i) {
+      owned_record& each = records[i];
+      each.timestamp = t + static_cast<int>(below(1000)) - 500;
+      if (below(3) != 0) each.key = std::string(below(20), 'k');
+      if (below(5) != 0)
+        each.value = std::string(below(10) == 0 ? below(20000) : below(200), static_cast<char>(random()));
+      if (below(4) == 0) each.headers.push_back({"h", std::string(below(30), 'x')});
+      made.add(each);
+      if (below(2) == 0 && (i + 1 != records.size() || !left.empty())) {
+        CHECK(gone.set(static_cast<std::uint32_t>(i)));
+      } else {
+        left.push_back(each);
+      }
+    }
+    const std::size_t capacity = made.batch.chunk_capacity();
+    chunk_chain spare = made.batch.remove(gone);
+    CHECK(made.batch.chunk_capacity() + spare.capacity == capacity);
+    CHECK(made.batch.chunk_capacity() - (made.batch.size() - batch_header_size) <= 16384);
+    made.pool.release(std::move(spare));
+    made.batch.seal();
+    made.batch.stamp({5, 1, 9});
+    check_read_back(made, left, {5, 1, 9}, records.front().timestamp);
+  }
+}
+
+TEST_CASE("marks know how many of them stand before a record", "[batch]") {
+  record_marks marks;
+  for (const std::uint32_t each : {3u, 64u, 65u, 200u}) CHECK(marks.set(each));
+  CHECK_FALSE(marks.set(64));
+  CHECK(marks.count() == 4);
+  CHECK(marks.count_between(0, 1000) == 4);
+  CHECK(marks.count_between(4, 65) == 1);
+  CHECK(marks.count_between(66, 200) == 0);
+  CHECK(marks.test(200));
+  CHECK_FALSE(marks.test(201));
+  CHECK_FALSE(marks.test(100'000));
+  marks.finish();
+  CHECK(marks.below(0) == 0);
+  CHECK(marks.below(3) == 0);
+  CHECK(marks.below(4) == 1);
+  CHECK(marks.below(66) == 3);
+  CHECK(marks.below(200) == 3);
+  CHECK(marks.below(201) == 4);
+  CHECK(marks.below(100'000) == 4);
 }

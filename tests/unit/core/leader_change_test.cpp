@@ -114,8 +114,8 @@ TEST_CASE("a batch that falls due after the move is maybe_written, and the parti
 TEST_CASE("a batch that fell due in flight is not sent to the new leader", "[core]") {
   partition_bench bench;
   bench.open_window();
-  const auto early = bench.send("early", std::chrono::seconds(1));
-  const auto late = bench.send("late", std::chrono::seconds(50));
+  const auto early = bench.send_alone("early", std::chrono::seconds(1));
+  const auto late = bench.send_alone("late", std::chrono::seconds(50));
   const auto sent = bench.take_all();
   REQUIRE(sent.size() == 2);
   bench.expire_after(std::chrono::seconds(2));

@@ -33,6 +33,7 @@ TEST_CASE("what expires before it was written is not_written, and the sequences 
   CHECK(late.failure().fate() == fate::not_written);
   CHECK(late.failure().attempts() == 0);
   CHECK_FALSE(early.is_ready());
+  CHECK(bench.queue.outstanding().records == 1);
   CHECK(bench.queue.earliest_deadline() == bench.now + 50s);
   const auto sent = bench.take();
   REQUIRE(sent);
@@ -42,8 +43,8 @@ TEST_CASE("what expires before it was written is not_written, and the sequences 
 TEST_CASE("what expires in flight is maybe_written; a late success still counts for those behind", "[core]") {
   partition_bench bench;
   bench.open_window();
-  const auto a = bench.send("a", 10s);
-  const auto b = bench.send("b", 60s);
+  const auto a = bench.send_alone("a", 10s);
+  const auto b = bench.send_alone("b", 60s);
   const auto sent = bench.take_all();
   REQUIRE(sent.size() == 2);
   bench.expire_after(10s);
@@ -93,7 +94,7 @@ TEST_CASE("records that expire together are told in their order, whatever has be
   partition_bench bench;
   bench.open_window();
   std::vector<sent_record> records;
-  for (int i = 0; i < 7; ++i) records.push_back(bench.send("v", std::chrono::seconds(20 - i)));
+  for (int i = 0; i < 7; ++i) records.push_back(bench.send_alone("v", std::chrono::seconds(20 - i)));
   auto sent = bench.take_all();
   REQUIRE(sent.size() == 5);
   for (const auto& each : sent) bench.lose(each);

@@ -33,8 +33,10 @@ TEST_CASE("batches are stamped in queue order with contiguous sequences", "[core
   partition_bench bench;
   bench.open_window();
   for (int i = 0; i < 3; ++i) {
-    const auto timeout = bench.rules.delivery_timeout + std::chrono::seconds(i);
-    for (int n = 0; n <= i; ++n) bench.send("v", timeout);
+    bench.send_alone("v");
+    bench.open_again();
+    for (int n = 0; n < i; ++n) bench.send("v");
+    bench.close_open_batch();
   }
   const auto all = bench.take_all();
   REQUIRE(all.size() == 3);

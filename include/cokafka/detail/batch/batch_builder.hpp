@@ -6,6 +6,7 @@
 
 #include "cokafka/detail/base/chunk_pool.hpp"
 #include "cokafka/detail/base/config.hpp"
+#include "cokafka/detail/base/record_marks.hpp"
 #include "cokafka/record.hpp"
 
 #include <algorithm>
@@ -28,12 +29,12 @@ struct batch_stamp {
 /// Bytes of a batch's header before the records.
 inline constexpr std::size_t batch_header_size = 61;
 
-/// The bytes a record may cost at most in a batch of its own, header included: what `max.request.size` and `buffer.memory`
-/// are checked against (an estimate from above, as in Java: 61 + 21 + the fields).
+/// The bytes a record may cost at most in a batch of its own, header included: what `max.request.size` and
+/// `buffer.memory` are checked against (an estimate from above, as in Java: 61 + 21 + the fields).
 std::size_t record_size_upper_bound(const record_view& record) noexcept;
 
-/// Builder of one batch. Legal order of calls: append* (each after add_chunks where shortfall() asks for it), seal once,
-/// then stamp any number of times; header() and chunks() are valid after stamp.
+/// Builder of one batch. Legal order of calls: append* (each after add_chunks where shortfall() asks for it), remove at
+/// most once, seal once, then stamp any number of times; header() and chunks() are valid after stamp.
 ///
 ///   header (61 bytes, in the object)   chunks (records, back to back; a record may span chunks)
 ///   [lengths | crc | stamp | count] -> [ 1 KiB ] -> [ 4 KiB ] -> ... -> [ 16 KiB ]
@@ -61,6 +62,10 @@ class batch_builder {
   /// Returns its index in the batch.
   std::uint32_t append(const record_view& record, std::int64_t timestamp, record_shape shape) noexcept;
 
+  /// Takes the marked records out, but not all of them; the others keep their order and are counted from 0 again.
+  /// Linear in the bytes, once. Nothing may be appended afterwards. Returns the chunks that are empty now.
+  chunk_chain remove(const record_marks& gone) noexcept;
+
   /// Computes the checksum of the records; nothing may be appended afterwards.
   void seal() noexcept;
 
@@ -72,6 +77,7 @@ class batch_builder {
   /// Bytes on the wire, header included.
   std::size_t size() const noexcept { return batch_header_size + body_size_; }
   std::size_t chunk_capacity() const noexcept { return chain_.capacity; }
+  std::int64_t base_timestamp() const noexcept { return base_timestamp_; }
   std::int64_t max_timestamp() const noexcept { return max_timestamp_; }
 
   std::span<const char> header() const noexcept { return header_; }
@@ -102,6 +108,7 @@ class batch_builder {
 
 #if defined(COKAFKA_HEADER_ONLY)
 #include "cokafka/detail/batch/batch_builder.ipp"
+#include "cokafka/detail/batch/batch_thinning.ipp"
 #endif
 
 #endif

@@ -14,7 +14,7 @@
 #include "cokafka/result.hpp"
 
 #include <atomic>
-#include <deque>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -58,6 +58,10 @@ class accumulator {
   /// Links the waiter until `bytes` may be taken; false when they may be taken now or never (then `failure` says so).
   bool wait_for_space(operation_waiter& waiting, std::size_t bytes, clock_time now);
   bool cancel_space(operation_waiter& waiting);
+
+  /// Takes the record that the waiter waits for out of the producer, where it is parked or in a batch that is not
+  /// sealed (guarantee.md, rule 16). False when it is too late; else the waiter is linked nowhere any more.
+  bool withdraw(completion& of, record_waiter& asked, effects& out);
 
   /// Valid names only; makes the topic known to the engine.
   topic& want_topic(std::string_view name);
@@ -115,6 +119,10 @@ class accumulator {
   void fail_without_partition(parked_record& parked, const partition_table& table, clock_time now, effects& out);
   void fail_one(parked_record& parked, error_details why, clock_time now, effects& out);
   void place_memory_line(clock_time now, effects& out);
+  parking_line& line_of(const parked_record& parked) noexcept {
+    const bool needs_metadata = parked.reason == parked_for::metadata || parked.reason == parked_for::partition;
+    return needs_metadata ? metadata_line_ : memory_line_;
+  }
 
   const settings& settings_;
   attention_listener& home_;
@@ -123,8 +131,8 @@ class accumulator {
   std::atomic<std::uint32_t> waiting_for_memory_{0};  // parked for memory, or for space
 
   std::mutex mutex_;  // guards what follows; a partition's lock may be taken under it
-  std::deque<parked_ptr> metadata_line_;
-  std::deque<parked_ptr> memory_line_;
+  parking_line metadata_line_;
+  parking_line memory_line_;
   std::size_t parked_bytes_ = 0;
   std::uint64_t pass_ = 0;  // number of the pass over a line that is being made
   deadline_heap deadlines_;

@@ -132,6 +132,7 @@ COKAFKA_DECL bool accumulator::place_directly(const record_view& record, topic& 
   if (appended.wake) wake(*into);
   out.done = std::move(appended.done);
   out.ticket.index = appended.index;
+  out.ticket.bytes = static_cast<std::uint32_t>(appended.bytes);
   return true;
 }
 

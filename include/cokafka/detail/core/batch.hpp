@@ -10,6 +10,7 @@
 #include "cokafka/detail/core/buffer_memory.hpp"
 #include "cokafka/detail/core/completion.hpp"
 #include "cokafka/detail/core/flush_tracker.hpp"
+#include "cokafka/detail/core/record_deadlines.hpp"
 
 #include <boost/smart_ptr/intrusive_ptr.hpp>
 #include <boost/smart_ptr/intrusive_ref_counter.hpp>
@@ -33,9 +34,19 @@ struct batch : boost::intrusive_ref_counter<batch, boost::thread_safe_counter> {
   completion_ptr done;
   flush_tracker::generation generation = 0;
 
-  clock_time created{};      // linger and elapsed count from here
-  clock_time deadline{};     // the earliest of its records
-  clock_duration timeout{};  // of its records: one batch, one timeout
+  clock_time created{};          // linger and elapsed count from here
+  record_deadlines deadlines{};  // of its records, by their indexes when they were appended
+  std::uint32_t ended = 0;       // records in it that were answered before it: withdrawn, or due
+  std::size_t ended_bytes = 0;   // theirs
+  bool withdrawn_from = false;   // so that runs of records are not as many, and as long, as they look
+  bool thinned = false;          // those that were removed are not in `records` any more
+
+  clock_time deadline() const noexcept { return deadlines.earliest(); }
+  /// Records that still wait for their answer, and their bytes.
+  std::uint32_t live() const noexcept { return records.count() - ended; }
+  std::size_t live_bytes() const noexcept { return records.size() - batch_header_size - ended_bytes; }
+  /// How many records were appended.
+  std::uint32_t appended() const noexcept { return records.count() + (thinned ? done->removed->count() : 0); }
 
   // The ledger: only the owner of the partition touches what follows.
   std::optional<batch_stamp> stamp{};

@@ -5,6 +5,7 @@
 #define COKAFKA_DETAIL_CORE_COMPLETION_HPP
 
 #include "cokafka/detail/base/config.hpp"
+#include "cokafka/detail/base/record_marks.hpp"
 #include "cokafka/detail/base/spin_lock.hpp"
 #include "cokafka/detail/core/waiter.hpp"
 #include "cokafka/error.hpp"
@@ -16,9 +17,14 @@
 #include <boost/smart_ptr/intrusive_ptr.hpp>
 #include <boost/smart_ptr/intrusive_ref_counter.hpp>
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <optional>
 
 namespace cokafka::inline COKAFKA_ABI::detail {
+
+class partition_queue;
+struct parked_record;
 
 /// How a batch ended: a failure, or the offset of its first record where the broker told it.
 struct batch_outcome {
@@ -38,18 +44,21 @@ class record_waiter : public waiter {
   ~record_waiter() = default;
 };
 
-/// States: pending -> done, or pending -> forwarded (a parked record found its batch) and from then on the state of that
-/// batch's completion. Owned by its batch or parked record and by the deliveries; it never keeps records' bytes.
-/// Thread safety: shared objects safe. Lock order: a parked record's completion before its batch's.
+/// States: pending -> done, or pending -> forwarded (a parked record found its batch) and from then on the state of
+/// that batch's completion. While it is pending, stretches of its records may have ended already (they were due, say);
+/// and records may have been taken out of the batch before it was sealed, so that those behind them are nearer to its
+/// first offset than their index says. Owned by its batch or parked record and by the deliveries; it never keeps
+/// records' bytes. Thread safety: shared objects safe. Lock order: a parked record's completion before its batch's.
 class completion : public boost::intrusive_ref_counter<completion, boost::thread_safe_counter> {
  public:
-  completion(topic_name topic, std::int32_t partition) : topic_(std::move(topic)), partition_(partition) {}
+  completion(topic_name topic, std::int32_t partition, partition_queue* queue = nullptr)
+      : of(queue), topic_(std::move(topic)), partition_(partition) {}
   /// One that has failed already.
   completion(topic_name topic, std::int32_t partition, error failure);
 
-  bool is_ready() const noexcept;
+  bool is_ready(const record_ticket& ticket) const noexcept;
 
-  /// The result of one record. Precondition: is_ready().
+  /// The result of one record. Precondition: is_ready(ticket).
   result<record_metadata> get(const record_ticket& ticket) const;
 
   /// Links the waiter; false when the answer is there already (its `source` is set then, and it is not linked).
@@ -59,23 +68,43 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
 
   /// Ends it and hands out who waited, in record order. Calls after the first change nothing and return none.
   waiter_list complete(batch_outcome outcome);
+  /// Ends the records [first, end) alone, by their indexes when they were appended; the others are not concerned. Hands
+  /// out who waited for them, in record order. `base_offset` is that of the first of them.
+  waiter_list end_some(std::uint32_t first, std::uint32_t end, batch_outcome outcome);
 
-  /// To be called until it returns none when what complete() handed out has been posted: who attached meanwhile had to queue
-  /// up behind them.
+  /// To be called until it returns none when what complete() handed out has been posted: who attached meanwhile had to
+  /// queue up behind them.
   waiter_list hand_out_rest();
 
-  /// From now on this record is number `index` of the batch behind `target`; whoever waits here waits there. Returns
-  /// the waiters that must be completed at once because the batch has ended in the meantime.
-  waiter_list forward(boost::intrusive_ptr<completion> target, std::uint32_t index);
+  /// From now on this record is number `index` of the batch behind `target`, `bytes` long; whoever waits here waits
+  /// there. Returns the waiters that must be completed at once because the batch has ended in the meantime.
+  waiter_list forward(boost::intrusive_ptr<completion> target, std::uint32_t index, std::uint32_t bytes);
+  /// The batch's completion that this one was forwarded to, or null.
+  completion* forwarded_to() const noexcept {
+    return state_.load(std::memory_order_acquire) == state::forwarded ? target_.get() : nullptr;
+  }
 
   /// Hands out all waiters without an answer, for destruction; for deliveries that outlive the execution context it has
   /// failed with errc::closed.
   waiter_list abandon(fate known);
 
+  partition_queue* const of;        // of a batch; null for a parked record
+  parked_record* parked = nullptr;  // while it is in the parking lot; under the lot's mutex
+  /// Records that are not in the batch any more. Under the partition's lock until the batch is sealed, constant after
+  /// that.
+  std::unique_ptr<record_marks> removed{};
+
  private:
   enum class state : std::uint8_t { pending, done, forwarded };
+  struct ended_stretch {
+    std::uint32_t end;
+    batch_outcome outcome;
+  };
 
   void unlink(waiter_list& list, record_waiter& gone) { list.erase(waiter_list::s_iterator_to(gone)); }
+  const std::pair<const std::uint32_t, ended_stretch>* find_stretch(std::uint32_t index) const;
+  std::uint32_t place_of(std::uint32_t index) const noexcept { return removed ? index - removed->below(index) : index; }
+  void put_in_order(waiter_list& waiting);
 
   mutable spin_lock lock_;
   std::atomic<state> state_{state::pending};
@@ -84,8 +113,11 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
   topic_name topic_;
   std::int32_t partition_;
   std::uint32_t forwarded_index_ = 0;
+  std::uint32_t forwarded_bytes_ = 0;
   waiter_list waiters_;
   batch_outcome outcome_;
+  std::atomic<bool> has_stretches_{false};
+  std::map<std::uint32_t, ended_stretch> stretches_;  // by their first record; under the lock
   boost::intrusive_ptr<completion> target_;
 };
 

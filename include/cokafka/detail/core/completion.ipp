@@ -18,9 +18,28 @@ COKAFKA_DECL completion::completion(topic_name topic, std::int32_t partition, er
   state_.store(state::done, std::memory_order_release);
 }
 
-COKAFKA_DECL bool completion::is_ready() const noexcept {
-  const state seen = state_.load(std::memory_order_acquire);
-  return seen == state::done || (seen == state::forwarded && target_->is_ready());
+// Under the lock. Null for a record that ends with its batch.
+COKAFKA_DECL auto completion::find_stretch(std::uint32_t index) const
+    -> const std::pair<const std::uint32_t, ended_stretch>* {
+  auto behind = stretches_.upper_bound(index);
+  if (behind == stretches_.begin()) return nullptr;
+  --behind;
+  return index < behind->second.end ? &*behind : nullptr;
+}
+
+COKAFKA_DECL bool completion::is_ready(const record_ticket& ticket) const noexcept {
+  switch (state_.load(std::memory_order_acquire)) {
+    case state::done: return true;
+    case state::forwarded: {
+      record_ticket there = ticket;
+      there.index += forwarded_index_;
+      return target_->is_ready(there);
+    }
+    case state::pending: break;
+  }
+  if (!has_stretches_.load(std::memory_order_acquire)) return false;
+  std::scoped_lock guard(lock_);
+  return find_stretch(ticket.index) != nullptr;
 }
 
 COKAFKA_DECL result<record_metadata> completion::get(const record_ticket& ticket) const {
@@ -29,14 +48,23 @@ COKAFKA_DECL result<record_metadata> completion::get(const record_ticket& ticket
     there.index += forwarded_index_;
     return target_->get(there);
   }
-  assert(is_ready());
-  if (outcome_.failure) return *outcome_.failure;
+  const batch_outcome* outcome = &outcome_;
+  std::uint32_t first = 0;
+  if (has_stretches_.load(std::memory_order_acquire)) {
+    std::scoped_lock guard(lock_);
+    if (const auto* const found = find_stretch(ticket.index)) {  // stays as it is, and where it is
+      first = found->first;
+      outcome = &found->second.outcome;
+    }
+  }
+  assert(outcome != &outcome_ || state_ == state::done);
+  if (outcome->failure) return *outcome->failure;
   record_metadata metadata;
   metadata.topic = topic_;
   metadata.partition = partition_;
-  if (outcome_.base_offset) metadata.offset = *outcome_.base_offset + ticket.index;
+  if (outcome->base_offset) metadata.offset = *outcome->base_offset + place_of(ticket.index) - place_of(first);
   metadata.timestamp = std::chrono::sys_time<std::chrono::milliseconds>{
-      std::chrono::milliseconds{outcome_.log_append_time.value_or(ticket.timestamp)}};
+      std::chrono::milliseconds{outcome->log_append_time.value_or(ticket.timestamp)}};
   if (ticket.key_size >= 0) metadata.key_size = static_cast<std::size_t>(ticket.key_size);
   if (ticket.value_size >= 0) metadata.value_size = static_cast<std::size_t>(ticket.value_size);
   return metadata;
@@ -46,6 +74,10 @@ COKAFKA_DECL bool completion::attach(record_waiter& added) {
   std::unique_lock guard(lock_);
   switch (state_.load(std::memory_order_relaxed)) {
     case state::pending:
+      if (find_stretch(added.ticket.index) != nullptr) {
+        added.source.reset(this);
+        return false;
+      }
       if (!waiters_.empty() && static_cast<record_waiter&>(waiters_.back()).ticket.index > added.ticket.index) {
         in_order_ = false;
       }
@@ -54,6 +86,7 @@ COKAFKA_DECL bool completion::attach(record_waiter& added) {
     case state::forwarded:
       guard.unlock();
       added.ticket.index += forwarded_index_;
+      added.ticket.bytes = forwarded_bytes_;
       return target_->attach(added);
     case state::done: break;
   }
@@ -66,7 +99,7 @@ COKAFKA_DECL bool completion::detach(record_waiter& gone) {
   std::unique_lock guard(lock_);
   switch (state_.load(std::memory_order_relaxed)) {
     case state::pending:
-      if (!gone.is_linked()) return false;
+      if (!gone.is_linked() || gone.source) return false;  // with a source it has been handed out
       unlink(waiters_, gone);
       return true;
     case state::forwarded: guard.unlock(); return target_->detach(gone);
@@ -85,33 +118,58 @@ COKAFKA_DECL waiter_list completion::complete(batch_outcome outcome) {
     handing_out_ = !waiting.empty();
     state_.store(state::done, std::memory_order_release);
   }
-  if (!in_order_) {
-    waiting.sort([](const waiter& a, const waiter& b) {
-      return static_cast<const record_waiter&>(a).ticket.index < static_cast<const record_waiter&>(b).ticket.index;
-    });
-  }
+  put_in_order(waiting);
   for (auto& each : waiting) static_cast<record_waiter&>(each).source.reset(this);
+  return waiting;
+}
+
+COKAFKA_DECL void completion::put_in_order(waiter_list& waiting) {
+  if (in_order_) return;
+  waiting.sort([](const waiter& a, const waiter& b) {
+    return static_cast<const record_waiter&>(a).ticket.index < static_cast<const record_waiter&>(b).ticket.index;
+  });
+}
+
+COKAFKA_DECL waiter_list completion::end_some(std::uint32_t first, std::uint32_t end, batch_outcome outcome) {
+  waiter_list waiting;
+  std::scoped_lock guard(lock_);
+  if (state_.load(std::memory_order_relaxed) != state::pending) return waiting;
+  stretches_.emplace(first, ended_stretch{end, std::move(outcome)});
+  has_stretches_.store(true, std::memory_order_release);
+  for (auto next = waiters_.begin(); next != waiters_.end();) {
+    auto& each = static_cast<record_waiter&>(*next);
+    if (in_order_ && each.ticket.index >= end) break;
+    ++next;
+    if (each.ticket.index < first || each.ticket.index >= end) continue;
+    unlink(waiters_, each);
+    each.source.reset(this);
+    waiting.push_back(each);
+  }
+  put_in_order(waiting);
   return waiting;
 }
 
 COKAFKA_DECL waiter_list completion::hand_out_rest() {
   waiter_list waiting;
   std::scoped_lock guard(lock_);
+  if (state_.load(std::memory_order_relaxed) != state::done) return waiting;  // only some of its records have ended
   waiting.swap(waiters_);
   handing_out_ = !waiting.empty();
   return waiting;
 }
 
-COKAFKA_DECL waiter_list completion::forward(completion_ptr target, std::uint32_t index) {
+COKAFKA_DECL waiter_list completion::forward(completion_ptr target, std::uint32_t index, std::uint32_t bytes) {
   waiter_list ready;
   std::scoped_lock guard(lock_);
   if (state_.load(std::memory_order_relaxed) != state::pending) return ready;
   target_ = std::move(target);
   forwarded_index_ = index;
+  forwarded_bytes_ = bytes;
   while (!waiters_.empty()) {
     auto& each = static_cast<record_waiter&>(waiters_.front());
     waiters_.pop_front();
     each.ticket.index += index;
+    each.ticket.bytes = bytes;
     if (!target_->attach(each)) ready.push_back(each);
   }
   state_.store(state::forwarded, std::memory_order_release);

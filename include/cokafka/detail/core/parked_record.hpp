@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -70,9 +71,17 @@ enum class parked_for : std::uint8_t {
   space       // nothing to send: wait_for_space()
 };
 
+struct parked_record;
+using parked_ptr = std::unique_ptr<parked_record>;
+/// First in, first out; a list, because any of them may be withdrawn.
+using parking_line = std::list<parked_ptr>;
+
 /// One place in the parking lot; all fields are guarded by the lot's mutex.
 struct parked_record {
   parked_record() : expiry(static_cast<int>(deadline_kind::parked_expiry), this) {}
+  ~parked_record() {
+    if (done) done->parked = nullptr;
+  }
 
   parked_for reason = parked_for::metadata;
   topic* of = nullptr;
@@ -88,9 +97,8 @@ struct parked_record {
   operation_waiter* space_waiter = nullptr;
   std::size_t space_wanted = 0;
   deadline_entry expiry;
+  parking_line::iterator at{};  // in its line
 };
-
-using parked_ptr = std::unique_ptr<parked_record>;
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
 

@@ -57,9 +57,11 @@ COKAFKA_DECL send_outcome accumulator::park(const record_view& record, topic& to
       case parked_for::partition:
       case parked_for::space: break;
     }
-    const bool needs_metadata = reason == parked_for::metadata || reason == parked_for::partition;
-    if (!needs_metadata) memory.somebody_waits(true);
-    (needs_metadata ? metadata_line_ : memory_line_).push_back(std::move(parked));
+    parking_line& line = line_of(*parked);
+    if (&line == &memory_line_) memory.somebody_waits(true);
+    parked->done->parked = parked.get();
+    parked->at = line.insert(line.end(), nullptr);
+    *parked->at = std::move(parked);
   }
   home_.attention();
   return out;
@@ -121,7 +123,8 @@ COKAFKA_DECL bool accumulator::place_parked(parked_record& parked, const partiti
     case append_outcome::status::over_share: full.push_back(owner); return waits_for_share();
   }
   if (slot != sticky_slots) parked.of->sticky.produced(slot, appended.bytes, appended.new_batch, settings_.batch_size);
-  out.answer(parked.done->forward(std::move(appended.done), appended.index));
+  out.answer(
+      parked.done->forward(std::move(appended.done), appended.index, static_cast<std::uint32_t>(appended.bytes)));
   leave_line(parked);
   if (appended.wake) to_wake_.push_back(into);
   return true;
@@ -138,34 +141,31 @@ COKAFKA_DECL void accumulator::publish(topic& of, std::unique_ptr<const partitio
     of.refused.store(broker_errc::none, std::memory_order_relaxed);
     ++pass_;
     std::vector<partition_owner*> full;
-    std::deque<parked_ptr> rest;
-    for (auto& each : metadata_line_) {
-      if (each->of != &of) {
-        rest.push_back(std::move(each));
-        continue;
-      }
+    for (auto next = metadata_line_.begin(); next != metadata_line_.end();) {
+      const auto here = next++;
+      parked_record& each = **here;
+      if (each.of != &of) continue;
       // Behind records that wait for memory nothing is placed: first in, first out.
       const bool wait = waiting_for_memory_.load(std::memory_order_relaxed) > 0;
-      const auto& wanted = each->record->view().partition;
+      const auto& wanted = each.record->view().partition;
       if (wanted && static_cast<std::size_t>(*wanted) >= now_known.all.size()) {
-        if (each->reason == parked_for::partition) {
-          fail_without_partition(*each, now_known, now, out);
-          continue;
+        if (each.reason == parked_for::partition) {
+          fail_without_partition(each, now_known, now, out);
+          metadata_line_.erase(here);
+        } else {
+          wait_on(each, parked_for::partition, nullptr);  // one forced refresh decides, and nobody waits behind it
         }
-        // One forced refresh decides, and nobody waits behind it.
-        wait_on(*each, parked_for::partition, nullptr);
-        rest.push_back(std::move(each));
         continue;
       }
       if (wait) {
-        wait_on(*each, parked_for::memory, nullptr);
-      } else if (place_parked(*each, now_known, full, out)) {
+        wait_on(each, parked_for::memory, nullptr);
+      } else if (place_parked(each, now_known, full, out)) {
+        metadata_line_.erase(here);
         continue;
       }
-      memory_line_.push_back(std::move(each));
+      memory_line_.splice(memory_line_.end(), metadata_line_, here);
       waits_for_memory = true;
     }
-    metadata_line_ = std::move(rest);
     if (table) of.publish(std::move(table));
     woken.swap(to_wake_);
   }
@@ -200,31 +200,26 @@ COKAFKA_DECL bool accumulator::place_waiting(clock_time now, effects& out) {
 COKAFKA_DECL void accumulator::place_memory_line(clock_time now, effects& out) {
   ++pass_;
   std::vector<partition_owner*> full;
-  std::deque<parked_ptr> rest;
-  while (!memory_line_.empty()) {
-    parked_ptr& first = memory_line_.front();
-    if (first->reason == parked_for::space) {
-      if (memory.available() < first->space_wanted) break;
-      leave_line(*first);
-      out.ended.push_back(*std::exchange(first->space_waiter, nullptr));
-      memory_line_.pop_front();
+  for (auto next = memory_line_.begin(); next != memory_line_.end();) {
+    const auto here = next++;
+    parked_record& first = **here;
+    if (first.reason == parked_for::space) {
+      if (memory.available() < first.space_wanted) break;
+      leave_line(first);
+      out.ended.push_back(*std::exchange(first.space_waiter, nullptr));
+      memory_line_.erase(here);
       continue;
     }
-    const partition_table* table = first->of->table.load(std::memory_order_acquire);
-    const auto& wanted = first->record->view().partition;
-    if (first->behind == nullptr && wanted && static_cast<std::size_t>(*wanted) >= table->all.size()) {
-      fail_without_partition(*first, *table, now, out);
-      memory_line_.pop_front();
-      continue;
+    const partition_table* table = first.of->table.load(std::memory_order_acquire);
+    const auto& wanted = first.record->view().partition;
+    if (first.behind == nullptr && wanted && static_cast<std::size_t>(*wanted) >= table->all.size()) {
+      fail_without_partition(first, *table, now, out);
+      memory_line_.erase(here);
+    } else if (place_parked(first, *table, full, out)) {
+      memory_line_.erase(here);
+    } else if (first.reason == parked_for::memory) {
+      break;
     }
-    const bool placed = place_parked(*first, *table, full, out);
-    if (!placed && first->reason == parked_for::memory) break;
-    if (!placed) rest.push_back(std::move(first));
-    memory_line_.pop_front();
-  }
-  while (!rest.empty()) {
-    memory_line_.push_front(std::move(rest.back()));
-    rest.pop_back();
   }
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// Bodies of accumulator: how parked records fail, and who waits for space.
+// Bodies of accumulator: how parked records fail or are withdrawn, and who waits for space.
 // Layer 4.
 #ifndef COKAFKA_DETAIL_CORE_PARKING_END_IPP
 #define COKAFKA_DETAIL_CORE_PARKING_END_IPP
@@ -115,6 +115,29 @@ COKAFKA_DECL void accumulator::abandon(waiter_list& out) {
       if (each->space_waiter != nullptr) out.push_back(*std::exchange(each->space_waiter, nullptr));
     }
   }
+}
+
+// --- withdrawing -----------------------------------------------------------------------------------------------------
+
+COKAFKA_DECL bool accumulator::withdraw(completion& of, record_waiter& asked, effects& out) {
+  completion* in_batch = &of;
+  if (of.of == nullptr) {
+    std::unique_lock guard(mutex_);
+    if (parked_record* const parked = of.parked) {
+      if (!of.detach(asked)) return false;
+      leave_line(*parked);
+      out.end_flushes(flushes.leave(parked->generation));
+      line_of(*parked).erase(parked->at);
+      guard.unlock();
+      home_.attention();  // what was behind it in the line may fit
+      return true;
+    }
+    in_batch = of.forwarded_to();
+    if (in_batch == nullptr) return false;
+  }
+  const auto withdrawn = in_batch->of->withdraw(*in_batch, asked, out);
+  if (withdrawn.wake) wake(*in_batch->of);
+  return withdrawn.done;
 }
 
 // --- waiting for space -----------------------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// Bodies of partition_queue: what an answer, a deadline or the end of the producer does to its batches.
+// Bodies of partition_queue: what an answer or the end of the producer does to its batches.
 // Layer 4.
 #ifndef COKAFKA_DETAIL_CORE_PARTITION_ANSWERS_IPP
 #define COKAFKA_DETAIL_CORE_PARTITION_ANSWERS_IPP
@@ -150,8 +150,8 @@ COKAFKA_DECL void partition_queue::finish(batch& ended, batch_outcome outcome, e
   ended.finished = true;
   {
     std::scoped_lock guard(lock_);
-    outstanding_.records -= ended.records.count();
-    outstanding_.bytes -= ended.records.size() - batch_header_size;
+    outstanding_.records -= ended.live();
+    outstanding_.bytes -= ended.live_bytes();
   }
   out.answer(ended.done->complete(std::move(outcome)));
   out.end_flushes(flushes_.leave(ended.generation));
@@ -170,7 +170,7 @@ COKAFKA_DECL std::optional<clock_time> partition_queue::earliest_deadline() {
   std::optional<clock_time> earliest;
   const auto consider = [&](const std::deque<batch_ptr>& batches) {
     for (const auto& each : batches) {
-      if (!each->finished && (!earliest || each->deadline < *earliest)) earliest = each->deadline;
+      if (!each->finished && (!earliest || each->deadline() < *earliest)) earliest = each->deadline();
     }
   };
   consider(retry_);
@@ -193,32 +193,6 @@ COKAFKA_DECL std::vector<batch_ptr> partition_queue::written_in_order() const {
   return all;
 }
 
-COKAFKA_DECL void partition_queue::expire(clock_time now, boost::system::error_code cause, effects& out) {
-  const auto is_due = [&](const batch_ptr& each) { return !each->finished && each->deadline <= now; };
-  const auto fail_due = [&](batch& each, bool in_flight) {
-    // Its sequence numbers leave the line with it (rule 9); a batch that was never stamped has none.
-    if (!in_flight && each.stamp && settings_.idempotent) new_epoch_ = true;
-    error_details why;
-    why.code = errc::timed_out;
-    why.fate = in_flight || each.unknown ? fate::maybe_written : fate::not_written;
-    why.cause = each.last_cause ? each.last_cause : cause;
-    fail(each, std::move(why), now, out);
-  };
-  for (auto& each : written_in_order()) {
-    if (!is_due(each)) continue;
-    const auto waiting = std::find(retry_.begin(), retry_.end(), each);
-    fail_due(*each, waiting == retry_.end());
-    if (waiting != retry_.end()) retry_.erase(waiting);
-  }
-  std::deque<batch_ptr> due;
-  {
-    std::scoped_lock guard(lock_);
-    std::copy_if(pending_.begin(), pending_.end(), std::back_inserter(due), is_due);
-    pending_.erase(std::remove_if(pending_.begin(), pending_.end(), is_due), pending_.end());
-  }
-  for (auto& each : due) fail_due(*each, false);
-}
-
 COKAFKA_DECL void partition_queue::fail_all(const error_details& why, clock_time now, effects& out) {
   const auto fail_one = [&](batch& each, bool maybe) {
     error_details its = why;
@@ -238,22 +212,6 @@ COKAFKA_DECL void partition_queue::fail_all(const error_details& why, clock_time
     unsent.swap(pending_);
   }
   for (auto& each : unsent) fail_one(*each, false);
-}
-
-COKAFKA_DECL void partition_queue::fail_unsent(const error_details& why, clock_time now, effects& out) {
-  assert(needs_identity() && in_flight_.empty());
-  std::deque<batch_ptr> unsent;
-  unsent.swap(retry_);  // without a stamp: an epoch has ended, which takes proof that none of them is in the log
-  {
-    std::scoped_lock guard(lock_);
-    std::move(pending_.begin(), pending_.end(), std::back_inserter(unsent));
-    pending_.clear();
-  }
-  for (auto& each : unsent) {
-    error_details its = why;
-    its.fate = each->unknown ? fate::maybe_written : fate::not_written;
-    fail(*each, std::move(its), now, out);
-  }
 }
 
 // The batches go too: they give their memory back to owners, which are destroyed before the partitions.

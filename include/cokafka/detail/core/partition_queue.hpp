@@ -118,6 +118,14 @@ class partition_queue
   };
   outstanding_count outstanding();
 
+  /// Takes the record of a waiter out of its batch, which must not be sealed yet (guarantee.md, rule 16): it will not
+  /// be written, its neighbours notice nothing. False when it is too late; else the waiter is linked nowhere any more.
+  struct withdrawal {
+    bool done = false;
+    bool wake = false;  // the owner should look: the batch is gone
+  };
+  withdrawal withdraw(completion& of, record_waiter& asked, effects& out);
+
   topic& of_topic() const noexcept { return topic_; }
   const topic_name& called() const noexcept { return topic_name_; }
   std::int32_t index() const noexcept { return index_; }
@@ -156,8 +164,6 @@ class partition_queue
   std::optional<clock_time> earliest_deadline();
   /// Fails what is due. `cause` is why nothing moves, where that is known.
   void expire(clock_time now, boost::system::error_code cause, effects& out);
-  /// Fails what has not been sent, or is proven absent, and waits for a producer id. Precondition: needs_identity().
-  void fail_unsent(const error_details& why, clock_time now, effects& out);
   /// The end: fails everything that is not in flight, tells the deliveries of what is, and refuses further records.
   void fail_all(const error_details& why, clock_time now, effects& out);
 
@@ -185,15 +191,19 @@ class partition_queue
 
  private:
   std::size_t window() const noexcept;
-  batch* open_batch(clock_duration timeout, std::size_t record_bytes) noexcept;
+  batch* open_batch(clock_time due, std::size_t record_bytes) noexcept;
+  batch_ptr make_batch(clock_time sent_at);
   static batch_outcome outcome_of(const batch& written, const answer& said, const verdict& judged);
-  batch_ptr make_batch(clock_time sent_at, clock_duration timeout, flush_tracker::generation generation);
   append_outcome append_locked(const record_view& record, std::int64_t timestamp, clock_time sent_at,
                                clock_duration timeout, std::optional<flush_tracker::generation> counted);
   void stamp(batch& sent);
   void settle_epoch(const std::optional<producer_identity>& latest);
   void back_to_retry_line(batch_ptr sent);
   bool is_predecessor_missing(const batch& of) const noexcept;
+  void expire_written(clock_time now, boost::system::error_code cause, effects& out);
+  void expire_unsealed(clock_time now, boost::system::error_code cause, effects& out);
+  void end_due(batch& of, clock_time now, bool remove, error_details why, effects& out);
+  void thin(batch& of);
   void finish(batch& ended, batch_outcome outcome, effects& out);
   void fail(batch& ended, error_details why, clock_time now, effects& out);
   std::vector<batch_ptr> written_in_order() const;
@@ -231,6 +241,7 @@ constexpr std::int32_t advance_sequence(std::int32_t sequence, std::int32_t coun
 #if defined(COKAFKA_HEADER_ONLY)
 #include "cokafka/detail/core/partition_answers.ipp"
 #include "cokafka/detail/core/partition_queue.ipp"
+#include "cokafka/detail/core/withdrawal.ipp"
 #endif
 
 #endif

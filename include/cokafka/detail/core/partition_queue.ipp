@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// Bodies of partition_queue: appending, taking, stamping, answers, expiry.
+// Bodies of partition_queue: appending, taking, stamping.
 // Layer 4.
 #ifndef COKAFKA_DETAIL_CORE_PARTITION_QUEUE_IPP
 #define COKAFKA_DETAIL_CORE_PARTITION_QUEUE_IPP
@@ -28,22 +28,18 @@ COKAFKA_DECL partition_queue::partition_queue(const settings& rules, buffer_memo
 
 // --- senders ---------------------------------------------------------------------------------------------------------
 
-COKAFKA_DECL batch* partition_queue::open_batch(clock_duration timeout, std::size_t record_bytes) noexcept {
+COKAFKA_DECL batch* partition_queue::open_batch(clock_time due, std::size_t record_bytes) noexcept {
   if (pending_.empty()) return nullptr;
   batch& last = *pending_.back();
   const bool fits = last.records.size() + record_bytes <= settings_.batch_limit;
-  return fits && last.timeout == timeout ? &last : nullptr;
+  return fits && last.deadlines.takes(due, last.records.size() - batch_header_size) ? &last : nullptr;
 }
 
-COKAFKA_DECL batch_ptr partition_queue::make_batch(clock_time sent_at, clock_duration timeout,
-                                                   flush_tracker::generation generation) {
+COKAFKA_DECL batch_ptr partition_queue::make_batch(clock_time sent_at) {
   partition_owner* waits_for = owner.load(std::memory_order_acquire);
-  completion_ptr done(new completion(topic_name_, index_));
+  completion_ptr done(new completion(topic_name_, index_, this));
   batch_ptr made(new batch(memory_, waits_for != nullptr ? &waits_for->share : nullptr, std::move(done)));
-  made->generation = generation;
   made->created = sent_at;
-  made->deadline = sent_at + timeout;
-  made->timeout = timeout;
   return made;
 }
 
@@ -68,13 +64,14 @@ COKAFKA_DECL append_outcome partition_queue::append_locked(const record_view& re
     out.state = append_outcome::status::closed;
     return out;
   }
+  const clock_time due = sent_at + timeout;
   // A new batch's first record has deltas of zero, so its shape there is no larger than here.
   batch* into = pending_.empty() ? nullptr : pending_.back().get();
   batch_builder::record_shape shape = into ? into->records.shape_of(record, timestamp) : batch_builder::record_shape{};
-  if (into != nullptr) into = open_batch(timeout, shape.total);
+  if (into != nullptr) into = open_batch(due, shape.total);
   batch_ptr fresh;
   if (into == nullptr) {
-    fresh = make_batch(sent_at, timeout, 0);
+    fresh = make_batch(sent_at);
     into = fresh.get();
     shape = into->records.shape_of(record, timestamp);
   }
@@ -92,8 +89,7 @@ COKAFKA_DECL append_outcome partition_queue::append_locked(const record_view& re
   out.state = append_outcome::status::appended;
   out.bytes = shape.total;
   out.new_batch = fresh != nullptr;
-  const bool earlier = sent_at + timeout < into->deadline;
-  if (earlier) into->deadline = sent_at + timeout;
+  const bool earlier = into->deadlines.add(out.index, before - batch_header_size, due);
   if (fresh) {
     fresh->generation = counted ? *counted : flushes_.enter();
     pending_.push_back(std::move(fresh));
@@ -167,7 +163,10 @@ COKAFKA_DECL batch_ptr partition_queue::take(const std::optional<producer_identi
     taken = std::move(pending_.front());
     pending_.pop_front();
   }
-  if (!taken->records.is_sealed()) taken->records.seal();
+  if (!taken->records.is_sealed()) {
+    if (taken->done->removed) thin(*taken);
+    taken->records.seal();
+  }
   if (!taken->stamp) stamp(*taken);
   ++taken->attempts;
   in_flight_.push_back(taken);

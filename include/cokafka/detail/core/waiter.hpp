@@ -18,6 +18,7 @@ struct record_ticket {
   std::uint32_t index = 0;
   std::int32_t key_size = -1;
   std::int32_t value_size = -1;
+  std::uint32_t bytes = 0;  // as encoded in its batch; 0 while it is parked
   std::int64_t timestamp = -1;
 };
 

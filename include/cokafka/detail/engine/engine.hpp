@@ -50,11 +50,12 @@ class topic_waiter : public operation_waiter {
 ///                                        |                      ^
 ///                                        +--attention--> home strand: control task (metadata, producer id)
 ///
-/// Shared by the handle, the topic handles and every task that runs. Thread safety: the functions of the first group may be
-/// called from any thread; everything else happens on the home strand.
+/// Shared by the handle, the topic handles and every task that runs. Thread safety: the functions of the first group
+/// may be called from any thread; everything else happens on the home strand.
 class engine final : public link_host,
                      public attention_listener,
                      public context_member,
+                     public record_withdrawer,
                      public std::enable_shared_from_this<engine> {
  public:
   static std::shared_ptr<engine> make(asio::any_io_executor executor, const config& user, engine_options options);
@@ -82,6 +83,8 @@ class engine final : public link_host,
   bool cancel_space(operation_waiter& waiting);
   bool cancel_watch(topic_waiter& waiting);
   bool cancel_close(operation_waiter& waiting);
+
+  bool withdraw(completion& of, record_waiter& asked) override;
 
   /// The handle is gone: nothing is waited for, what is left fails.
   void abandon();
@@ -121,7 +124,6 @@ class engine final : public link_host,
   asio::awaitable<bool> reach_somebody();
   asio::awaitable<void> refresh_metadata();
   asio::awaitable<void> fetch_identity();
-  void refuse_identity(error_code why);
   std::optional<clock_time> next_control_time() const;
   void control_failed(error_code why);
   std::vector<endpoint> candidates() const;

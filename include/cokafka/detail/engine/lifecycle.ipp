@@ -38,6 +38,7 @@ COKAFKA_DECL std::shared_ptr<engine> engine::make(asio::any_io_executor executor
                                                   engine_options options) {
   if (auto valid = user.validate(); !valid) throw config_error(valid.error());
   auto made = std::make_shared<engine>(executor, user, std::move(options));
+  made->operations_->core = made;
   asio::use_service<engine_service>(asio::query(executor, asio::execution::context)).add(made, made->operations_);
   made->home_.deadlines().start(made, [raw = made.get()] { raw->handle_deadlines(); });
   for (const std::string& each : user.warnings()) made->say(log_level::warning, each);
@@ -58,12 +59,13 @@ COKAFKA_DECL engine::engine(asio::any_io_executor executor, const config& user, 
       caps_(std::move(options.caps)),
       settings_(user, engine_start::client_id_for(user)),
       logger_(user.log_level, user.log_sink),
-      operations_(new operation_home(executor, env_)),
+      operations_(new operation_home(executor)),
       accumulator_(settings_, *this, env_->random()),
       home_(*this, asio::make_strand(executor)),
       control_(*env_, home_.strand(), settings_, home_.deadlines(), caps_),
-      schedule_({std::max(user.effective_retry_backoff(), std::chrono::milliseconds(1)), settings_.user.retry_backoff_max},
-                settings_.user.metadata_max_age),
+      schedule_(
+          {std::max(user.effective_retry_backoff(), std::chrono::milliseconds(1)), settings_.user.retry_backoff_max},
+          settings_.user.metadata_max_age),
       control_due_(static_cast<int>(deadline_kind::metadata_refresh), this),
       parked_due_(static_cast<int>(deadline_kind::parked_expiry), this),
       watch_due_(static_cast<int>(deadline_kind::watch_expiry), this),
@@ -100,6 +102,14 @@ COKAFKA_DECL void engine::wait_for_space(operation_waiter& waiting, std::size_t 
 }
 
 COKAFKA_DECL bool engine::cancel_space(operation_waiter& waiting) { return accumulator_.cancel_space(waiting); }
+
+COKAFKA_DECL bool engine::withdraw(completion& of, record_waiter& asked) {
+  if (dead_.load(std::memory_order_acquire)) return false;
+  effects out;
+  const bool withdrawn = accumulator_.withdraw(of, asked, out);
+  carry_out(out);
+  return withdrawn;
+}
 
 // --- close -----------------------------------------------------------------------------------------------------------
 

@@ -6,8 +6,8 @@
 
 #include "cokafka/detail/base/config.hpp"
 #include "cokafka/detail/base/spin_lock.hpp"
+#include "cokafka/detail/core/completion.hpp"
 #include "cokafka/detail/core/waiter.hpp"
-#include "cokafka/detail/io/environment.hpp"
 #include "cokafka/detail/io/waiter_pool.hpp"
 
 #include <atomic>
@@ -91,14 +91,23 @@ class interrupted_runs {
   std::atomic<std::size_t> count_{0};
 };
 
+/// Takes records out of a producer that have not been sealed yet; implemented by the engine.
+class record_withdrawer {
+ public:
+  /// Any thread, under no lock. False when it is too late; else the waiter is linked nowhere any more.
+  virtual bool withdraw(completion& of, record_waiter& asked) = 0;
+
+ protected:
+  ~record_withdrawer() = default;
+};
+
 /// Shared by the core, its handles and every waiting operation. Thread safety: shared objects safe.
 struct operation_home : boost::intrusive_ref_counter<operation_home, boost::thread_safe_counter> {
-  operation_home(asio::any_io_executor on, std::shared_ptr<environment> env)
-      : executor(std::move(on)), clock(std::move(env)) {}
+  explicit operation_home(asio::any_io_executor on) : executor(std::move(on)) {}
   asio::any_io_executor executor;  // empty once the execution context is being destroyed
-  const std::shared_ptr<environment> clock;
   waiter_pool pool;
   interrupted_runs interrupted;
+  std::weak_ptr<record_withdrawer> core{};  // set before it is shared
 };
 using operation_home_ptr = boost::intrusive_ptr<operation_home>;
 

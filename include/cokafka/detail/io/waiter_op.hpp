@@ -31,8 +31,8 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 
 namespace asio = boost::asio;
 
-/// The part of an operation that depends on its handler's executor. A handler on a foreign executor counts as outstanding
-/// work there while it waits.
+/// The part of an operation that depends on its handler's executor. A handler on a foreign executor counts as
+/// outstanding work there while it waits.
 template <class Base, class Executor>
 class waiter_on : public Base {
  public:
@@ -54,6 +54,8 @@ class waiter_on : public Base {
     // Without an executor the execution context has gone, and `posted` destroys its waiters.
     if (home->executor) asio::post(home->executor, std::move(posted));
   }
+
+  const operation_home& home() const noexcept { return *home_; }
 
  protected:
   waiter_on(operation_home_ptr home, const Executor& executor)
@@ -84,10 +86,11 @@ class waiter_on : public Base {
   std::optional<asio::executor_work_guard<Executor>> work_;
 };
 
-/// One operation: the handler, and how its result is read. `Source` gives `Base` (the core's waiter class), `result_of(op)`, and
-/// `cancel(op, type)`, which returns true when the operation ends now (it is unlinked then).
+/// One operation: the handler, and how its result is read. `Source` gives `Base` (the core's waiter class),
+/// `result_of(op)`, and `cancel(op, type)`, which returns true when the operation ends now (it is unlinked then).
 template <class Source, class Handler>
-class waiter_op final : public waiter_on<typename Source::base, asio::associated_executor_t<Handler, asio::any_io_executor>> {
+class waiter_op final
+    : public waiter_on<typename Source::base, asio::associated_executor_t<Handler, asio::any_io_executor>> {
   using executor = asio::associated_executor_t<Handler, asio::any_io_executor>;
   using parent = waiter_on<typename Source::base, executor>;
   using allocator = typename std::allocator_traits<

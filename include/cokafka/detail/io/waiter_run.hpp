@@ -36,12 +36,12 @@ class waiter_run {
   void operator()() {
     if (home_ && !home_->interrupted.begin(waiting_)) return;
     const rest_guard guard{waiting_, home_};
-    const clock_time until = home_ ? home_->clock->now() + std::chrono::microseconds(100) : clock_time::max();
+    const auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(100);
     for (int delivered = 1; !waiting_.empty(); ++delivered) {
       waiter& each = waiting_.front();
       waiting_.pop_front();
       each.deliver();
-      if (home_ && (delivered == 256 || (delivered % 16 == 0 && home_->clock->now() > until))) return;
+      if (delivered == 256 || (delivered % 16 == 0 && std::chrono::steady_clock::now() > until)) return;
     }
   }
 

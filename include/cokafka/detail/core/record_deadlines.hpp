@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: BSL-1.0
+// When each record of a batch is due, kept as runs of records with the same deadline.
+// Layer 4.
+#ifndef COKAFKA_DETAIL_CORE_RECORD_DEADLINES_HPP
+#define COKAFKA_DETAIL_CORE_RECORD_DEADLINES_HPP
+
+#include "cokafka/detail/base/config.hpp"
+#include "cokafka/detail/base/deadline_heap.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// Records are added in their order. The first 32 runs are exact; from then on a run ends at a whole millisecond, so
+/// that a million records per second cost a thousand runs. Whoever would need more memory for runs than a quarter of
+/// its bytes (timeouts that alternate, tiny records) goes to another batch: takes(). Thread safety: distinct objects
+/// safe.
+class record_deadlines {
+ public:
+  static constexpr clock_time never = clock_time::max();
+
+  /// Whether one more record may be added; `bytes` are those of the records so far.
+  bool takes(clock_time at, std::size_t bytes) const noexcept {
+    return is_in_last(at) || runs_.size() < 64 + bytes / 64;
+  }
+
+  /// The record is due at `at`, and begins `offset` bytes into the batch's records. True when the earliest deadline
+  /// moves.
+  bool add(std::uint32_t index, std::size_t offset, clock_time at) {
+    if (is_in_last(at)) return false;
+    return begin_run(index, offset, at);
+  }
+
+  /// The earliest deadline of a run that has not been taken; never when there is none.
+  clock_time earliest() const noexcept { return earliest_; }
+
+  /// Every run that has not been taken is due.
+  bool are_all_due(clock_time now) const noexcept {
+    return std::all_of(runs_.begin(), runs_.end(),
+                       [&](const run& each) { return each.at <= now || each.at == never; }) &&
+           (first_.at <= now || first_.at == never);
+  }
+
+  /// Takes the runs of records for which `is_gone(first, end)` is true, due or not.
+  template <class Predicate>
+  void forget(std::uint32_t count, Predicate is_gone) {
+    earliest_ = never;
+    const auto all = static_cast<std::uint32_t>(runs_.size() + 1);
+    for (std::uint32_t i = 0; i < all; ++i) {
+      if (is_gone(at(i).first, i + 1 < all ? at(i + 1).first : count)) at(i).at = never;
+      earliest_ = std::min(earliest_, at(i).at);
+    }
+    last_ = at(all - 1).at;
+  }
+
+  /// Takes what is due and calls visit(first, end, bytes) for each stretch of records in their order. `count` and
+  /// `bytes` are those of all records that were added.
+  template <class Visit>
+  void take_due(clock_time now, std::uint32_t count, std::size_t bytes, Visit visit) {
+    earliest_ = never;
+    const auto all = static_cast<std::uint32_t>(runs_.size() + 1);
+    std::uint32_t began = all;  // of the stretch that is being made
+    for (std::uint32_t i = 0; i <= all; ++i) {
+      const bool due = i < all && at(i).at <= now;
+      if (due && began == all) began = i;
+      if (!due && began != all) {
+        const run end = i < all ? at(i) : run{never, count, static_cast<std::uint32_t>(bytes)};
+        visit(at(began).first, end.first, std::size_t{end.offset} - at(began).offset);
+        began = all;
+      }
+      if (i == all) break;
+      if (due) at(i).at = never;
+      earliest_ = std::min(earliest_, at(i).at);
+    }
+    last_ = at(all - 1).at;
+  }
+
+ private:
+  struct run {
+    clock_time at = never;
+    std::uint32_t first = 0;
+    std::uint32_t offset = 0;
+  };
+
+  static constexpr std::size_t exact_runs = 32;
+  static constexpr std::uint64_t millisecond = 1'000'000;
+  static_assert(clock_duration(std::chrono::milliseconds(1)).count() == millisecond);
+
+  run& at(std::uint32_t i) noexcept { return i == 0 ? first_ : runs_[i - 1]; }
+
+  // The usual record: as late as the one before, or up to a millisecond earlier where runs are rounded.
+  bool is_in_last(clock_time at) const noexcept {
+    return static_cast<std::uint64_t>(last_.time_since_epoch().count()) -
+               static_cast<std::uint64_t>(at.time_since_epoch().count()) <
+           width_;
+  }
+
+  bool begin_run(std::uint32_t index, std::size_t offset, clock_time at) {
+    if (runs_.size() >= exact_runs) {
+      at = std::chrono::ceil<std::chrono::milliseconds>(at);
+      width_ = millisecond;
+    }
+    const run made{at, index, static_cast<std::uint32_t>(offset)};
+    if (index == 0) {
+      first_ = made;
+    } else {
+      runs_.push_back(made);
+    }
+    last_ = at;
+    const bool earlier = at < earliest_;
+    if (earlier) earliest_ = at;
+    return earlier;
+  }
+
+  clock_time last_ = never;  // of the last run
+  std::uint64_t width_ = 1;
+  clock_time earliest_ = never;
+  run first_{};
+  std::vector<run> runs_;  // those behind the first: a batch of one record allocates nothing
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+#endif

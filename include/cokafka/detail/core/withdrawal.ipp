@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: BSL-1.0
+// Bodies of partition_queue: how single records end before their batch, because they are due or were withdrawn.
+// Layer 4.
+#ifndef COKAFKA_DETAIL_CORE_WITHDRAWAL_IPP
+#define COKAFKA_DETAIL_CORE_WITHDRAWAL_IPP
+
+#include "cokafka/detail/core/partition_queue.hpp"
+
+#include "cokafka/detail/batch/chunk_cursor.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+namespace withdrawing {
+
+struct stretch {
+  std::uint32_t first;
+  std::uint32_t end;
+  std::size_t bytes;
+};
+
+// The bytes of the records [first, end) that were not removed. Linear; asked only of batches that lost records.
+inline std::size_t bytes_between(const batch& of, std::uint32_t first, std::uint32_t end) {
+  record_walker at(of.records.chunks());
+  std::size_t sum = 0;
+  for (std::uint32_t i = 0; i < end; ++i) {
+    const bool removed = of.done->removed && of.done->removed->test(i);
+    if (removed && of.thinned) continue;
+    at.next();
+    if (i >= first && !removed) sum += at.size();
+    at.skip();
+  }
+  return sum;
+}
+
+inline void mark_removed(completion& of, std::uint32_t index) {
+  if (!of.removed) of.removed = std::make_unique<record_marks>();
+  of.removed->set(index);
+}
+
+}  // namespace withdrawing
+
+// --- withdrawing -----------------------------------------------------------------------------------------------------
+
+// The partition's lock decides: a batch that is not pending any more has been sealed, or has ended. Marking only;
+// thin() does the rest, once. Where nothing is left nobody would seal the batch: it goes at once.
+COKAFKA_DECL auto partition_queue::withdraw(completion& of, record_waiter& asked, effects& out) -> withdrawal {
+  batch_ptr emptied;
+  {
+    std::scoped_lock guard(lock_);
+    const auto found = std::find_if(pending_.rbegin(), pending_.rend(),
+                                    [&](const batch_ptr& each) { return each->done.get() == &of; });
+    if (found == pending_.rend()) return {};
+    batch& in = **found;
+    if (!of.detach(asked)) return {};
+    withdrawing::mark_removed(of, asked.ticket.index);
+    in.withdrawn_from = true;
+    ++in.ended;
+    in.ended_bytes += asked.ticket.bytes;
+    outstanding_.records -= 1;
+    outstanding_.bytes -= asked.ticket.bytes;
+    if (in.live() > 0) return {true, false};
+    in.finished = true;
+    emptied = std::move(*found);
+    pending_.erase(std::next(found).base());
+  }
+  out.end_flushes(flushes_.leave(emptied->generation));
+  return {true, true};
+}
+
+// Just before a batch is sealed, when nobody but its taker sees it any more.
+COKAFKA_DECL void partition_queue::thin(batch& of) {
+  const std::size_t before = of.live_bytes();
+  record_marks& gone = *of.done->removed;
+  gone.finish();
+  // Nobody is left to be told when the last of a run is due.
+  of.deadlines.forget(of.appended(), [&](std::uint32_t first, std::uint32_t end) {
+    return gone.count_between(first, end) == end - first;
+  });
+  memory_.give_back(of.records.remove(gone), of.share);
+  of.thinned = true;
+  of.ended = 0;
+  of.ended_bytes = 0;
+  std::scoped_lock guard(lock_);
+  outstanding_.bytes -= before - of.live_bytes();  // their offset deltas may have become shorter
+}
+
+// --- deadlines -------------------------------------------------------------------------------------------------------
+
+COKAFKA_DECL void partition_queue::expire(clock_time now, boost::system::error_code cause, effects& out) {
+  expire_written(now, cause, out);
+  expire_unsealed(now, cause, out);
+}
+
+// Rule 15: a sealed batch keeps its bytes. While others of it live, a record that is due can only be told that it may
+// be written; with the last of them the batch goes, and takes its sequence numbers with it where they are on the way.
+COKAFKA_DECL void partition_queue::expire_written(clock_time now, boost::system::error_code cause, effects& out) {
+  for (auto& each : written_in_order()) {
+    if (each->finished || each->deadline() > now) continue;
+    const auto waiting = std::find(retry_.begin(), retry_.end(), each);
+    const bool in_flight = waiting == retry_.end();
+    const bool whole = each->deadlines.are_all_due(now);
+    error_details why;
+    why.code = errc::timed_out;
+    why.fate = in_flight || each->unknown || !whole ? fate::maybe_written : fate::not_written;
+    why.cause = each->last_cause ? each->last_cause : cause;
+    if (!whole) {
+      end_due(*each, now, false, std::move(why), out);
+      continue;
+    }
+    // A batch that was never stamped has no sequence numbers (rule 9).
+    if (!in_flight && each->stamp && settings_.idempotent) new_epoch_ = true;
+    fail(*each, std::move(why), now, out);
+    if (!in_flight) retry_.erase(waiting);
+  }
+}
+
+COKAFKA_DECL void partition_queue::expire_unsealed(clock_time now, boost::system::error_code cause, effects& out) {
+  error_details why;
+  why.code = errc::timed_out;
+  why.cause = cause;
+  std::deque<batch_ptr> due;
+  {
+    std::scoped_lock guard(lock_);
+    for (auto& each : pending_) {
+      if (each->deadline() > now) continue;
+      if (each->deadlines.are_all_due(now)) {
+        due.push_back(std::move(each));
+      } else {
+        end_due(*each, now, true, why, out);
+        if (each->live() == 0) due.push_back(std::move(each));  // those that are not due were withdrawn
+      }
+    }
+    std::erase(pending_, nullptr);
+  }
+  for (auto& each : due) {
+    why.cause = each->last_cause ? each->last_cause : cause;
+    fail(*each, why, now, out);
+  }
+}
+
+// Under the lock where the batch is not sealed: its records are removed then.
+COKAFKA_DECL void partition_queue::end_due(batch& of, clock_time now, bool remove, error_details why, effects& out) {
+  why.attempts = of.attempts;
+  why.elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(now - of.created);
+  const error told(std::move(why));
+  std::vector<withdrawing::stretch> all;
+  of.deadlines.take_due(now, of.appended(), of.records.size() - batch_header_size,
+                        [&](std::uint32_t first, std::uint32_t end, std::size_t bytes) {
+                          all.push_back({first, end, bytes});
+                        });
+  std::uint32_t records = 0;
+  std::size_t bytes = 0;
+  for (auto& each : all) {
+    const std::uint32_t gone = of.done->removed ? of.done->removed->count_between(each.first, each.end) : 0;
+    records += each.end - each.first - gone;
+    bytes += of.withdrawn_from || of.thinned ? withdrawing::bytes_between(of, each.first, each.end) : each.bytes;
+    batch_outcome outcome;
+    outcome.failure = told;
+    out.answer(of.done->end_some(each.first, each.end, std::move(outcome)));
+  }
+  if (remove) {
+    for (auto& each : all) {
+      for (std::uint32_t i = each.first; i < each.end; ++i) withdrawing::mark_removed(*of.done, i);
+    }
+  }
+  of.ended += records;
+  of.ended_bytes += bytes;
+  std::unique_lock guard(lock_, std::defer_lock);
+  if (!remove) guard.lock();
+  outstanding_.records -= records;
+  outstanding_.bytes -= bytes;
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+#endif
