@@ -884,6 +884,75 @@ COKAFKA_DECL std::string_view to_string(linger_policy value) noexcept;
 
 }  // namespace cokafka::inline COKAFKA_ABI
 
+// ---- cokafka/detail/base/record_marks.hpp
+
+#include <algorithm>
+#include <bit>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// A set of indexes, which grows by bits: ten thousand records cost 1.25 KiB, and half of that again once they are
+/// counted. Thread safety: distinct objects safe; shared objects safe for reading.
+class record_marks {
+ public:
+  /// False when it was marked already.
+  bool set(std::uint32_t index) {
+    const std::size_t word = index / 64;
+    if (word >= words_.size()) words_.resize(word + 1);
+    const std::uint64_t bit = std::uint64_t{1} << (index % 64);
+    if ((words_[word] & bit) != 0) return false;
+    words_[word] |= bit;
+    ++count_;
+    return true;
+  }
+
+  bool test(std::uint32_t index) const noexcept {
+    const std::size_t word = index / 64;
+    return word < words_.size() && (words_[word] >> (index % 64) & 1) != 0;
+  }
+
+  std::uint32_t count() const noexcept { return count_; }
+
+  /// How many of [first, end) are marked: linear in their number, 64 at a time.
+  std::uint32_t count_between(std::uint32_t first, std::uint32_t end) const noexcept {
+    return counted_below(end) - counted_below(first);
+  }
+
+  /// Counts once, so that below() need not: nothing is marked after this.
+  void finish() {
+    before_.resize(words_.size());
+    std::uint32_t sum = 0;
+    for (std::size_t i = 0; i < words_.size(); ++i) {
+      before_[i] = sum;
+      sum += static_cast<std::uint32_t>(std::popcount(words_[i]));
+    }
+  }
+
+  /// How many marked ones are less than `index`, in constant time. Precondition: finish().
+  std::uint32_t below(std::uint32_t index) const noexcept {
+    const std::size_t word = index / 64;
+    return word < words_.size() ? before_[word] + low_bits(word, index % 64) : count_;
+  }
+
+ private:
+  std::uint32_t low_bits(std::size_t word, std::uint32_t bits) const noexcept {
+    return static_cast<std::uint32_t>(std::popcount(words_[word] & ((std::uint64_t{1} << bits) - 1)));
+  }
+
+  std::uint32_t counted_below(std::uint32_t index) const noexcept {
+    std::uint32_t sum = 0;
+    const std::size_t whole = std::min<std::size_t>(index / 64, words_.size());
+    for (std::size_t i = 0; i < whole; ++i) sum += static_cast<std::uint32_t>(std::popcount(words_[i]));
+    return whole < words_.size() ? sum + low_bits(whole, index % 64) : sum;
+  }
+
+  std::vector<std::uint64_t> words_;
+  std::vector<std::uint32_t> before_;  // marked ones before each word
+  std::uint32_t count_ = 0;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
 // ---- cokafka/detail/base/spin_lock.hpp
 
 #include <atomic>
@@ -926,6 +995,7 @@ struct record_ticket {
   std::uint32_t index = 0;
   std::int32_t key_size = -1;
   std::int32_t value_size = -1;
+  std::uint32_t bytes = 0;  // as encoded in its batch; 0 while it is parked
   std::int64_t timestamp = -1;
 };
 
@@ -1066,7 +1136,13 @@ struct record_metadata {
 
 // ---- cokafka/detail/core/completion.hpp
 
+#include <map>
+#include <memory>
+
 namespace cokafka::inline COKAFKA_ABI::detail {
+
+class partition_queue;
+struct parked_record;
 
 /// How a batch ended: a failure, or the offset of its first record where the broker told it.
 struct batch_outcome {
@@ -1086,18 +1162,21 @@ class record_waiter : public waiter {
   ~record_waiter() = default;
 };
 
-/// States: pending -> done, or pending -> forwarded (a parked record found its batch) and from then on the state of that
-/// batch's completion. Owned by its batch or parked record and by the deliveries; it never keeps records' bytes.
-/// Thread safety: shared objects safe. Lock order: a parked record's completion before its batch's.
+/// States: pending -> done, or pending -> forwarded (a parked record found its batch) and from then on the state of
+/// that batch's completion. While it is pending, stretches of its records may have ended already (they were due, say);
+/// and records may have been taken out of the batch before it was sealed, so that those behind them are nearer to its
+/// first offset than their index says. Owned by its batch or parked record and by the deliveries; it never keeps
+/// records' bytes. Thread safety: shared objects safe. Lock order: a parked record's completion before its batch's.
 class completion : public boost::intrusive_ref_counter<completion, boost::thread_safe_counter> {
  public:
-  completion(topic_name topic, std::int32_t partition) : topic_(std::move(topic)), partition_(partition) {}
+  completion(topic_name topic, std::int32_t partition, partition_queue* queue = nullptr)
+      : of(queue), topic_(std::move(topic)), partition_(partition) {}
   /// One that has failed already.
   completion(topic_name topic, std::int32_t partition, error failure);
 
-  bool is_ready() const noexcept;
+  bool is_ready(const record_ticket& ticket) const noexcept;
 
-  /// The result of one record. Precondition: is_ready().
+  /// The result of one record. Precondition: is_ready(ticket).
   result<record_metadata> get(const record_ticket& ticket) const;
 
   /// Links the waiter; false when the answer is there already (its `source` is set then, and it is not linked).
@@ -1107,23 +1186,43 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
 
   /// Ends it and hands out who waited, in record order. Calls after the first change nothing and return none.
   waiter_list complete(batch_outcome outcome);
+  /// Ends the records [first, end) alone, by their indexes when they were appended; the others are not concerned. Hands
+  /// out who waited for them, in record order. `base_offset` is that of the first of them.
+  waiter_list end_some(std::uint32_t first, std::uint32_t end, batch_outcome outcome);
 
-  /// To be called until it returns none when what complete() handed out has been posted: who attached meanwhile had to queue
-  /// up behind them.
+  /// To be called until it returns none when what complete() handed out has been posted: who attached meanwhile had to
+  /// queue up behind them.
   waiter_list hand_out_rest();
 
-  /// From now on this record is number `index` of the batch behind `target`; whoever waits here waits there. Returns
-  /// the waiters that must be completed at once because the batch has ended in the meantime.
-  waiter_list forward(boost::intrusive_ptr<completion> target, std::uint32_t index);
+  /// From now on this record is number `index` of the batch behind `target`, `bytes` long; whoever waits here waits
+  /// there. Returns the waiters that must be completed at once because the batch has ended in the meantime.
+  waiter_list forward(boost::intrusive_ptr<completion> target, std::uint32_t index, std::uint32_t bytes);
+  /// The batch's completion that this one was forwarded to, or null.
+  completion* forwarded_to() const noexcept {
+    return state_.load(std::memory_order_acquire) == state::forwarded ? target_.get() : nullptr;
+  }
 
   /// Hands out all waiters without an answer, for destruction; for deliveries that outlive the execution context it has
   /// failed with errc::closed.
   waiter_list abandon(fate known);
 
+  partition_queue* const of;        // of a batch; null for a parked record
+  parked_record* parked = nullptr;  // while it is in the parking lot; under the lot's mutex
+  /// Records that are not in the batch any more. Under the partition's lock until the batch is sealed, constant after
+  /// that.
+  std::unique_ptr<record_marks> removed{};
+
  private:
   enum class state : std::uint8_t { pending, done, forwarded };
+  struct ended_stretch {
+    std::uint32_t end;
+    batch_outcome outcome;
+  };
 
   void unlink(waiter_list& list, record_waiter& gone) { list.erase(waiter_list::s_iterator_to(gone)); }
+  const std::pair<const std::uint32_t, ended_stretch>* find_stretch(std::uint32_t index) const;
+  std::uint32_t place_of(std::uint32_t index) const noexcept { return removed ? index - removed->below(index) : index; }
+  void put_in_order(waiter_list& waiting);
 
   mutable spin_lock lock_;
   std::atomic<state> state_{state::pending};
@@ -1132,8 +1231,11 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
   topic_name topic_;
   std::int32_t partition_;
   std::uint32_t forwarded_index_ = 0;
+  std::uint32_t forwarded_bytes_ = 0;
   waiter_list waiters_;
   batch_outcome outcome_;
+  std::atomic<bool> has_stretches_{false};
+  std::map<std::uint32_t, ended_stretch> stretches_;  // by their first record; under the lock
   boost::intrusive_ptr<completion> target_;
 };
 
@@ -1292,12 +1394,23 @@ class interrupted_runs {
   std::atomic<std::size_t> count_{0};
 };
 
+/// Takes records out of a producer that have not been sealed yet; implemented by the engine.
+class record_withdrawer {
+ public:
+  /// Any thread, under no lock. False when it is too late; else the waiter is linked nowhere any more.
+  virtual bool withdraw(completion& of, record_waiter& asked) = 0;
+
+ protected:
+  ~record_withdrawer() = default;
+};
+
 /// Shared by the core, its handles and every waiting operation. Thread safety: shared objects safe.
 struct operation_home : boost::intrusive_ref_counter<operation_home, boost::thread_safe_counter> {
   explicit operation_home(asio::any_io_executor on) : executor(std::move(on)) {}
   asio::any_io_executor executor;  // empty once the execution context is being destroyed
   waiter_pool pool;
   interrupted_runs interrupted;
+  std::weak_ptr<record_withdrawer> core{};  // set before it is shared
 };
 using operation_home_ptr = boost::intrusive_ptr<operation_home>;
 
@@ -1390,14 +1503,13 @@ inline void destroy_waiters(waiter_list& waiting) noexcept {
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/require.hpp>
-#include <memory>
 
 namespace cokafka::inline COKAFKA_ABI::detail {
 
 namespace asio = boost::asio;
 
-/// The part of an operation that depends on its handler's executor. A handler on a foreign executor counts as outstanding
-/// work there while it waits.
+/// The part of an operation that depends on its handler's executor. A handler on a foreign executor counts as
+/// outstanding work there while it waits.
 template <class Base, class Executor>
 class waiter_on : public Base {
  public:
@@ -1419,6 +1531,8 @@ class waiter_on : public Base {
     // Without an executor the execution context has gone, and `posted` destroys its waiters.
     if (home->executor) asio::post(home->executor, std::move(posted));
   }
+
+  const operation_home& home() const noexcept { return *home_; }
 
  protected:
   waiter_on(operation_home_ptr home, const Executor& executor)
@@ -1449,10 +1563,11 @@ class waiter_on : public Base {
   std::optional<asio::executor_work_guard<Executor>> work_;
 };
 
-/// One operation: the handler, and how its result is read. `Source` gives `Base` (the core's waiter class), `result_of(op)`, and
-/// `cancel(op, type)`, which returns true when the operation ends now (it is unlinked then).
+/// One operation: the handler, and how its result is read. `Source` gives `Base` (the core's waiter class),
+/// `result_of(op)`, and `cancel(op, type)`, which returns true when the operation ends now (it is unlinked then).
 template <class Source, class Handler>
-class waiter_op final : public waiter_on<typename Source::base, asio::associated_executor_t<Handler, asio::any_io_executor>> {
+class waiter_op final
+    : public waiter_on<typename Source::base, asio::associated_executor_t<Handler, asio::any_io_executor>> {
   using executor = asio::associated_executor_t<Handler, asio::any_io_executor>;
   using parent = waiter_on<typename Source::base, executor>;
   using allocator = typename std::allocator_traits<
@@ -1528,23 +1643,36 @@ namespace asio = boost::asio;
 
 namespace detail {
 
-/// How an awaited delivery gets its answer and how it is cancelled.
+/// How an awaited delivery gets its answer and how it is cancelled (guarantee.md, rule 16).
 struct delivery_source {
   using base = record_waiter;
+  enum class end : std::uint8_t { answer, stopped_waiting, withdrawn };
   completion_ptr target;
-  bool cancelled = false;
+  end how = end::answer;
 
   result<record_metadata> result_of(record_waiter& op) const {
-    if (cancelled) return error(errc::cancelled);
-    return op.source->get(op.ticket);
+    if (how == end::answer) return op.source->get(op.ticket);
+    error_details why;
+    why.code = errc::cancelled;
+    why.fate = how == end::withdrawn ? fate::not_written : fate::maybe_written;
+    return error(std::move(why));
   }
-  // partial and terminal stop waiting: the record lives on. total could only be obeyed without a side effect.
-  bool cancel(record_waiter& op, asio::cancellation_type type) {
-    if ((type & (asio::cancellation_type::partial | asio::cancellation_type::terminal)) == asio::cancellation_type::none) {
-      return false;
+  // total takes the record back, partial stops waiting, terminal does what of both is possible. Once: after that the
+  // operation is linked into the run that was posted.
+  template <class Op>
+  bool cancel(Op& op, asio::cancellation_type type) {
+    using asio::cancellation_type;
+    const auto asks = [&](cancellation_type for_one) { return (type & for_one) != cancellation_type::none; };
+    if (how != end::answer) return false;
+    if (asks(cancellation_type::total | cancellation_type::terminal)) {
+      const auto core = op.home().core.lock();
+      if (core && core->withdraw(*target, op)) {
+        how = end::withdrawn;
+        return true;
+      }
     }
-    if (cancelled || !target->detach(op)) return false;  // once: after that it is linked into the run that was posted
-    cancelled = true;
+    if (!asks(cancellation_type::partial | cancellation_type::terminal) || !target->detach(op)) return false;
+    how = end::stopped_waiting;
     return true;
   }
 };
@@ -1556,10 +1684,13 @@ struct delivery_source {
 ///     auto sent = co_await producer.send({.topic = "orders", .value = "1"});   // waits for the acknowledgement
 ///     delivery later = producer.send({.topic = "orders", .value = "2"});       // goes on; co_await std::move(later)
 ///
-/// Awaiting never completes inside the call; the handler runs through its associated executor, by default the producer's.
-/// Cancellation: `partial` and `terminal` stop waiting with `errc::cancelled`, fate maybe_written; the record lives on.
-/// `total` is ignored. Destroying a delivery is detach(): the record is sent all the same.
-/// Lifetime: may outlive its producer. Thread safety: distinct objects safe.
+/// Awaiting never completes inside the call; the handler runs through its associated executor, by default the
+/// producer's. Cancellation: `total` withdraws a record that is parked or in a batch that is not sealed yet:
+/// `errc::cancelled`, fate not_written, and the records around it notice nothing; later it is ignored. `partial` stops
+/// waiting: `errc::cancelled`, fate maybe_written, and the record lives on. `terminal` withdraws where that is
+/// possible, else stops waiting. (A spawned coroutine, `cancel_after` and `||` emit terminal unless told otherwise.)
+/// Destroying a delivery is detach(): the record is sent all the same. Lifetime: may outlive its producer. Thread
+/// safety: distinct objects safe.
 class [[nodiscard]] delivery {
  public:
   delivery(delivery&&) noexcept = default;
@@ -1569,15 +1700,16 @@ class [[nodiscard]] delivery {
   /// Waits for the answer. Completion signature: `void(result<record_metadata>)`.
   template <asio::completion_token_for<void(result<record_metadata>)> Token>
   auto operator()(Token&& token) && {
-    return asio::async_initiate<Token, void(result<record_metadata>)>(initiation{home_}, token, std::move(done_), ticket_);
+    return asio::async_initiate<Token, void(result<record_metadata>)>(initiation{home_}, token, std::move(done_),
+                                                                      ticket_);
   }
 
   /// The answer is there: get() has it, and awaiting it does not wait.
-  bool ready() const noexcept { return done_->is_ready(); }
+  bool ready() const noexcept { return done_->is_ready(ticket_); }
 
   /// The answer without waiting. Errors: errc::not_ready, or the record's own.
   result<record_metadata> get() const {
-    if (!done_->is_ready()) return error(errc::not_ready);
+    if (!done_->is_ready(ticket_)) return error(errc::not_ready);
     return done_->get(ticket_);
   }
 
@@ -1883,7 +2015,6 @@ struct effects {
 
 // ---- cokafka/detail/core/flush_tracker.hpp
 
-#include <algorithm>
 #include <deque>
 
 namespace cokafka::inline COKAFKA_ABI::detail {
@@ -2201,9 +2332,17 @@ enum class parked_for : std::uint8_t {
   space       // nothing to send: wait_for_space()
 };
 
+struct parked_record;
+using parked_ptr = std::unique_ptr<parked_record>;
+/// First in, first out; a list, because any of them may be withdrawn.
+using parking_line = std::list<parked_ptr>;
+
 /// One place in the parking lot; all fields are guarded by the lot's mutex.
 struct parked_record {
   parked_record() : expiry(static_cast<int>(deadline_kind::parked_expiry), this) {}
+  ~parked_record() {
+    if (done) done->parked = nullptr;
+  }
 
   parked_for reason = parked_for::metadata;
   topic* of = nullptr;
@@ -2219,9 +2358,8 @@ struct parked_record {
   operation_waiter* space_waiter = nullptr;
   std::size_t space_wanted = 0;
   deadline_entry expiry;
+  parking_line::iterator at{};  // in its line
 };
-
-using parked_ptr = std::unique_ptr<parked_record>;
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
 
@@ -2294,12 +2432,12 @@ struct batch_stamp {
 /// Bytes of a batch's header before the records.
 inline constexpr std::size_t batch_header_size = 61;
 
-/// The bytes a record may cost at most in a batch of its own, header included: what `max.request.size` and `buffer.memory`
-/// are checked against (an estimate from above, as in Java: 61 + 21 + the fields).
+/// The bytes a record may cost at most in a batch of its own, header included: what `max.request.size` and
+/// `buffer.memory` are checked against (an estimate from above, as in Java: 61 + 21 + the fields).
 std::size_t record_size_upper_bound(const record_view& record) noexcept;
 
-/// Builder of one batch. Legal order of calls: append* (each after add_chunks where shortfall() asks for it), seal once,
-/// then stamp any number of times; header() and chunks() are valid after stamp.
+/// Builder of one batch. Legal order of calls: append* (each after add_chunks where shortfall() asks for it), remove at
+/// most once, seal once, then stamp any number of times; header() and chunks() are valid after stamp.
 ///
 ///   header (61 bytes, in the object)   chunks (records, back to back; a record may span chunks)
 ///   [lengths | crc | stamp | count] -> [ 1 KiB ] -> [ 4 KiB ] -> ... -> [ 16 KiB ]
@@ -2327,6 +2465,10 @@ class batch_builder {
   /// Returns its index in the batch.
   std::uint32_t append(const record_view& record, std::int64_t timestamp, record_shape shape) noexcept;
 
+  /// Takes the marked records out, but not all of them; the others keep their order and are counted from 0 again.
+  /// Linear in the bytes, once. Nothing may be appended afterwards. Returns the chunks that are empty now.
+  chunk_chain remove(const record_marks& gone) noexcept;
+
   /// Computes the checksum of the records; nothing may be appended afterwards.
   void seal() noexcept;
 
@@ -2338,6 +2480,7 @@ class batch_builder {
   /// Bytes on the wire, header included.
   std::size_t size() const noexcept { return batch_header_size + body_size_; }
   std::size_t chunk_capacity() const noexcept { return chain_.capacity; }
+  std::int64_t base_timestamp() const noexcept { return base_timestamp_; }
   std::int64_t max_timestamp() const noexcept { return max_timestamp_; }
 
   std::span<const char> header() const noexcept { return header_; }
@@ -2366,6 +2509,120 @@ class batch_builder {
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
 
+// ---- cokafka/detail/core/record_deadlines.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// Records are added in their order. The first 32 runs are exact; from then on a run ends at a whole millisecond, so
+/// that a million records per second cost a thousand runs. Whoever would need more memory for runs than a quarter of
+/// its bytes (timeouts that alternate, tiny records) goes to another batch: takes(). Thread safety: distinct objects
+/// safe.
+class record_deadlines {
+ public:
+  static constexpr clock_time never = clock_time::max();
+
+  /// Whether one more record may be added; `bytes` are those of the records so far.
+  bool takes(clock_time at, std::size_t bytes) const noexcept {
+    return is_in_last(at) || runs_.size() < 64 + bytes / 64;
+  }
+
+  /// The record is due at `at`, and begins `offset` bytes into the batch's records. True when the earliest deadline
+  /// moves.
+  bool add(std::uint32_t index, std::size_t offset, clock_time at) {
+    if (is_in_last(at)) return false;
+    return begin_run(index, offset, at);
+  }
+
+  /// The earliest deadline of a run that has not been taken; never when there is none.
+  clock_time earliest() const noexcept { return earliest_; }
+
+  /// Every run that has not been taken is due.
+  bool are_all_due(clock_time now) const noexcept {
+    return std::all_of(runs_.begin(), runs_.end(),
+                       [&](const run& each) { return each.at <= now || each.at == never; }) &&
+           (first_.at <= now || first_.at == never);
+  }
+
+  /// Takes the runs of records for which `is_gone(first, end)` is true, due or not.
+  template <class Predicate>
+  void forget(std::uint32_t count, Predicate is_gone) {
+    earliest_ = never;
+    const auto all = static_cast<std::uint32_t>(runs_.size() + 1);
+    for (std::uint32_t i = 0; i < all; ++i) {
+      if (is_gone(at(i).first, i + 1 < all ? at(i + 1).first : count)) at(i).at = never;
+      earliest_ = std::min(earliest_, at(i).at);
+    }
+    last_ = at(all - 1).at;
+  }
+
+  /// Takes what is due and calls visit(first, end, bytes) for each stretch of records in their order. `count` and
+  /// `bytes` are those of all records that were added.
+  template <class Visit>
+  void take_due(clock_time now, std::uint32_t count, std::size_t bytes, Visit visit) {
+    earliest_ = never;
+    const auto all = static_cast<std::uint32_t>(runs_.size() + 1);
+    std::uint32_t began = all;  // of the stretch that is being made
+    for (std::uint32_t i = 0; i <= all; ++i) {
+      const bool due = i < all && at(i).at <= now;
+      if (due && began == all) began = i;
+      if (!due && began != all) {
+        const run end = i < all ? at(i) : run{never, count, static_cast<std::uint32_t>(bytes)};
+        visit(at(began).first, end.first, std::size_t{end.offset} - at(began).offset);
+        began = all;
+      }
+      if (i == all) break;
+      if (due) at(i).at = never;
+      earliest_ = std::min(earliest_, at(i).at);
+    }
+    last_ = at(all - 1).at;
+  }
+
+ private:
+  struct run {
+    clock_time at = never;
+    std::uint32_t first = 0;
+    std::uint32_t offset = 0;
+  };
+
+  static constexpr std::size_t exact_runs = 32;
+  static constexpr std::uint64_t millisecond = 1'000'000;
+  static_assert(clock_duration(std::chrono::milliseconds(1)).count() == millisecond);
+
+  run& at(std::uint32_t i) noexcept { return i == 0 ? first_ : runs_[i - 1]; }
+
+  // The usual record: as late as the one before, or up to a millisecond earlier where runs are rounded.
+  bool is_in_last(clock_time at) const noexcept {
+    return static_cast<std::uint64_t>(last_.time_since_epoch().count()) -
+               static_cast<std::uint64_t>(at.time_since_epoch().count()) <
+           width_;
+  }
+
+  bool begin_run(std::uint32_t index, std::size_t offset, clock_time at) {
+    if (runs_.size() >= exact_runs) {
+      at = std::chrono::ceil<std::chrono::milliseconds>(at);
+      width_ = millisecond;
+    }
+    const run made{at, index, static_cast<std::uint32_t>(offset)};
+    if (index == 0) {
+      first_ = made;
+    } else {
+      runs_.push_back(made);
+    }
+    last_ = at;
+    const bool earlier = at < earliest_;
+    if (earlier) earliest_ = at;
+    return earlier;
+  }
+
+  clock_time last_ = never;  // of the last run
+  std::uint64_t width_ = 1;
+  clock_time earliest_ = never;
+  run first_{};
+  std::vector<run> runs_;  // those behind the first: a batch of one record allocates nothing
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
 // ---- cokafka/detail/core/batch.hpp
 
 namespace cokafka::inline COKAFKA_ABI::detail {
@@ -2384,9 +2641,19 @@ struct batch : boost::intrusive_ref_counter<batch, boost::thread_safe_counter> {
   completion_ptr done;
   flush_tracker::generation generation = 0;
 
-  clock_time created{};      // linger and elapsed count from here
-  clock_time deadline{};     // the earliest of its records
-  clock_duration timeout{};  // of its records: one batch, one timeout
+  clock_time created{};          // linger and elapsed count from here
+  record_deadlines deadlines{};  // of its records, by their indexes when they were appended
+  std::uint32_t ended = 0;       // records in it that were answered before it: withdrawn, or due
+  std::size_t ended_bytes = 0;   // theirs
+  bool withdrawn_from = false;   // so that runs of records are not as many, and as long, as they look
+  bool thinned = false;          // those that were removed are not in `records` any more
+
+  clock_time deadline() const noexcept { return deadlines.earliest(); }
+  /// Records that still wait for their answer, and their bytes.
+  std::uint32_t live() const noexcept { return records.count() - ended; }
+  std::size_t live_bytes() const noexcept { return records.size() - batch_header_size - ended_bytes; }
+  /// How many records were appended.
+  std::uint32_t appended() const noexcept { return records.count() + (thinned ? done->removed->count() : 0); }
 
   // The ledger: only the owner of the partition touches what follows.
   std::optional<batch_stamp> stamp{};
@@ -2543,6 +2810,14 @@ class partition_queue
   };
   outstanding_count outstanding();
 
+  /// Takes the record of a waiter out of its batch, which must not be sealed yet (guarantee.md, rule 16): it will not
+  /// be written, its neighbours notice nothing. False when it is too late; else the waiter is linked nowhere any more.
+  struct withdrawal {
+    bool done = false;
+    bool wake = false;  // the owner should look: the batch is gone
+  };
+  withdrawal withdraw(completion& of, record_waiter& asked, effects& out);
+
   topic& of_topic() const noexcept { return topic_; }
   const topic_name& called() const noexcept { return topic_name_; }
   std::int32_t index() const noexcept { return index_; }
@@ -2608,15 +2883,19 @@ class partition_queue
 
  private:
   std::size_t window() const noexcept;
-  batch* open_batch(clock_duration timeout, std::size_t record_bytes) noexcept;
+  batch* open_batch(clock_time due, std::size_t record_bytes) noexcept;
+  batch_ptr make_batch(clock_time sent_at);
   static batch_outcome outcome_of(const batch& written, const answer& said, const verdict& judged);
-  batch_ptr make_batch(clock_time sent_at, clock_duration timeout, flush_tracker::generation generation);
   append_outcome append_locked(const record_view& record, std::int64_t timestamp, clock_time sent_at,
                                clock_duration timeout, std::optional<flush_tracker::generation> counted);
   void stamp(batch& sent);
   void settle_epoch(const std::optional<producer_identity>& latest);
   void back_to_retry_line(batch_ptr sent);
   bool is_predecessor_missing(const batch& of) const noexcept;
+  void expire_written(clock_time now, boost::system::error_code cause, effects& out);
+  void expire_unsealed(clock_time now, boost::system::error_code cause, effects& out);
+  void end_due(batch& of, clock_time now, bool remove, error_details why, effects& out);
+  void thin(batch& of);
   void finish(batch& ended, batch_outcome outcome, effects& out);
   void fail(batch& ended, error_details why, clock_time now, effects& out);
   std::vector<batch_ptr> written_in_order() const;
@@ -2961,6 +3240,10 @@ class accumulator {
   bool wait_for_space(operation_waiter& waiting, std::size_t bytes, clock_time now);
   bool cancel_space(operation_waiter& waiting);
 
+  /// Takes the record that the waiter waits for out of the producer, where it is parked or in a batch that is not
+  /// sealed (guarantee.md, rule 16). False when it is too late; else the waiter is linked nowhere any more.
+  bool withdraw(completion& of, record_waiter& asked, effects& out);
+
   /// Valid names only; makes the topic known to the engine.
   topic& want_topic(std::string_view name);
 
@@ -3017,6 +3300,10 @@ class accumulator {
   void fail_without_partition(parked_record& parked, const partition_table& table, clock_time now, effects& out);
   void fail_one(parked_record& parked, error_details why, clock_time now, effects& out);
   void place_memory_line(clock_time now, effects& out);
+  parking_line& line_of(const parked_record& parked) noexcept {
+    const bool needs_metadata = parked.reason == parked_for::metadata || parked.reason == parked_for::partition;
+    return needs_metadata ? metadata_line_ : memory_line_;
+  }
 
   const settings& settings_;
   attention_listener& home_;
@@ -3025,8 +3312,8 @@ class accumulator {
   std::atomic<std::uint32_t> waiting_for_memory_{0};  // parked for memory, or for space
 
   std::mutex mutex_;  // guards what follows; a partition's lock may be taken under it
-  std::deque<parked_ptr> metadata_line_;
-  std::deque<parked_ptr> memory_line_;
+  parking_line metadata_line_;
+  parking_line memory_line_;
   std::size_t parked_bytes_ = 0;
   std::uint64_t pass_ = 0;  // number of the pass over a line that is being made
   deadline_heap deadlines_;
@@ -3192,8 +3479,6 @@ struct metadata_response {
 }  // namespace cokafka::inline COKAFKA_ABI::detail::messages
 
 // ---- cokafka/detail/core/cluster_metadata.hpp
-
-#include <map>
 
 namespace cokafka::inline COKAFKA_ABI::detail {
 
@@ -5074,11 +5359,12 @@ class topic_waiter : public operation_waiter {
 ///                                        |                      ^
 ///                                        +--attention--> home strand: control task (metadata, producer id)
 ///
-/// Shared by the handle, the topic handles and every task that runs. Thread safety: the functions of the first group may be
-/// called from any thread; everything else happens on the home strand.
+/// Shared by the handle, the topic handles and every task that runs. Thread safety: the functions of the first group
+/// may be called from any thread; everything else happens on the home strand.
 class engine final : public link_host,
                      public attention_listener,
                      public context_member,
+                     public record_withdrawer,
                      public std::enable_shared_from_this<engine> {
  public:
   static std::shared_ptr<engine> make(asio::any_io_executor executor, const config& user, engine_options options);
@@ -5106,6 +5392,8 @@ class engine final : public link_host,
   bool cancel_space(operation_waiter& waiting);
   bool cancel_watch(topic_waiter& waiting);
   bool cancel_close(operation_waiter& waiting);
+
+  bool withdraw(completion& of, record_waiter& asked) override;
 
   /// The handle is gone: nothing is waited for, what is left fails.
   void abandon();
@@ -5770,8 +6058,6 @@ COKAFKA_DECL std::uint32_t crc32c_table(std::uint32_t crc, const void* data, std
 
 // ---- cokafka/detail/base/varint.hpp
 
-#include <bit>
-
 namespace cokafka::inline COKAFKA_ABI::detail {
 
 /// Zig-zag: small magnitudes of either sign become small unsigned numbers.
@@ -5806,6 +6092,112 @@ char* put_big_endian(char* at, Int value) noexcept {
   for (std::size_t i = sizeof(Int); i-- > 0; rest >>= 8) at[i] = static_cast<char>(rest & 0xff);
   return at + sizeof(Int);
 }
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/batch/chunk_cursor.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// Reads on from the first byte of a chain. All chunks are full but the last, so that a reader may follow a writer that
+/// has not set their sizes yet; whoever reads knows how many bytes there are.
+class chunk_reader {
+ public:
+  explicit chunk_reader(const chunk* first) noexcept : at_(first) {}
+
+  /// The next bytes that lie together, at most `limit`, and behind them. Precondition: there is a next byte.
+  std::string_view part(std::size_t limit) noexcept {
+    if (offset_ == at_->capacity) {
+      at_ = at_->next;
+      offset_ = 0;
+    }
+    const std::size_t size = std::min<std::size_t>(limit, at_->capacity - offset_);
+    const std::string_view found(at_->data() + offset_, size);
+    offset_ += size;
+    return found;
+  }
+
+  void skip(std::size_t size) noexcept {
+    while (size > 0) size -= part(size).size();
+  }
+
+  /// A zig-zag varint that we wrote ourselves.
+  std::int64_t varint() noexcept {
+    std::uint64_t raw = 0;
+    for (int shift = 0; shift < 64; shift += 7) {
+      const auto byte = static_cast<unsigned char>(part(1).front());
+      raw |= static_cast<std::uint64_t>(byte & 0x7f) << shift;
+      if (byte < 0x80) break;
+    }
+    return static_cast<std::int64_t>(raw >> 1) ^ -static_cast<std::int64_t>(raw & 1);
+  }
+
+ private:
+  const chunk* at_;
+  std::size_t offset_ = 0;
+};
+
+/// Writes over a chain from its first byte on. It may follow a reader through the same chain, never overtake it.
+class chunk_writer {
+ public:
+  explicit chunk_writer(chunk* first) noexcept : at_(first) {}
+
+  void put(std::string_view bytes) noexcept {
+    while (!bytes.empty()) {
+      if (offset_ == at_->capacity) {
+        at_->size = at_->capacity;
+        at_ = at_->next;
+        offset_ = 0;
+      }
+      const std::size_t size = std::min<std::size_t>(bytes.size(), at_->capacity - offset_);
+      std::memmove(at_->data() + offset_, bytes.data(), size);
+      offset_ += size;
+      bytes.remove_prefix(size);
+    }
+  }
+
+  void put_varint(std::int64_t value) noexcept {
+    char encoded[10];
+    put({encoded, static_cast<std::size_t>(detail::put_varint(encoded, value) - encoded)});
+  }
+
+  /// The chunk that the last byte went into; it ends there.
+  chunk* finish() noexcept {
+    at_->size = static_cast<std::uint32_t>(offset_);
+    return at_;
+  }
+
+ private:
+  chunk* at_;
+  std::size_t offset_ = 0;
+};
+
+/// Goes from record to record of a batch as batch_builder writes them.
+class record_walker {
+ public:
+  explicit record_walker(const chunk* first) noexcept : in_(first) {}
+
+  /// To the next record. Precondition: there is one, and the last has been left by skip() or copy().
+  void next() noexcept { body_ = static_cast<std::size_t>(in_.varint()); }
+  /// Its bytes, the length before it included.
+  std::size_t size() const noexcept { return varint_size(static_cast<std::int64_t>(body_)) + body_; }
+  void skip() noexcept { in_.skip(body_); }
+  /// Appends it, the length before it included, to a string.
+  template <class String>
+  void copy(String& to) {
+    char encoded[10];
+    to.append(encoded, static_cast<std::size_t>(put_varint(encoded, static_cast<std::int64_t>(body_)) - encoded));
+    for (std::size_t left = body_; left > 0;) {
+      const std::string_view part = in_.part(left);
+      to.append(part);
+      left -= part.size();
+    }
+  }
+
+ private:
+  chunk_reader in_;
+  std::size_t body_ = 0;
+};
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
 
@@ -7158,9 +7550,28 @@ COKAFKA_DECL completion::completion(topic_name topic, std::int32_t partition, er
   state_.store(state::done, std::memory_order_release);
 }
 
-COKAFKA_DECL bool completion::is_ready() const noexcept {
-  const state seen = state_.load(std::memory_order_acquire);
-  return seen == state::done || (seen == state::forwarded && target_->is_ready());
+// Under the lock. Null for a record that ends with its batch.
+COKAFKA_DECL auto completion::find_stretch(std::uint32_t index) const
+    -> const std::pair<const std::uint32_t, ended_stretch>* {
+  auto behind = stretches_.upper_bound(index);
+  if (behind == stretches_.begin()) return nullptr;
+  --behind;
+  return index < behind->second.end ? &*behind : nullptr;
+}
+
+COKAFKA_DECL bool completion::is_ready(const record_ticket& ticket) const noexcept {
+  switch (state_.load(std::memory_order_acquire)) {
+    case state::done: return true;
+    case state::forwarded: {
+      record_ticket there = ticket;
+      there.index += forwarded_index_;
+      return target_->is_ready(there);
+    }
+    case state::pending: break;
+  }
+  if (!has_stretches_.load(std::memory_order_acquire)) return false;
+  std::scoped_lock guard(lock_);
+  return find_stretch(ticket.index) != nullptr;
 }
 
 COKAFKA_DECL result<record_metadata> completion::get(const record_ticket& ticket) const {
@@ -7169,14 +7580,23 @@ COKAFKA_DECL result<record_metadata> completion::get(const record_ticket& ticket
     there.index += forwarded_index_;
     return target_->get(there);
   }
-  assert(is_ready());
-  if (outcome_.failure) return *outcome_.failure;
+  const batch_outcome* outcome = &outcome_;
+  std::uint32_t first = 0;
+  if (has_stretches_.load(std::memory_order_acquire)) {
+    std::scoped_lock guard(lock_);
+    if (const auto* const found = find_stretch(ticket.index)) {  // stays as it is, and where it is
+      first = found->first;
+      outcome = &found->second.outcome;
+    }
+  }
+  assert(outcome != &outcome_ || state_ == state::done);
+  if (outcome->failure) return *outcome->failure;
   record_metadata metadata;
   metadata.topic = topic_;
   metadata.partition = partition_;
-  if (outcome_.base_offset) metadata.offset = *outcome_.base_offset + ticket.index;
+  if (outcome->base_offset) metadata.offset = *outcome->base_offset + place_of(ticket.index) - place_of(first);
   metadata.timestamp = std::chrono::sys_time<std::chrono::milliseconds>{
-      std::chrono::milliseconds{outcome_.log_append_time.value_or(ticket.timestamp)}};
+      std::chrono::milliseconds{outcome->log_append_time.value_or(ticket.timestamp)}};
   if (ticket.key_size >= 0) metadata.key_size = static_cast<std::size_t>(ticket.key_size);
   if (ticket.value_size >= 0) metadata.value_size = static_cast<std::size_t>(ticket.value_size);
   return metadata;
@@ -7186,6 +7606,10 @@ COKAFKA_DECL bool completion::attach(record_waiter& added) {
   std::unique_lock guard(lock_);
   switch (state_.load(std::memory_order_relaxed)) {
     case state::pending:
+      if (find_stretch(added.ticket.index) != nullptr) {
+        added.source.reset(this);
+        return false;
+      }
       if (!waiters_.empty() && static_cast<record_waiter&>(waiters_.back()).ticket.index > added.ticket.index) {
         in_order_ = false;
       }
@@ -7194,6 +7618,7 @@ COKAFKA_DECL bool completion::attach(record_waiter& added) {
     case state::forwarded:
       guard.unlock();
       added.ticket.index += forwarded_index_;
+      added.ticket.bytes = forwarded_bytes_;
       return target_->attach(added);
     case state::done: break;
   }
@@ -7206,7 +7631,7 @@ COKAFKA_DECL bool completion::detach(record_waiter& gone) {
   std::unique_lock guard(lock_);
   switch (state_.load(std::memory_order_relaxed)) {
     case state::pending:
-      if (!gone.is_linked()) return false;
+      if (!gone.is_linked() || gone.source) return false;  // with a source it has been handed out
       unlink(waiters_, gone);
       return true;
     case state::forwarded: guard.unlock(); return target_->detach(gone);
@@ -7225,33 +7650,58 @@ COKAFKA_DECL waiter_list completion::complete(batch_outcome outcome) {
     handing_out_ = !waiting.empty();
     state_.store(state::done, std::memory_order_release);
   }
-  if (!in_order_) {
-    waiting.sort([](const waiter& a, const waiter& b) {
-      return static_cast<const record_waiter&>(a).ticket.index < static_cast<const record_waiter&>(b).ticket.index;
-    });
-  }
+  put_in_order(waiting);
   for (auto& each : waiting) static_cast<record_waiter&>(each).source.reset(this);
+  return waiting;
+}
+
+COKAFKA_DECL void completion::put_in_order(waiter_list& waiting) {
+  if (in_order_) return;
+  waiting.sort([](const waiter& a, const waiter& b) {
+    return static_cast<const record_waiter&>(a).ticket.index < static_cast<const record_waiter&>(b).ticket.index;
+  });
+}
+
+COKAFKA_DECL waiter_list completion::end_some(std::uint32_t first, std::uint32_t end, batch_outcome outcome) {
+  waiter_list waiting;
+  std::scoped_lock guard(lock_);
+  if (state_.load(std::memory_order_relaxed) != state::pending) return waiting;
+  stretches_.emplace(first, ended_stretch{end, std::move(outcome)});
+  has_stretches_.store(true, std::memory_order_release);
+  for (auto next = waiters_.begin(); next != waiters_.end();) {
+    auto& each = static_cast<record_waiter&>(*next);
+    if (in_order_ && each.ticket.index >= end) break;
+    ++next;
+    if (each.ticket.index < first || each.ticket.index >= end) continue;
+    unlink(waiters_, each);
+    each.source.reset(this);
+    waiting.push_back(each);
+  }
+  put_in_order(waiting);
   return waiting;
 }
 
 COKAFKA_DECL waiter_list completion::hand_out_rest() {
   waiter_list waiting;
   std::scoped_lock guard(lock_);
+  if (state_.load(std::memory_order_relaxed) != state::done) return waiting;  // only some of its records have ended
   waiting.swap(waiters_);
   handing_out_ = !waiting.empty();
   return waiting;
 }
 
-COKAFKA_DECL waiter_list completion::forward(completion_ptr target, std::uint32_t index) {
+COKAFKA_DECL waiter_list completion::forward(completion_ptr target, std::uint32_t index, std::uint32_t bytes) {
   waiter_list ready;
   std::scoped_lock guard(lock_);
   if (state_.load(std::memory_order_relaxed) != state::pending) return ready;
   target_ = std::move(target);
   forwarded_index_ = index;
+  forwarded_bytes_ = bytes;
   while (!waiters_.empty()) {
     auto& each = static_cast<record_waiter&>(waiters_.front());
     waiters_.pop_front();
     each.ticket.index += index;
+    each.ticket.bytes = bytes;
     if (!target_->attach(each)) ready.push_back(each);
   }
   state_.store(state::forwarded, std::memory_order_release);
@@ -7433,6 +7883,77 @@ COKAFKA_DECL void batch_builder::stamp(const batch_stamp& by) noexcept {
 COKAFKA_DECL chunk_chain batch_builder::release_chunks() noexcept {
   current_ = nullptr;
   return std::exchange(chain_, chunk_chain{});
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/batch/batch_thinning.ipp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+namespace thinning {
+
+// What stands in a record before its key, and how much follows.
+struct record_start {
+  std::size_t body;
+  std::int64_t timestamp_delta;
+  std::int64_t offset_delta;
+  std::size_t rest;
+};
+
+inline record_start read_start(chunk_reader& from) noexcept {
+  record_start read{};
+  read.body = static_cast<std::size_t>(from.varint());
+  from.skip(1);  // attributes of a record are unused
+  read.timestamp_delta = from.varint();
+  read.offset_delta = from.varint();
+  read.rest = read.body - 1 - varint_size(read.timestamp_delta) - varint_size(read.offset_delta);
+  return read;
+}
+
+}  // namespace thinning
+
+// Front to back in place: what is written is never longer than what was read, for offset deltas only shrink. The base
+// timestamp stays, also when its record goes: a later one might need longer deltas. Brokers read the largest timestamp
+// from the header, so that one is computed anew.
+COKAFKA_DECL chunk_chain batch_builder::remove(const record_marks& gone) noexcept {
+  assert(!sealed_ && gone.count_between(0, count_) < count_);
+  chunk_reader from(chain_.head);
+  chunk_writer to(chain_.head);
+  std::uint32_t kept = 0;
+  body_size_ = 0;
+  max_timestamp_ = std::numeric_limits<std::int64_t>::min();
+  for (std::uint32_t i = 0; i < count_; ++i) {
+    const thinning::record_start record = thinning::read_start(from);
+    if (gone.test(i)) {
+      from.skip(record.rest);
+      continue;
+    }
+    const std::size_t body = record.body - varint_size(record.offset_delta) + varint_size(kept);
+    to.put_varint(static_cast<std::int64_t>(body));
+    to.put({"\0", 1});
+    to.put_varint(record.timestamp_delta);
+    to.put_varint(kept);
+    for (std::size_t left = record.rest; left > 0;) {
+      const std::string_view part = from.part(left);
+      to.put(part);
+      left -= part.size();
+    }
+    body_size_ += varint_size(static_cast<std::int64_t>(body)) + body;
+    max_timestamp_ = std::max(max_timestamp_, base_timestamp_ + record.timestamp_delta);
+    ++kept;
+  }
+  count_ = kept;
+  current_ = to.finish();
+  chunk_chain spare;
+  while (chunk* const next = current_->next) {
+    current_->next = next->next;
+    next->next = nullptr;
+    chain_.capacity -= next->capacity;
+    spare.push_back(next);
+  }
+  chain_.tail = current_;
+  return spare;
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
@@ -7620,8 +8141,8 @@ COKAFKA_DECL void partition_queue::finish(batch& ended, batch_outcome outcome, e
   ended.finished = true;
   {
     std::scoped_lock guard(lock_);
-    outstanding_.records -= ended.records.count();
-    outstanding_.bytes -= ended.records.size() - batch_header_size;
+    outstanding_.records -= ended.live();
+    outstanding_.bytes -= ended.live_bytes();
   }
   out.answer(ended.done->complete(std::move(outcome)));
   out.end_flushes(flushes_.leave(ended.generation));
@@ -7640,7 +8161,7 @@ COKAFKA_DECL std::optional<clock_time> partition_queue::earliest_deadline() {
   std::optional<clock_time> earliest;
   const auto consider = [&](const std::deque<batch_ptr>& batches) {
     for (const auto& each : batches) {
-      if (!each->finished && (!earliest || each->deadline < *earliest)) earliest = each->deadline;
+      if (!each->finished && (!earliest || each->deadline() < *earliest)) earliest = each->deadline();
     }
   };
   consider(retry_);
@@ -7661,32 +8182,6 @@ COKAFKA_DECL std::vector<batch_ptr> partition_queue::written_in_order() const {
   std::vector<batch_ptr> all;
   std::merge(retry_.begin(), retry_.end(), in_flight_.begin(), in_flight_.end(), std::back_inserter(all), comes_before);
   return all;
-}
-
-COKAFKA_DECL void partition_queue::expire(clock_time now, boost::system::error_code cause, effects& out) {
-  const auto is_due = [&](const batch_ptr& each) { return !each->finished && each->deadline <= now; };
-  const auto fail_due = [&](batch& each, bool in_flight) {
-    // Its sequence numbers leave the line with it (rule 9); a batch that was never stamped has none.
-    if (!in_flight && each.stamp && settings_.idempotent) new_epoch_ = true;
-    error_details why;
-    why.code = errc::timed_out;
-    why.fate = in_flight || each.unknown ? fate::maybe_written : fate::not_written;
-    why.cause = each.last_cause ? each.last_cause : cause;
-    fail(each, std::move(why), now, out);
-  };
-  for (auto& each : written_in_order()) {
-    if (!is_due(each)) continue;
-    const auto waiting = std::find(retry_.begin(), retry_.end(), each);
-    fail_due(*each, waiting == retry_.end());
-    if (waiting != retry_.end()) retry_.erase(waiting);
-  }
-  std::deque<batch_ptr> due;
-  {
-    std::scoped_lock guard(lock_);
-    std::copy_if(pending_.begin(), pending_.end(), std::back_inserter(due), is_due);
-    pending_.erase(std::remove_if(pending_.begin(), pending_.end(), is_due), pending_.end());
-  }
-  for (auto& each : due) fail_due(*each, false);
 }
 
 COKAFKA_DECL void partition_queue::fail_all(const error_details& why, clock_time now, effects& out) {
@@ -7749,22 +8244,18 @@ COKAFKA_DECL partition_queue::partition_queue(const settings& rules, buffer_memo
 
 // --- senders ---------------------------------------------------------------------------------------------------------
 
-COKAFKA_DECL batch* partition_queue::open_batch(clock_duration timeout, std::size_t record_bytes) noexcept {
+COKAFKA_DECL batch* partition_queue::open_batch(clock_time due, std::size_t record_bytes) noexcept {
   if (pending_.empty()) return nullptr;
   batch& last = *pending_.back();
   const bool fits = last.records.size() + record_bytes <= settings_.batch_limit;
-  return fits && last.timeout == timeout ? &last : nullptr;
+  return fits && last.deadlines.takes(due, last.records.size() - batch_header_size) ? &last : nullptr;
 }
 
-COKAFKA_DECL batch_ptr partition_queue::make_batch(clock_time sent_at, clock_duration timeout,
-                                                   flush_tracker::generation generation) {
+COKAFKA_DECL batch_ptr partition_queue::make_batch(clock_time sent_at) {
   partition_owner* waits_for = owner.load(std::memory_order_acquire);
-  completion_ptr done(new completion(topic_name_, index_));
+  completion_ptr done(new completion(topic_name_, index_, this));
   batch_ptr made(new batch(memory_, waits_for != nullptr ? &waits_for->share : nullptr, std::move(done)));
-  made->generation = generation;
   made->created = sent_at;
-  made->deadline = sent_at + timeout;
-  made->timeout = timeout;
   return made;
 }
 
@@ -7789,13 +8280,14 @@ COKAFKA_DECL append_outcome partition_queue::append_locked(const record_view& re
     out.state = append_outcome::status::closed;
     return out;
   }
+  const clock_time due = sent_at + timeout;
   // A new batch's first record has deltas of zero, so its shape there is no larger than here.
   batch* into = pending_.empty() ? nullptr : pending_.back().get();
   batch_builder::record_shape shape = into ? into->records.shape_of(record, timestamp) : batch_builder::record_shape{};
-  if (into != nullptr) into = open_batch(timeout, shape.total);
+  if (into != nullptr) into = open_batch(due, shape.total);
   batch_ptr fresh;
   if (into == nullptr) {
-    fresh = make_batch(sent_at, timeout, 0);
+    fresh = make_batch(sent_at);
     into = fresh.get();
     shape = into->records.shape_of(record, timestamp);
   }
@@ -7813,8 +8305,7 @@ COKAFKA_DECL append_outcome partition_queue::append_locked(const record_view& re
   out.state = append_outcome::status::appended;
   out.bytes = shape.total;
   out.new_batch = fresh != nullptr;
-  const bool earlier = sent_at + timeout < into->deadline;
-  if (earlier) into->deadline = sent_at + timeout;
+  const bool earlier = into->deadlines.add(out.index, before - batch_header_size, due);
   if (fresh) {
     fresh->generation = counted ? *counted : flushes_.enter();
     pending_.push_back(std::move(fresh));
@@ -7888,7 +8379,10 @@ COKAFKA_DECL batch_ptr partition_queue::take(const std::optional<producer_identi
     taken = std::move(pending_.front());
     pending_.pop_front();
   }
-  if (!taken->records.is_sealed()) taken->records.seal();
+  if (!taken->records.is_sealed()) {
+    if (taken->done->removed) thin(*taken);
+    taken->records.seal();
+  }
   if (!taken->stamp) stamp(*taken);
   ++taken->attempts;
   in_flight_.push_back(taken);
@@ -7923,6 +8417,173 @@ COKAFKA_DECL void partition_queue::settle_epoch(const std::optional<producer_ide
     }
   }
   if (!identity_ && latest && latest->id != used_up_id_) identity_ = latest;
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/core/withdrawal.ipp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+namespace withdrawing {
+
+struct stretch {
+  std::uint32_t first;
+  std::uint32_t end;
+  std::size_t bytes;
+};
+
+// The bytes of the records [first, end) that were not removed. Linear; asked only of batches that lost records.
+inline std::size_t bytes_between(const batch& of, std::uint32_t first, std::uint32_t end) {
+  record_walker at(of.records.chunks());
+  std::size_t sum = 0;
+  for (std::uint32_t i = 0; i < end; ++i) {
+    const bool removed = of.done->removed && of.done->removed->test(i);
+    if (removed && of.thinned) continue;
+    at.next();
+    if (i >= first && !removed) sum += at.size();
+    at.skip();
+  }
+  return sum;
+}
+
+inline void mark_removed(completion& of, std::uint32_t index) {
+  if (!of.removed) of.removed = std::make_unique<record_marks>();
+  of.removed->set(index);
+}
+
+}  // namespace withdrawing
+
+// --- withdrawing -----------------------------------------------------------------------------------------------------
+
+// The partition's lock decides: a batch that is not pending any more has been sealed, or has ended. Marking only;
+// thin() does the rest, once. Where nothing is left nobody would seal the batch: it goes at once.
+COKAFKA_DECL auto partition_queue::withdraw(completion& of, record_waiter& asked, effects& out) -> withdrawal {
+  batch_ptr emptied;
+  {
+    std::scoped_lock guard(lock_);
+    const auto found = std::find_if(pending_.rbegin(), pending_.rend(),
+                                    [&](const batch_ptr& each) { return each->done.get() == &of; });
+    if (found == pending_.rend()) return {};
+    batch& in = **found;
+    if (!of.detach(asked)) return {};
+    withdrawing::mark_removed(of, asked.ticket.index);
+    in.withdrawn_from = true;
+    ++in.ended;
+    in.ended_bytes += asked.ticket.bytes;
+    outstanding_.records -= 1;
+    outstanding_.bytes -= asked.ticket.bytes;
+    if (in.live() > 0) return {true, false};
+    in.finished = true;
+    emptied = std::move(*found);
+    pending_.erase(std::next(found).base());
+  }
+  out.end_flushes(flushes_.leave(emptied->generation));
+  return {true, true};
+}
+
+// Just before a batch is sealed, when nobody but its taker sees it any more.
+COKAFKA_DECL void partition_queue::thin(batch& of) {
+  const std::size_t before = of.live_bytes();
+  record_marks& gone = *of.done->removed;
+  gone.finish();
+  // Nobody is left to be told when the last of a run is due.
+  of.deadlines.forget(of.appended(), [&](std::uint32_t first, std::uint32_t end) {
+    return gone.count_between(first, end) == end - first;
+  });
+  memory_.give_back(of.records.remove(gone), of.share);
+  of.thinned = true;
+  of.ended = 0;
+  of.ended_bytes = 0;
+  std::scoped_lock guard(lock_);
+  outstanding_.bytes -= before - of.live_bytes();  // their offset deltas may have become shorter
+}
+
+// --- deadlines -------------------------------------------------------------------------------------------------------
+
+COKAFKA_DECL void partition_queue::expire(clock_time now, boost::system::error_code cause, effects& out) {
+  expire_written(now, cause, out);
+  expire_unsealed(now, cause, out);
+}
+
+// Rule 15: a sealed batch keeps its bytes. While others of it live, a record that is due can only be told that it may
+// be written; with the last of them the batch goes, and takes its sequence numbers with it where they are on the way.
+COKAFKA_DECL void partition_queue::expire_written(clock_time now, boost::system::error_code cause, effects& out) {
+  for (auto& each : written_in_order()) {
+    if (each->finished || each->deadline() > now) continue;
+    const auto waiting = std::find(retry_.begin(), retry_.end(), each);
+    const bool in_flight = waiting == retry_.end();
+    const bool whole = each->deadlines.are_all_due(now);
+    error_details why;
+    why.code = errc::timed_out;
+    why.fate = in_flight || each->unknown || !whole ? fate::maybe_written : fate::not_written;
+    why.cause = each->last_cause ? each->last_cause : cause;
+    if (!whole) {
+      end_due(*each, now, false, std::move(why), out);
+      continue;
+    }
+    // A batch that was never stamped has no sequence numbers (rule 9).
+    if (!in_flight && each->stamp && settings_.idempotent) new_epoch_ = true;
+    fail(*each, std::move(why), now, out);
+    if (!in_flight) retry_.erase(waiting);
+  }
+}
+
+COKAFKA_DECL void partition_queue::expire_unsealed(clock_time now, boost::system::error_code cause, effects& out) {
+  error_details why;
+  why.code = errc::timed_out;
+  why.cause = cause;
+  std::deque<batch_ptr> due;
+  {
+    std::scoped_lock guard(lock_);
+    for (auto& each : pending_) {
+      if (each->deadline() > now) continue;
+      if (each->deadlines.are_all_due(now)) {
+        due.push_back(std::move(each));
+      } else {
+        end_due(*each, now, true, why, out);
+        if (each->live() == 0) due.push_back(std::move(each));  // those that are not due were withdrawn
+      }
+    }
+    std::erase(pending_, nullptr);
+  }
+  for (auto& each : due) {
+    why.cause = each->last_cause ? each->last_cause : cause;
+    fail(*each, why, now, out);
+  }
+}
+
+// Under the lock where the batch is not sealed: its records are removed then.
+COKAFKA_DECL void partition_queue::end_due(batch& of, clock_time now, bool remove, error_details why, effects& out) {
+  why.attempts = of.attempts;
+  why.elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(now - of.created);
+  const error told(std::move(why));
+  std::vector<withdrawing::stretch> all;
+  of.deadlines.take_due(now, of.appended(), of.records.size() - batch_header_size,
+                        [&](std::uint32_t first, std::uint32_t end, std::size_t bytes) {
+                          all.push_back({first, end, bytes});
+                        });
+  std::uint32_t records = 0;
+  std::size_t bytes = 0;
+  for (auto& each : all) {
+    const std::uint32_t gone = of.done->removed ? of.done->removed->count_between(each.first, each.end) : 0;
+    records += each.end - each.first - gone;
+    bytes += of.withdrawn_from || of.thinned ? withdrawing::bytes_between(of, each.first, each.end) : each.bytes;
+    batch_outcome outcome;
+    outcome.failure = told;
+    out.answer(of.done->end_some(each.first, each.end, std::move(outcome)));
+  }
+  if (remove) {
+    for (auto& each : all) {
+      for (std::uint32_t i = each.first; i < each.end; ++i) withdrawing::mark_removed(*of.done, i);
+    }
+  }
+  of.ended += records;
+  of.ended_bytes += bytes;
+  std::unique_lock guard(lock_, std::defer_lock);
+  if (!remove) guard.lock();
+  outstanding_.records -= records;
+  outstanding_.bytes -= bytes;
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
@@ -8070,6 +8731,7 @@ COKAFKA_DECL bool accumulator::place_directly(const record_view& record, topic& 
   if (appended.wake) wake(*into);
   out.done = std::move(appended.done);
   out.ticket.index = appended.index;
+  out.ticket.bytes = static_cast<std::uint32_t>(appended.bytes);
   return true;
 }
 
@@ -8198,9 +8860,11 @@ COKAFKA_DECL send_outcome accumulator::park(const record_view& record, topic& to
       case parked_for::partition:
       case parked_for::space: break;
     }
-    const bool needs_metadata = reason == parked_for::metadata || reason == parked_for::partition;
-    if (!needs_metadata) memory.somebody_waits(true);
-    (needs_metadata ? metadata_line_ : memory_line_).push_back(std::move(parked));
+    parking_line& line = line_of(*parked);
+    if (&line == &memory_line_) memory.somebody_waits(true);
+    parked->done->parked = parked.get();
+    parked->at = line.insert(line.end(), nullptr);
+    *parked->at = std::move(parked);
   }
   home_.attention();
   return out;
@@ -8262,7 +8926,8 @@ COKAFKA_DECL bool accumulator::place_parked(parked_record& parked, const partiti
     case append_outcome::status::over_share: full.push_back(owner); return waits_for_share();
   }
   if (slot != sticky_slots) parked.of->sticky.produced(slot, appended.bytes, appended.new_batch, settings_.batch_size);
-  out.answer(parked.done->forward(std::move(appended.done), appended.index));
+  out.answer(
+      parked.done->forward(std::move(appended.done), appended.index, static_cast<std::uint32_t>(appended.bytes)));
   leave_line(parked);
   if (appended.wake) to_wake_.push_back(into);
   return true;
@@ -8279,34 +8944,31 @@ COKAFKA_DECL void accumulator::publish(topic& of, std::unique_ptr<const partitio
     of.refused.store(broker_errc::none, std::memory_order_relaxed);
     ++pass_;
     std::vector<partition_owner*> full;
-    std::deque<parked_ptr> rest;
-    for (auto& each : metadata_line_) {
-      if (each->of != &of) {
-        rest.push_back(std::move(each));
-        continue;
-      }
+    for (auto next = metadata_line_.begin(); next != metadata_line_.end();) {
+      const auto here = next++;
+      parked_record& each = **here;
+      if (each.of != &of) continue;
       // Behind records that wait for memory nothing is placed: first in, first out.
       const bool wait = waiting_for_memory_.load(std::memory_order_relaxed) > 0;
-      const auto& wanted = each->record->view().partition;
+      const auto& wanted = each.record->view().partition;
       if (wanted && static_cast<std::size_t>(*wanted) >= now_known.all.size()) {
-        if (each->reason == parked_for::partition) {
-          fail_without_partition(*each, now_known, now, out);
-          continue;
+        if (each.reason == parked_for::partition) {
+          fail_without_partition(each, now_known, now, out);
+          metadata_line_.erase(here);
+        } else {
+          wait_on(each, parked_for::partition, nullptr);  // one forced refresh decides, and nobody waits behind it
         }
-        // One forced refresh decides, and nobody waits behind it.
-        wait_on(*each, parked_for::partition, nullptr);
-        rest.push_back(std::move(each));
         continue;
       }
       if (wait) {
-        wait_on(*each, parked_for::memory, nullptr);
-      } else if (place_parked(*each, now_known, full, out)) {
+        wait_on(each, parked_for::memory, nullptr);
+      } else if (place_parked(each, now_known, full, out)) {
+        metadata_line_.erase(here);
         continue;
       }
-      memory_line_.push_back(std::move(each));
+      memory_line_.splice(memory_line_.end(), metadata_line_, here);
       waits_for_memory = true;
     }
-    metadata_line_ = std::move(rest);
     if (table) of.publish(std::move(table));
     woken.swap(to_wake_);
   }
@@ -8341,31 +9003,26 @@ COKAFKA_DECL bool accumulator::place_waiting(clock_time now, effects& out) {
 COKAFKA_DECL void accumulator::place_memory_line(clock_time now, effects& out) {
   ++pass_;
   std::vector<partition_owner*> full;
-  std::deque<parked_ptr> rest;
-  while (!memory_line_.empty()) {
-    parked_ptr& first = memory_line_.front();
-    if (first->reason == parked_for::space) {
-      if (memory.available() < first->space_wanted) break;
-      leave_line(*first);
-      out.ended.push_back(*std::exchange(first->space_waiter, nullptr));
-      memory_line_.pop_front();
+  for (auto next = memory_line_.begin(); next != memory_line_.end();) {
+    const auto here = next++;
+    parked_record& first = **here;
+    if (first.reason == parked_for::space) {
+      if (memory.available() < first.space_wanted) break;
+      leave_line(first);
+      out.ended.push_back(*std::exchange(first.space_waiter, nullptr));
+      memory_line_.erase(here);
       continue;
     }
-    const partition_table* table = first->of->table.load(std::memory_order_acquire);
-    const auto& wanted = first->record->view().partition;
-    if (first->behind == nullptr && wanted && static_cast<std::size_t>(*wanted) >= table->all.size()) {
-      fail_without_partition(*first, *table, now, out);
-      memory_line_.pop_front();
-      continue;
+    const partition_table* table = first.of->table.load(std::memory_order_acquire);
+    const auto& wanted = first.record->view().partition;
+    if (first.behind == nullptr && wanted && static_cast<std::size_t>(*wanted) >= table->all.size()) {
+      fail_without_partition(first, *table, now, out);
+      memory_line_.erase(here);
+    } else if (place_parked(first, *table, full, out)) {
+      memory_line_.erase(here);
+    } else if (first.reason == parked_for::memory) {
+      break;
     }
-    const bool placed = place_parked(*first, *table, full, out);
-    if (!placed && first->reason == parked_for::memory) break;
-    if (!placed) rest.push_back(std::move(first));
-    memory_line_.pop_front();
-  }
-  while (!rest.empty()) {
-    memory_line_.push_front(std::move(rest.back()));
-    rest.pop_back();
   }
 }
 
@@ -8476,6 +9133,29 @@ COKAFKA_DECL void accumulator::abandon(waiter_list& out) {
       if (each->space_waiter != nullptr) out.push_back(*std::exchange(each->space_waiter, nullptr));
     }
   }
+}
+
+// --- withdrawing -----------------------------------------------------------------------------------------------------
+
+COKAFKA_DECL bool accumulator::withdraw(completion& of, record_waiter& asked, effects& out) {
+  completion* in_batch = &of;
+  if (of.of == nullptr) {
+    std::unique_lock guard(mutex_);
+    if (parked_record* const parked = of.parked) {
+      if (!of.detach(asked)) return false;
+      leave_line(*parked);
+      out.end_flushes(flushes.leave(parked->generation));
+      line_of(*parked).erase(parked->at);
+      guard.unlock();
+      home_.attention();  // what was behind it in the line may fit
+      return true;
+    }
+    in_batch = of.forwarded_to();
+    if (in_batch == nullptr) return false;
+  }
+  const auto withdrawn = in_batch->of->withdraw(*in_batch, asked, out);
+  if (withdrawn.wake) wake(*in_batch->of);
+  return withdrawn.done;
 }
 
 // --- waiting for space -----------------------------------------------------------------------------------------------
@@ -10233,6 +10913,7 @@ COKAFKA_DECL std::shared_ptr<engine> engine::make(asio::any_io_executor executor
                                                   engine_options options) {
   if (auto valid = user.validate(); !valid) throw config_error(valid.error());
   auto made = std::make_shared<engine>(executor, user, std::move(options));
+  made->operations_->core = made;
   asio::use_service<engine_service>(asio::query(executor, asio::execution::context)).add(made, made->operations_);
   made->home_.deadlines().start(made, [raw = made.get()] { raw->handle_deadlines(); });
   for (const std::string& each : user.warnings()) made->say(log_level::warning, each);
@@ -10257,8 +10938,9 @@ COKAFKA_DECL engine::engine(asio::any_io_executor executor, const config& user, 
       accumulator_(settings_, *this, env_->random()),
       home_(*this, asio::make_strand(executor)),
       control_(*env_, home_.strand(), settings_, home_.deadlines(), caps_),
-      schedule_({std::max(user.effective_retry_backoff(), std::chrono::milliseconds(1)), settings_.user.retry_backoff_max},
-                settings_.user.metadata_max_age),
+      schedule_(
+          {std::max(user.effective_retry_backoff(), std::chrono::milliseconds(1)), settings_.user.retry_backoff_max},
+          settings_.user.metadata_max_age),
       control_due_(static_cast<int>(deadline_kind::metadata_refresh), this),
       parked_due_(static_cast<int>(deadline_kind::parked_expiry), this),
       watch_due_(static_cast<int>(deadline_kind::watch_expiry), this),
@@ -10295,6 +10977,14 @@ COKAFKA_DECL void engine::wait_for_space(operation_waiter& waiting, std::size_t 
 }
 
 COKAFKA_DECL bool engine::cancel_space(operation_waiter& waiting) { return accumulator_.cancel_space(waiting); }
+
+COKAFKA_DECL bool engine::withdraw(completion& of, record_waiter& asked) {
+  if (dead_.load(std::memory_order_acquire)) return false;
+  effects out;
+  const bool withdrawn = accumulator_.withdraw(of, asked, out);
+  carry_out(out);
+  return withdrawn;
+}
 
 // --- close -----------------------------------------------------------------------------------------------------------
 
