@@ -1243,6 +1243,241 @@ using completion_ptr = boost::intrusive_ptr<completion>;
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
 
+// ---- cokafka/detail/base/deadline_heap.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+using clock_time = std::chrono::steady_clock::time_point;
+using clock_duration = std::chrono::steady_clock::duration;
+
+/// One deadline. The object that holds it must outlive its stay in a heap, and is found again by `kind` and its own
+/// type.
+struct deadline_entry {
+  static constexpr std::size_t idle = static_cast<std::size_t>(-1);
+
+  explicit deadline_entry(int what, void* whose) noexcept : kind(what), owner(whose) {}
+  deadline_entry(const deadline_entry&) = delete;
+  deadline_entry& operator=(const deadline_entry&) = delete;
+
+  bool is_set() const noexcept { return slot != idle; }
+
+  int kind;
+  void* owner;
+  clock_time at{};
+  std::size_t slot = idle;
+};
+
+/// Earliest deadline first. Setting, moving and clearing an entry cost O(log n). Equal times pop in an order that
+/// depends only on the history of calls, never on addresses. Thread safety: distinct objects safe.
+class deadline_heap {
+ public:
+  void set(deadline_entry& entry, clock_time at) {
+    if (!entry.is_set()) {
+      entries_.push_back(&entry);
+      entry.at = at;
+      entry.slot = entries_.size() - 1;
+      sift_up(entry.slot);
+      return;
+    }
+    const bool earlier = at < entry.at;
+    entry.at = at;
+    if (earlier) {
+      sift_up(entry.slot);
+    } else {
+      sift_down(entry.slot);
+    }
+  }
+
+  void clear(deadline_entry& entry) noexcept {
+    if (!entry.is_set()) return;
+    const std::size_t slot = std::exchange(entry.slot, deadline_entry::idle);
+    deadline_entry* last = entries_.back();
+    entries_.pop_back();
+    if (last == &entry) return;
+    place(slot, last);
+    sift_up(slot);
+    sift_down(last->slot);
+  }
+
+  std::optional<clock_time> earliest() const noexcept {
+    if (entries_.empty()) return std::nullopt;
+    return entries_.front()->at;
+  }
+
+  /// Removes and returns an entry that is due at `now`, or nullptr.
+  deadline_entry* pop_due(clock_time now) noexcept {
+    if (entries_.empty() || entries_.front()->at > now) return nullptr;
+    deadline_entry* due = entries_.front();
+    clear(*due);
+    return due;
+  }
+
+  std::size_t size() const noexcept { return entries_.size(); }
+
+ private:
+  void place(std::size_t slot, deadline_entry* entry) noexcept {
+    entries_[slot] = entry;
+    entry->slot = slot;
+  }
+
+  void sift_up(std::size_t slot) noexcept {
+    deadline_entry* moved = entries_[slot];
+    while (slot > 0) {
+      const std::size_t parent = (slot - 1) / 2;
+      if (entries_[parent]->at <= moved->at) break;
+      place(slot, entries_[parent]);
+      slot = parent;
+    }
+    place(slot, moved);
+  }
+
+  void sift_down(std::size_t slot) noexcept {
+    deadline_entry* moved = entries_[slot];
+    for (;;) {
+      std::size_t child = 2 * slot + 1;
+      if (child >= entries_.size()) break;
+      if (child + 1 < entries_.size() && entries_[child + 1]->at < entries_[child]->at) ++child;
+      if (moved->at <= entries_[child]->at) break;
+      place(slot, entries_[child]);
+      slot = child;
+    }
+    place(slot, moved);
+  }
+
+  std::vector<deadline_entry*> entries_;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/io/stream.hpp
+
+#include <boost/asio/any_completion_handler.hpp>
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/buffer.hpp>
+#include <span>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+/// Type-erased once per request or read, never per record, so that the tasks are instantiated once. All functions are called on
+/// the strand that the stream was made for; handlers complete through their associated executor, never inside the call.
+/// At most one read and one write at a time. Buffers stay valid until the handler has run. Thread safety: distinct objects safe.
+class stream {
+ public:
+  using done_handler = asio::any_completion_handler<void(error_code)>;
+  using size_handler = asio::any_completion_handler<void(error_code, std::size_t)>;
+
+  virtual ~stream() = default;
+
+  /// Looks the host up and tries its addresses in turn. Not for accepted streams.
+  virtual void connect(std::string host, std::uint16_t port, done_handler handler) = 0;
+  /// Reads at least one byte; end of stream is asio::error::eof.
+  virtual void read_some(asio::mutable_buffer into, size_handler handler) = 0;
+  /// Writes all of the buffers, in order. The array that `from` views stays valid until the handler has run.
+  virtual void write_all(std::span<const asio::const_buffer> from, size_handler handler) = 0;
+  /// Ends the connection; what is pending completes with an error. May be called twice.
+  virtual void close() noexcept = 0;
+  /// "address:port" of the other end, for messages; empty when not connected.
+  virtual std::string remote() const = 0;
+};
+
+/// Accepts connections; for the embedded broker.
+class listener {
+ public:
+  using accept_handler = asio::any_completion_handler<void(error_code, std::unique_ptr<stream>)>;
+
+  virtual ~listener() = default;
+  /// Where clients connect to.
+  virtual std::uint16_t port() const = 0;
+  /// The accepted stream belongs to `executor`.
+  virtual void accept(asio::any_io_executor executor, accept_handler handler) = 0;
+  virtual void close() noexcept = 0;
+};
+
+// The same as asynchronous operations: `co_await async_read_some(stream, buffer, as_tuple(deferred))`.
+
+template <class Token>
+auto async_connect(stream& on, std::string host, std::uint16_t port, Token&& token) {
+  return asio::async_initiate<Token, void(error_code)>(
+      [](auto handler, stream* to, std::string name, std::uint16_t at) {
+        to->connect(std::move(name), at, std::move(handler));
+      },
+      token, &on, std::move(host), port);
+}
+
+template <class Token>
+auto async_read_some(stream& from, asio::mutable_buffer into, Token&& token) {
+  return asio::async_initiate<Token, void(error_code, std::size_t)>(
+      [](auto handler, stream* source, asio::mutable_buffer buffer) { source->read_some(buffer, std::move(handler)); },
+      token, &from, into);
+}
+
+template <class Token>
+auto async_write_all(stream& to, std::span<const asio::const_buffer> from, Token&& token) {
+  return asio::async_initiate<Token, void(error_code, std::size_t)>(
+      [](auto handler, stream* sink, std::span<const asio::const_buffer> buffers) {
+        sink->write_all(buffers, std::move(handler));
+      },
+      token, &to, from);
+}
+
+template <class Token>
+auto async_accept(listener& from, asio::any_io_executor executor, Token&& token) {
+  return asio::async_initiate<Token, void(error_code, std::unique_ptr<stream>)>(
+      [](auto handler, listener* source, asio::any_io_executor on) { source->accept(std::move(on), std::move(handler)); },
+      token, &from, std::move(executor));
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/io/environment.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// One wait at a time; belongs to the strand it was made for.
+class timer {
+ public:
+  virtual ~timer() = default;
+  /// Completes at `at`, or with operation_aborted when cancelled; a second call cancels the first wait.
+  virtual void wait_until(clock_time at, asio::any_completion_handler<void(error_code)> handler) = 0;
+  virtual void cancel() noexcept = 0;
+};
+
+template <class Token>
+auto async_wait_until(timer& on, clock_time at, Token&& token) {
+  return asio::async_initiate<Token, void(error_code)>(
+      [](auto handler, timer* waiting, clock_time until) { waiting->wait_until(until, std::move(handler)); }, token, &on, at);
+}
+
+/// Options of a TCP connection.
+struct socket_options {
+  std::int32_t send_buffer = -1;     // bytes; -1: as the system has it
+  std::int32_t receive_buffer = -1;
+};
+
+/// The system's, or a simulated one: the same producer runs in both. Shared by everything that runs in it and outlives it.
+/// Thread safety: shared objects safe.
+class environment {
+ public:
+  virtual ~environment() = default;
+
+  virtual clock_time now() const noexcept = 0;
+  virtual std::chrono::system_clock::time_point wall_now() const noexcept = 0;
+  virtual std::uint64_t random() = 0;
+  virtual std::unique_ptr<timer> make_timer(asio::any_io_executor executor) = 0;
+  virtual std::unique_ptr<stream> make_stream(asio::any_io_executor executor, const socket_options& options) = 0;
+  /// Port 0: one that is free. Throws boost::system::system_error when the address cannot be had.
+  virtual std::unique_ptr<listener> listen(asio::any_io_executor executor, const std::string& host, std::uint16_t port) = 0;
+};
+
+/// Clock, timers and TCP sockets of the machine; one per process is enough.
+std::shared_ptr<environment> system_environment();
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
 // ---- cokafka/detail/io/waiter_pool.hpp
 
 #include <array>
@@ -1320,7 +1555,6 @@ class pool_allocator {
 
 // ---- cokafka/detail/io/operation_home.hpp
 
-#include <boost/asio/any_io_executor.hpp>
 #include <list>
 
 namespace cokafka::inline COKAFKA_ABI::detail {
@@ -1406,8 +1640,10 @@ class record_withdrawer {
 
 /// Shared by the core, its handles and every waiting operation. Thread safety: shared objects safe.
 struct operation_home : boost::intrusive_ref_counter<operation_home, boost::thread_safe_counter> {
-  explicit operation_home(asio::any_io_executor on) : executor(std::move(on)) {}
+  operation_home(asio::any_io_executor on, std::shared_ptr<environment> env)
+      : executor(std::move(on)), clock(std::move(env)) {}
   asio::any_io_executor executor;  // empty once the execution context is being destroyed
+  const std::shared_ptr<environment> clock;
   waiter_pool pool;
   interrupted_runs interrupted;
   std::weak_ptr<record_withdrawer> core{};  // set before it is shared
@@ -1443,12 +1679,12 @@ class waiter_run {
   void operator()() {
     if (home_ && !home_->interrupted.begin(waiting_)) return;
     const rest_guard guard{waiting_, home_};
-    const auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(100);
+    const clock_time until = home_ ? home_->clock->now() + std::chrono::microseconds(100) : clock_time::max();
     for (int delivered = 1; !waiting_.empty(); ++delivered) {
       waiter& each = waiting_.front();
       waiting_.pop_front();
       each.deliver();
-      if (delivered == 256 || (delivered % 16 == 0 && std::chrono::steady_clock::now() > until)) return;
+      if (home_ && (delivered == 256 || (delivered % 16 == 0 && home_->clock->now() > until))) return;
     }
   }
 
@@ -1634,7 +1870,6 @@ class waiter_op final
 
 // ---- cokafka/delivery.hpp
 
-#include <boost/asio/async_result.hpp>
 #include <boost/asio/cancellation_type.hpp>
 
 namespace cokafka::inline COKAFKA_ABI {
@@ -2119,112 +2354,6 @@ class flush_tracker {
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
 
-// ---- cokafka/detail/base/deadline_heap.hpp
-
-namespace cokafka::inline COKAFKA_ABI::detail {
-
-using clock_time = std::chrono::steady_clock::time_point;
-using clock_duration = std::chrono::steady_clock::duration;
-
-/// One deadline. The object that holds it must outlive its stay in a heap, and is found again by `kind` and its own
-/// type.
-struct deadline_entry {
-  static constexpr std::size_t idle = static_cast<std::size_t>(-1);
-
-  explicit deadline_entry(int what, void* whose) noexcept : kind(what), owner(whose) {}
-  deadline_entry(const deadline_entry&) = delete;
-  deadline_entry& operator=(const deadline_entry&) = delete;
-
-  bool is_set() const noexcept { return slot != idle; }
-
-  int kind;
-  void* owner;
-  clock_time at{};
-  std::size_t slot = idle;
-};
-
-/// Earliest deadline first. Setting, moving and clearing an entry cost O(log n). Equal times pop in an order that
-/// depends only on the history of calls, never on addresses. Thread safety: distinct objects safe.
-class deadline_heap {
- public:
-  void set(deadline_entry& entry, clock_time at) {
-    if (!entry.is_set()) {
-      entries_.push_back(&entry);
-      entry.at = at;
-      entry.slot = entries_.size() - 1;
-      sift_up(entry.slot);
-      return;
-    }
-    const bool earlier = at < entry.at;
-    entry.at = at;
-    if (earlier) {
-      sift_up(entry.slot);
-    } else {
-      sift_down(entry.slot);
-    }
-  }
-
-  void clear(deadline_entry& entry) noexcept {
-    if (!entry.is_set()) return;
-    const std::size_t slot = std::exchange(entry.slot, deadline_entry::idle);
-    deadline_entry* last = entries_.back();
-    entries_.pop_back();
-    if (last == &entry) return;
-    place(slot, last);
-    sift_up(slot);
-    sift_down(last->slot);
-  }
-
-  std::optional<clock_time> earliest() const noexcept {
-    if (entries_.empty()) return std::nullopt;
-    return entries_.front()->at;
-  }
-
-  /// Removes and returns an entry that is due at `now`, or nullptr.
-  deadline_entry* pop_due(clock_time now) noexcept {
-    if (entries_.empty() || entries_.front()->at > now) return nullptr;
-    deadline_entry* due = entries_.front();
-    clear(*due);
-    return due;
-  }
-
-  std::size_t size() const noexcept { return entries_.size(); }
-
- private:
-  void place(std::size_t slot, deadline_entry* entry) noexcept {
-    entries_[slot] = entry;
-    entry->slot = slot;
-  }
-
-  void sift_up(std::size_t slot) noexcept {
-    deadline_entry* moved = entries_[slot];
-    while (slot > 0) {
-      const std::size_t parent = (slot - 1) / 2;
-      if (entries_[parent]->at <= moved->at) break;
-      place(slot, entries_[parent]);
-      slot = parent;
-    }
-    place(slot, moved);
-  }
-
-  void sift_down(std::size_t slot) noexcept {
-    deadline_entry* moved = entries_[slot];
-    for (;;) {
-      std::size_t child = 2 * slot + 1;
-      if (child >= entries_.size()) break;
-      if (child + 1 < entries_.size() && entries_[child + 1]->at < entries_[child]->at) ++child;
-      if (moved->at <= entries_[child]->at) break;
-      place(slot, entries_[child]);
-      slot = child;
-    }
-    place(slot, moved);
-  }
-
-  std::vector<deadline_entry*> entries_;
-};
-
-}  // namespace cokafka::inline COKAFKA_ABI::detail
-
 // ---- cokafka/detail/core/deadline_kind.hpp
 
 namespace cokafka::inline COKAFKA_ABI::detail {
@@ -2246,8 +2375,6 @@ enum class deadline_kind : int {
 }  // namespace cokafka::inline COKAFKA_ABI::detail
 
 // ---- cokafka/record.hpp
-
-#include <span>
 
 namespace cokafka::inline COKAFKA_ABI {
 
@@ -2856,6 +2983,8 @@ class partition_queue
   std::optional<clock_time> earliest_deadline();
   /// Fails what is due. `cause` is why nothing moves, where that is known.
   void expire(clock_time now, boost::system::error_code cause, effects& out);
+  /// Fails what has not been sent, or is proven absent, and waits for a producer id. Precondition: needs_identity().
+  void fail_unsent(const error_details& why, clock_time now, effects& out);
   /// The end: fails everything that is not in flight, tells the deliveries of what is, and refuses further records.
   void fail_all(const error_details& why, clock_time now, effects& out);
 
@@ -2937,11 +3066,14 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 /// The slot of the calling thread. Threads spread over slots, and so over partitions, instead of fighting for one
 /// partition's lock.
 inline constexpr std::size_t sticky_slots = 8;
-inline std::size_t thread_slot() noexcept {
+inline std::size_t& thread_slot_of_caller() noexcept {
   static std::atomic<std::size_t> threads{0};
-  thread_local const std::size_t mine = threads.fetch_add(1, std::memory_order_relaxed) % sticky_slots;
+  thread_local std::size_t mine = threads.fetch_add(1, std::memory_order_relaxed) % sticky_slots;
   return mine;
 }
+inline std::size_t thread_slot() noexcept { return thread_slot_of_caller(); }
+/// For simulations: which thread runs them must not matter.
+inline void use_thread_slot(std::size_t slot) noexcept { thread_slot_of_caller() = slot % sticky_slots; }
 
 /// splitmix64: one step of a seeded generator; chance is injected, never taken from the system here.
 constexpr std::uint64_t next_random(std::uint64_t& state) noexcept {
@@ -3716,132 +3848,6 @@ class produce_queue {
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
 
-// ---- cokafka/detail/io/stream.hpp
-
-#include <boost/asio/any_completion_handler.hpp>
-#include <boost/asio/buffer.hpp>
-
-namespace cokafka::inline COKAFKA_ABI::detail {
-
-namespace asio = boost::asio;
-using boost::system::error_code;
-
-/// Type-erased once per request or read, never per record, so that the tasks are instantiated once. All functions are called on
-/// the strand that the stream was made for; handlers complete through their associated executor, never inside the call.
-/// At most one read and one write at a time. Buffers stay valid until the handler has run. Thread safety: distinct objects safe.
-class stream {
- public:
-  using done_handler = asio::any_completion_handler<void(error_code)>;
-  using size_handler = asio::any_completion_handler<void(error_code, std::size_t)>;
-
-  virtual ~stream() = default;
-
-  /// Looks the host up and tries its addresses in turn. Not for accepted streams.
-  virtual void connect(std::string host, std::uint16_t port, done_handler handler) = 0;
-  /// Reads at least one byte; end of stream is asio::error::eof.
-  virtual void read_some(asio::mutable_buffer into, size_handler handler) = 0;
-  /// Writes all of the buffers, in order. The array that `from` views stays valid until the handler has run.
-  virtual void write_all(std::span<const asio::const_buffer> from, size_handler handler) = 0;
-  /// Ends the connection; what is pending completes with an error. May be called twice.
-  virtual void close() noexcept = 0;
-  /// "address:port" of the other end, for messages; empty when not connected.
-  virtual std::string remote() const = 0;
-};
-
-/// Accepts connections; for the embedded broker.
-class listener {
- public:
-  using accept_handler = asio::any_completion_handler<void(error_code, std::unique_ptr<stream>)>;
-
-  virtual ~listener() = default;
-  /// Where clients connect to.
-  virtual std::uint16_t port() const = 0;
-  /// The accepted stream belongs to `executor`.
-  virtual void accept(asio::any_io_executor executor, accept_handler handler) = 0;
-  virtual void close() noexcept = 0;
-};
-
-// The same as asynchronous operations: `co_await async_read_some(stream, buffer, as_tuple(deferred))`.
-
-template <class Token>
-auto async_connect(stream& on, std::string host, std::uint16_t port, Token&& token) {
-  return asio::async_initiate<Token, void(error_code)>(
-      [](auto handler, stream* to, std::string name, std::uint16_t at) {
-        to->connect(std::move(name), at, std::move(handler));
-      },
-      token, &on, std::move(host), port);
-}
-
-template <class Token>
-auto async_read_some(stream& from, asio::mutable_buffer into, Token&& token) {
-  return asio::async_initiate<Token, void(error_code, std::size_t)>(
-      [](auto handler, stream* source, asio::mutable_buffer buffer) { source->read_some(buffer, std::move(handler)); },
-      token, &from, into);
-}
-
-template <class Token>
-auto async_write_all(stream& to, std::span<const asio::const_buffer> from, Token&& token) {
-  return asio::async_initiate<Token, void(error_code, std::size_t)>(
-      [](auto handler, stream* sink, std::span<const asio::const_buffer> buffers) {
-        sink->write_all(buffers, std::move(handler));
-      },
-      token, &to, from);
-}
-
-template <class Token>
-auto async_accept(listener& from, asio::any_io_executor executor, Token&& token) {
-  return asio::async_initiate<Token, void(error_code, std::unique_ptr<stream>)>(
-      [](auto handler, listener* source, asio::any_io_executor on) { source->accept(std::move(on), std::move(handler)); },
-      token, &from, std::move(executor));
-}
-
-}  // namespace cokafka::inline COKAFKA_ABI::detail
-
-// ---- cokafka/detail/io/environment.hpp
-
-namespace cokafka::inline COKAFKA_ABI::detail {
-
-/// One wait at a time; belongs to the strand it was made for.
-class timer {
- public:
-  virtual ~timer() = default;
-  /// Completes at `at`, or with operation_aborted when cancelled; a second call cancels the first wait.
-  virtual void wait_until(clock_time at, asio::any_completion_handler<void(error_code)> handler) = 0;
-  virtual void cancel() noexcept = 0;
-};
-
-template <class Token>
-auto async_wait_until(timer& on, clock_time at, Token&& token) {
-  return asio::async_initiate<Token, void(error_code)>(
-      [](auto handler, timer* waiting, clock_time until) { waiting->wait_until(until, std::move(handler)); }, token, &on, at);
-}
-
-/// Options of a TCP connection.
-struct socket_options {
-  std::int32_t send_buffer = -1;     // bytes; -1: as the system has it
-  std::int32_t receive_buffer = -1;
-};
-
-/// The system's, or a simulated one: the same producer runs in both. Shared by everything that runs in it and outlives it.
-/// Thread safety: shared objects safe.
-class environment {
- public:
-  virtual ~environment() = default;
-
-  virtual clock_time now() const noexcept = 0;
-  virtual std::chrono::system_clock::time_point wall_now() const noexcept = 0;
-  virtual std::uint64_t random() = 0;
-  virtual std::unique_ptr<timer> make_timer(asio::any_io_executor executor) = 0;
-  virtual std::unique_ptr<stream> make_stream(asio::any_io_executor executor, const socket_options& options) = 0;
-  /// Port 0: one that is free. Throws boost::system::system_error when the address cannot be had.
-  virtual std::unique_ptr<listener> listen(asio::any_io_executor executor, const std::string& host, std::uint16_t port) = 0;
-};
-
-/// Clock, timers and TCP sockets of the machine; one per process is enough.
-std::shared_ptr<environment> system_environment();
-
-}  // namespace cokafka::inline COKAFKA_ABI::detail
-
 // ---- cokafka/detail/io/deadline_timer.hpp
 
 namespace cokafka::inline COKAFKA_ABI::detail {
@@ -4155,6 +4161,8 @@ class partition_keeper : public partition_owner {
   void acknowledged_late_soon(partition_queue& moved, batch_ptr written, broker_answer said) final;
   /// Circumstances have changed (flush, memory, producer id): look at every partition again.
   void poke();
+  /// The cluster refuses to give a producer id: what needs one fails (not_written).
+  void identity_refused_soon(error_details why);
 
   std::uint64_t timer_wake_ups() const noexcept { return deadlines_.wake_ups(); }
   /// Some partition has records, sent or not. On the strand.
@@ -5433,6 +5441,7 @@ class engine final : public link_host,
   asio::awaitable<bool> reach_somebody();
   asio::awaitable<void> refresh_metadata();
   asio::awaitable<void> fetch_identity();
+  void refuse_identity(error_code why);
   std::optional<clock_time> next_control_time() const;
   void control_failed(error_code why);
   std::vector<endpoint> candidates() const;
@@ -7726,6 +7735,199 @@ COKAFKA_DECL waiter_list completion::abandon(fate known) {
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
 
+// ---- cokafka/detail/io/system_environment.ipp
+
+#include <boost/asio/append.hpp>
+#include <boost/asio/connect.hpp>
+#include <boost/asio/ip/address.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/write.hpp>
+#include <random>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+namespace system_io {
+
+class system_timer final : public timer {
+ public:
+  explicit system_timer(asio::any_io_executor executor) : timer_(std::move(executor)) {}
+  void wait_until(clock_time at, asio::any_completion_handler<void(error_code)> handler) override {
+    timer_.expires_at(at);
+    timer_.async_wait(std::move(handler));
+  }
+  void cancel() noexcept override { timer_.cancel(); }
+
+ private:
+  asio::steady_timer timer_;
+};
+
+class tcp_stream final : public stream {
+ public:
+  tcp_stream(asio::any_io_executor executor, const socket_options& options)
+      : socket_(executor), resolver_(std::move(executor)), options_(options) {}
+  explicit tcp_stream(asio::ip::tcp::socket accepted)
+      : socket_(std::move(accepted)), resolver_(socket_.get_executor()) {
+    apply_options();
+  }
+  ~tcp_stream() override { close(); }
+
+  void connect(std::string host, std::uint16_t port, done_handler handler) override {
+    error_code not_an_address;
+    const auto address = asio::ip::make_address(host, not_an_address);
+    if (!not_an_address) {  // no look-up, so no resolver thread
+      candidates_ = {asio::ip::tcp::endpoint(address, port)};
+      try_next(0, asio::error::host_not_found, std::move(handler));
+      return;
+    }
+    auto executor = asio::get_associated_executor(handler, socket_.get_executor());
+    resolver_.async_resolve(
+        host, std::to_string(port),
+        asio::bind_executor(executor, [this, handler = std::move(handler)](
+                                          error_code failed, asio::ip::tcp::resolver::results_type found) mutable {
+          if (failed) return std::move(handler)(failed);
+          candidates_.assign(found.begin(), found.end());
+          try_next(0, asio::error::host_not_found, std::move(handler));
+        }));
+  }
+
+  void read_some(asio::mutable_buffer into, size_handler handler) override {
+    socket_.async_read_some(into, std::move(handler));
+  }
+
+  void write_all(std::span<const asio::const_buffer> from, size_handler handler) override {
+    asio::async_write(socket_, gathered{from}, std::move(handler));
+  }
+
+  void close() noexcept override {
+    closed_ = true;
+    resolver_.cancel();
+    error_code ignored;
+    socket_.close(ignored);
+  }
+
+  std::string remote() const override {
+    error_code not_connected;
+    const auto peer = socket_.remote_endpoint(not_connected);
+    return not_connected ? std::string() : peer.address().to_string() + ":" + std::to_string(peer.port());
+  }
+
+ private:
+  // A span is no buffer sequence for Asio; a pair of iterators that copies for nothing is.
+  struct gathered {
+    std::span<const asio::const_buffer> all;
+    using value_type = asio::const_buffer;
+    using const_iterator = const asio::const_buffer*;
+    const_iterator begin() const noexcept { return all.data(); }
+    const_iterator end() const noexcept { return all.data() + all.size(); }
+  };
+
+  void try_next(std::size_t index, error_code last, done_handler handler) {
+    if (closed_) last = asio::error::operation_aborted;
+    if (closed_ || index == candidates_.size()) {
+      return asio::post(socket_.get_executor(), asio::append(std::move(handler), last));
+    }
+    error_code ignored;
+    socket_.close(ignored);
+    error_code failed;
+    socket_.open(candidates_[index].protocol(), failed);
+    if (failed) return try_next(index + 1, failed, std::move(handler));
+    apply_options();
+    auto executor = asio::get_associated_executor(handler, socket_.get_executor());
+    socket_.async_connect(candidates_[index], asio::bind_executor(executor, [this, index, handler = std::move(handler)](
+                                                                                error_code refused) mutable {
+                            if (!refused && !closed_) return std::move(handler)(refused);
+                            try_next(index + 1, refused, std::move(handler));
+                          }));
+  }
+
+  void apply_options() {
+    error_code ignored;
+    socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
+    if (options_.send_buffer >= 0) {
+      socket_.set_option(asio::socket_base::send_buffer_size(options_.send_buffer), ignored);
+    }
+    if (options_.receive_buffer >= 0) {
+      socket_.set_option(asio::socket_base::receive_buffer_size(options_.receive_buffer), ignored);
+    }
+  }
+
+  asio::ip::tcp::socket socket_;
+  asio::ip::tcp::resolver resolver_;
+  socket_options options_;
+  std::vector<asio::ip::tcp::endpoint> candidates_;
+  bool closed_ = false;
+};
+
+class tcp_listener final : public listener {
+ public:
+  tcp_listener(asio::any_io_executor executor, const asio::ip::tcp::endpoint& at) : acceptor_(std::move(executor), at) {}
+  std::uint16_t port() const override { return acceptor_.local_endpoint().port(); }
+  void accept(asio::any_io_executor executor, accept_handler handler) override {
+    auto completes_on = asio::get_associated_executor(handler, acceptor_.get_executor());
+    acceptor_.async_accept(executor, asio::bind_executor(completes_on, [handler = std::move(handler)](
+                                                                           error_code failed,
+                                                                           asio::ip::tcp::socket accepted) mutable {
+      std::unique_ptr<stream> made;
+      if (!failed) made = std::make_unique<tcp_stream>(std::move(accepted));
+      std::move(handler)(failed, std::move(made));
+    }));
+  }
+  void close() noexcept override {
+    error_code ignored;
+    acceptor_.close(ignored);
+  }
+
+ private:
+  asio::ip::tcp::acceptor acceptor_;
+};
+
+class machine final : public environment {
+ public:
+  machine() {
+    std::random_device entropy;
+    state_ = (std::uint64_t{entropy()} << 32) ^ entropy();
+  }
+  clock_time now() const noexcept override { return std::chrono::steady_clock::now(); }
+  std::chrono::system_clock::time_point wall_now() const noexcept override { return std::chrono::system_clock::now(); }
+  std::uint64_t random() override {
+    std::scoped_lock guard(mutex_);
+    return generator()();
+  }
+  std::unique_ptr<timer> make_timer(asio::any_io_executor executor) override {
+    return std::make_unique<system_timer>(std::move(executor));
+  }
+  std::unique_ptr<stream> make_stream(asio::any_io_executor executor, const socket_options& options) override {
+    return std::make_unique<tcp_stream>(std::move(executor), options);
+  }
+  std::unique_ptr<listener> listen(asio::any_io_executor executor, const std::string& host, std::uint16_t port) override {
+    return std::make_unique<tcp_listener>(std::move(executor), asio::ip::tcp::endpoint(asio::ip::make_address(host), port));
+  }
+
+ private:
+  std::mt19937_64& generator() {
+    if (!seeded_) {
+      generator_.seed(state_);
+      seeded_ = true;
+    }
+    return generator_;
+  }
+
+  std::mutex mutex_;
+  std::uint64_t state_ = 0;
+  bool seeded_ = false;
+  std::mt19937_64 generator_;
+};
+
+}  // namespace system_io
+
+COKAFKA_DECL std::shared_ptr<environment> system_environment() {
+  static const std::shared_ptr<environment> one = std::make_shared<system_io::machine>();
+  return one;
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
 // ---- cokafka/detail/batch/batch_builder.ipp
 
 namespace cokafka::inline COKAFKA_ABI::detail {
@@ -8203,6 +8405,22 @@ COKAFKA_DECL void partition_queue::fail_all(const error_details& why, clock_time
     unsent.swap(pending_);
   }
   for (auto& each : unsent) fail_one(*each, false);
+}
+
+COKAFKA_DECL void partition_queue::fail_unsent(const error_details& why, clock_time now, effects& out) {
+  assert(needs_identity() && in_flight_.empty());
+  std::deque<batch_ptr> unsent;
+  unsent.swap(retry_);  // without a stamp: an epoch has ended, which takes proof that none of them is in the log
+  {
+    std::scoped_lock guard(lock_);
+    std::move(pending_.begin(), pending_.end(), std::back_inserter(unsent));
+    pending_.clear();
+  }
+  for (auto& each : unsent) {
+    error_details its = why;
+    its.fate = each->unknown ? fate::maybe_written : fate::not_written;
+    fail(*each, std::move(its), now, out);
+  }
 }
 
 // The batches go too: they give their memory back to owners, which are destroyed before the partitions.
@@ -9407,199 +9625,6 @@ COKAFKA_DECL void produce_queue::reconsider_unless_waiting_for_identity(partitio
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
 
-// ---- cokafka/detail/io/system_environment.ipp
-
-#include <boost/asio/append.hpp>
-#include <boost/asio/connect.hpp>
-#include <boost/asio/ip/address.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/write.hpp>
-#include <random>
-
-namespace cokafka::inline COKAFKA_ABI::detail {
-
-namespace system_io {
-
-class system_timer final : public timer {
- public:
-  explicit system_timer(asio::any_io_executor executor) : timer_(std::move(executor)) {}
-  void wait_until(clock_time at, asio::any_completion_handler<void(error_code)> handler) override {
-    timer_.expires_at(at);
-    timer_.async_wait(std::move(handler));
-  }
-  void cancel() noexcept override { timer_.cancel(); }
-
- private:
-  asio::steady_timer timer_;
-};
-
-class tcp_stream final : public stream {
- public:
-  tcp_stream(asio::any_io_executor executor, const socket_options& options)
-      : socket_(executor), resolver_(std::move(executor)), options_(options) {}
-  explicit tcp_stream(asio::ip::tcp::socket accepted)
-      : socket_(std::move(accepted)), resolver_(socket_.get_executor()) {
-    apply_options();
-  }
-  ~tcp_stream() override { close(); }
-
-  void connect(std::string host, std::uint16_t port, done_handler handler) override {
-    error_code not_an_address;
-    const auto address = asio::ip::make_address(host, not_an_address);
-    if (!not_an_address) {  // no look-up, so no resolver thread
-      candidates_ = {asio::ip::tcp::endpoint(address, port)};
-      try_next(0, asio::error::host_not_found, std::move(handler));
-      return;
-    }
-    auto executor = asio::get_associated_executor(handler, socket_.get_executor());
-    resolver_.async_resolve(
-        host, std::to_string(port),
-        asio::bind_executor(executor, [this, handler = std::move(handler)](
-                                          error_code failed, asio::ip::tcp::resolver::results_type found) mutable {
-          if (failed) return std::move(handler)(failed);
-          candidates_.assign(found.begin(), found.end());
-          try_next(0, asio::error::host_not_found, std::move(handler));
-        }));
-  }
-
-  void read_some(asio::mutable_buffer into, size_handler handler) override {
-    socket_.async_read_some(into, std::move(handler));
-  }
-
-  void write_all(std::span<const asio::const_buffer> from, size_handler handler) override {
-    asio::async_write(socket_, gathered{from}, std::move(handler));
-  }
-
-  void close() noexcept override {
-    closed_ = true;
-    resolver_.cancel();
-    error_code ignored;
-    socket_.close(ignored);
-  }
-
-  std::string remote() const override {
-    error_code not_connected;
-    const auto peer = socket_.remote_endpoint(not_connected);
-    return not_connected ? std::string() : peer.address().to_string() + ":" + std::to_string(peer.port());
-  }
-
- private:
-  // A span is no buffer sequence for Asio; a pair of iterators that copies for nothing is.
-  struct gathered {
-    std::span<const asio::const_buffer> all;
-    using value_type = asio::const_buffer;
-    using const_iterator = const asio::const_buffer*;
-    const_iterator begin() const noexcept { return all.data(); }
-    const_iterator end() const noexcept { return all.data() + all.size(); }
-  };
-
-  void try_next(std::size_t index, error_code last, done_handler handler) {
-    if (closed_) last = asio::error::operation_aborted;
-    if (closed_ || index == candidates_.size()) {
-      return asio::post(socket_.get_executor(), asio::append(std::move(handler), last));
-    }
-    error_code ignored;
-    socket_.close(ignored);
-    error_code failed;
-    socket_.open(candidates_[index].protocol(), failed);
-    if (failed) return try_next(index + 1, failed, std::move(handler));
-    apply_options();
-    auto executor = asio::get_associated_executor(handler, socket_.get_executor());
-    socket_.async_connect(candidates_[index], asio::bind_executor(executor, [this, index, handler = std::move(handler)](
-                                                                                error_code refused) mutable {
-                            if (!refused && !closed_) return std::move(handler)(refused);
-                            try_next(index + 1, refused, std::move(handler));
-                          }));
-  }
-
-  void apply_options() {
-    error_code ignored;
-    socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
-    if (options_.send_buffer >= 0) {
-      socket_.set_option(asio::socket_base::send_buffer_size(options_.send_buffer), ignored);
-    }
-    if (options_.receive_buffer >= 0) {
-      socket_.set_option(asio::socket_base::receive_buffer_size(options_.receive_buffer), ignored);
-    }
-  }
-
-  asio::ip::tcp::socket socket_;
-  asio::ip::tcp::resolver resolver_;
-  socket_options options_;
-  std::vector<asio::ip::tcp::endpoint> candidates_;
-  bool closed_ = false;
-};
-
-class tcp_listener final : public listener {
- public:
-  tcp_listener(asio::any_io_executor executor, const asio::ip::tcp::endpoint& at) : acceptor_(std::move(executor), at) {}
-  std::uint16_t port() const override { return acceptor_.local_endpoint().port(); }
-  void accept(asio::any_io_executor executor, accept_handler handler) override {
-    auto completes_on = asio::get_associated_executor(handler, acceptor_.get_executor());
-    acceptor_.async_accept(executor, asio::bind_executor(completes_on, [handler = std::move(handler)](
-                                                                           error_code failed,
-                                                                           asio::ip::tcp::socket accepted) mutable {
-      std::unique_ptr<stream> made;
-      if (!failed) made = std::make_unique<tcp_stream>(std::move(accepted));
-      std::move(handler)(failed, std::move(made));
-    }));
-  }
-  void close() noexcept override {
-    error_code ignored;
-    acceptor_.close(ignored);
-  }
-
- private:
-  asio::ip::tcp::acceptor acceptor_;
-};
-
-class machine final : public environment {
- public:
-  machine() {
-    std::random_device entropy;
-    state_ = (std::uint64_t{entropy()} << 32) ^ entropy();
-  }
-  clock_time now() const noexcept override { return std::chrono::steady_clock::now(); }
-  std::chrono::system_clock::time_point wall_now() const noexcept override { return std::chrono::system_clock::now(); }
-  std::uint64_t random() override {
-    std::scoped_lock guard(mutex_);
-    return generator()();
-  }
-  std::unique_ptr<timer> make_timer(asio::any_io_executor executor) override {
-    return std::make_unique<system_timer>(std::move(executor));
-  }
-  std::unique_ptr<stream> make_stream(asio::any_io_executor executor, const socket_options& options) override {
-    return std::make_unique<tcp_stream>(std::move(executor), options);
-  }
-  std::unique_ptr<listener> listen(asio::any_io_executor executor, const std::string& host, std::uint16_t port) override {
-    return std::make_unique<tcp_listener>(std::move(executor), asio::ip::tcp::endpoint(asio::ip::make_address(host), port));
-  }
-
- private:
-  std::mt19937_64& generator() {
-    if (!seeded_) {
-      generator_.seed(state_);
-      seeded_ = true;
-    }
-    return generator_;
-  }
-
-  std::mutex mutex_;
-  std::uint64_t state_ = 0;
-  bool seeded_ = false;
-  std::mt19937_64 generator_;
-};
-
-}  // namespace system_io
-
-COKAFKA_DECL std::shared_ptr<environment> system_environment() {
-  static const std::shared_ptr<environment> one = std::make_shared<system_io::machine>();
-  return one;
-}
-
-}  // namespace cokafka::inline COKAFKA_ABI::detail
-
 // ---- cokafka/detail/io/partition_keeper.ipp
 
 namespace cokafka::inline COKAFKA_ABI::detail {
@@ -9696,6 +9721,20 @@ COKAFKA_DECL bool partition_keeper::handle_partition_deadline(deadline_entry& du
   if (kind == deadline_kind::partition_expiry) partition.expire(now, cause, out);
   reconsider(partition, now);
   return true;
+}
+
+COKAFKA_DECL void partition_keeper::identity_refused_soon(error_details why) {
+  on_strand([this, why = std::move(why)] {
+    const clock_time now = host_.env().now();
+    effects out;
+    for (partition_queue* each : queue_.partitions()) {
+      if (each->needs_identity()) each->fail_unsent(why, now, out);
+    }
+    carry_out(out);
+    queue_.reconsider_all(now, host_.conditions());
+    news();
+    deadlines_.update();
+  });
 }
 
 COKAFKA_DECL void partition_keeper::carry_out(effects& wanted) {
@@ -10558,12 +10597,36 @@ COKAFKA_DECL asio::awaitable<void> engine::fetch_identity() {
     co_return;
   }
   error_code why = failed;
-  if (!failed) why = answered != broker_errc::none ? make_error_code(answered) : make_error_code(errc::invalid_response);
-  say(log_level::error, "no producer id: " + why.message());
+  if (!failed)
+    why = answered != broker_errc::none ? make_error_code(answered) : make_error_code(errc::invalid_response);
   const backoff_policy again{settings_.user.effective_retry_backoff(), settings_.user.retry_backoff_max};
   identity_not_before_ = env_->now() + again.delay(++identity_failures_, env_->random());
-  if (failed && failed != make_error_code(errc::unsupported_version)) control_failed(failed);
-  control_error_ = why;
+  const bool is_too_old = why == make_error_code(errc::unsupported_version);
+  const bool passes =
+      failed ? !is_too_old : answered == broker_errc::none || has(classify(answered), error_class::retriable);
+  say(passes ? log_level::warning : log_level::error, "no producer id: " + why.message());
+  control_failed(why);  // the next broker may do better
+  if (!passes) refuse_identity(why);
+}
+
+// The cluster will not give a producer id to this client: a permission is missing, or it is too old. What needs one
+// fails instead of waiting; the next record asks again.
+COKAFKA_DECL void engine::refuse_identity(error_code why) {
+  identity_wanted_ = false;
+  identity_requested_.store(false, std::memory_order_release);
+  error_details details;
+  details.code = why;
+  details.message = "no producer id: " + why.message();
+  for (auto& [id, link] : links_) link->identity_refused_soon(details);
+  waiter_list ended;
+  {
+    std::scoped_lock guard(mutex_);
+    std::erase_if(watches_, [&](topic_watch& each) {
+      if (each.warm) complete_watch(each, error(details), ended);
+      return each.warm;
+    });
+  }
+  post_waiters(ended);
 }
 
 // --- what an answer changes ------------------------------------------------------------------------------------------
@@ -10606,7 +10669,8 @@ COKAFKA_DECL bool engine::apply_topic(const topic_news& news, clock_time now, ef
       accumulator_.publish(*of, route(*of, *metadata_.find(news.name)), now, out);
       return true;
     case topic_news::kind::refused:
-      accumulator_.refuse(*of, news.error, "topic " + news.name + ": " + make_error_code(news.error).message(), now, out);
+      accumulator_.refuse(*of, news.error, "topic " + news.name + ": " + make_error_code(news.error).message(), now,
+                          out);
       return true;
     case topic_news::kind::waiting: break;
   }
@@ -10934,7 +10998,7 @@ COKAFKA_DECL engine::engine(asio::any_io_executor executor, const config& user, 
       caps_(std::move(options.caps)),
       settings_(user, engine_start::client_id_for(user)),
       logger_(user.log_level, user.log_sink),
-      operations_(new operation_home(executor)),
+      operations_(new operation_home(executor, env_)),
       accumulator_(settings_, *this, env_->random()),
       home_(*this, asio::make_strand(executor)),
       control_(*env_, home_.strand(), settings_, home_.deadlines(), caps_),

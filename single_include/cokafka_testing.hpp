@@ -665,6 +665,8 @@ class cluster {
   /// "127.0.0.1:port,127.0.0.1:port", one per broker.
   COKAFKA_DECL std::string bootstrap_servers() const;
   COKAFKA_DECL std::uint16_t port(std::int32_t broker) const;
+  /// "127.0.0.1:port" of one broker; the place of its connections in a simulated network.
+  COKAFKA_DECL std::string address(std::int32_t broker) const;
 
   /// Throws std::invalid_argument for an illegal name, a count below 1, or a topic that exists.
   COKAFKA_DECL void create_topic(std::string_view name, int partitions);
@@ -720,6 +722,725 @@ class cluster {
 
  private:
   std::shared_ptr<embedded::cluster_core> core_;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::testing
+
+// ---- cokafka/testing/simulated/chance.hpp
+
+namespace cokafka::inline COKAFKA_ABI::testing::simulated {
+
+/// Thread safety: distinct objects safe.
+class chance {
+ public:
+  /// Streams of one seed and different purposes have nothing in common: a draw from one does not shift the others.
+  chance(std::uint64_t seed, std::uint64_t purpose) noexcept : state_(seed) {
+    state_ = detail::next_random(state_) ^ (purpose * 0x9e3779b97f4a7c15ULL);
+  }
+
+  std::uint64_t next() noexcept { return detail::next_random(state_); }
+  /// 0 <= result < limit; 0 for a limit of 0.
+  std::uint64_t below(std::uint64_t limit) noexcept { return limit < 2 ? 0 : next() % limit; }
+  /// Never for 0, always for 1.
+  bool one_in(std::uint32_t n) noexcept { return n != 0 && below(n) == 0; }
+  /// least <= result <= most; `least` where that is the larger one.
+  detail::clock_duration between(detail::clock_duration least, detail::clock_duration most) noexcept {
+    if (most <= least) return least;
+    return least + detail::clock_duration(below(static_cast<std::uint64_t>((most - least).count()) + 1));
+  }
+
+ private:
+  std::uint64_t state_;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::testing::simulated
+
+// ---- cokafka/testing/simulated/agenda.hpp
+
+namespace cokafka::inline COKAFKA_ABI::testing::simulated {
+
+namespace asio = boost::asio;
+using detail::clock_duration;
+using detail::clock_time;
+
+class agenda;
+
+/// Empties a stored handler. Never assign one: in Boost 1.81 the move assignment of any_completion_handler calls itself
+/// for ever.
+template <class Handler>
+Handler take_handler(Handler& stored) noexcept {
+  Handler taken;
+  taken.swap(stored);
+  return taken;
+}
+
+/// Something that can fall due, and that may keep handlers meanwhile: a timer, an end of a connection, a listener.
+class agenda_item
+    : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+ public:
+  COKAFKA_DECL explicit agenda_item(agenda& of);
+  agenda_item(const agenda_item&) = delete;
+  agenda_item& operator=(const agenda_item&) = delete;
+  virtual ~agenda_item() { unschedule(); }
+
+  /// due() is called when the clock gets there, never inside this call. Moves an earlier date.
+  COKAFKA_DECL void schedule(clock_time at);
+  COKAFKA_DECL void unschedule() noexcept;
+  bool is_scheduled() const noexcept { return key_.second != 0; }
+
+ protected:
+  agenda& of_;
+
+ private:
+  friend class agenda;
+  virtual void due() = 0;
+  /// Destroys the handlers without calling them: the execution context is about to go. May end the object.
+  virtual void drop() noexcept = 0;
+
+  std::pair<clock_time, std::uint64_t> key_{};
+};
+
+/// Time moves only in run_next() and move_to(). Outlives its items. Thread safety: none; everything is in one thread.
+class agenda {
+ public:
+  explicit agenda(clock_time begin) noexcept : now_(begin) {}
+
+  clock_time now() const noexcept { return now_; }
+  /// When something falls due next, if anything does.
+  std::optional<clock_time> next() const noexcept {
+    if (queue_.empty()) return std::nullopt;
+    return queue_.begin()->first.first;
+  }
+  /// Moves the clock to the next date and does what falls due there: one thing. Precondition: there is one.
+  COKAFKA_DECL void run_next();
+  /// Precondition: nothing falls due before. Earlier times change nothing.
+  void move_to(clock_time at) noexcept {
+    if (at > now_) now_ = at;
+  }
+
+  /// Hands a result to a handler, through its executor; nothing is handed out any more after shutdown().
+  template <class Handler, class... Args>
+  void complete(const asio::any_io_executor& fallback, Handler handler, Args... args) {
+    if (is_over_) return;
+    auto executor = asio::get_associated_executor(handler, fallback);
+    asio::post(fallback,
+               asio::bind_executor(executor, [handler = std::move(handler), ... args = std::move(args)]() mutable {
+                 std::move(handler)(std::move(args)...);
+               }));
+  }
+  COKAFKA_DECL void shutdown() noexcept;
+  bool is_over() const noexcept { return is_over_; }
+
+ private:
+  friend class agenda_item;
+
+  clock_time now_;
+  std::uint64_t sequence_ = 0;
+  std::map<std::pair<clock_time, std::uint64_t>, agenda_item*> queue_;
+  boost::intrusive::list<agenda_item, boost::intrusive::constant_time_size<false>> all_;
+  bool is_over_ = false;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::testing::simulated
+
+// ---- cokafka/testing/simulated/trace.hpp
+
+namespace cokafka::inline COKAFKA_ABI::testing::simulated {
+
+/// What a connection did; lines are made of it only when somebody reads them.
+enum class network_event : std::uint8_t {
+  asks,  // a client wants a connection
+  connected,
+  refused,
+  unanswered,   // the attempt to connect hangs
+  client_sent,  // value: bytes
+  broker_sent,
+  client_read,
+  broker_read,
+  client_closed,
+  broker_closed,
+  cut,
+  client_half_closed,  // the direction from the client ends
+  broker_half_closed,
+  silent,  // a black hole begins
+  healed
+};
+
+constexpr std::uint64_t mixed(std::uint64_t hash, std::uint64_t value) noexcept {
+  return (std::rotl(hash, 7) ^ value) * 0x9e3779b97f4a7c15ULL;
+}
+
+/// Thread safety: distinct objects safe.
+class trace {
+ public:
+  explicit trace(const agenda& clock) : clock_(clock), begin_(clock.now()) {}
+
+  COKAFKA_DECL void line(std::string_view text);
+  /// `extra` counts in the fingerprint only.
+  COKAFKA_DECL void event(network_event what, std::uint64_t connection, std::uint64_t value = 0,
+                          std::uint64_t extra = 0);
+  /// Counts something that makes no line.
+  void mix(std::uint64_t value) noexcept { hash_ = mixed(hash_, value); }
+
+  /// Equal for equal runs.
+  std::uint64_t fingerprint() const noexcept { return hash_; }
+  /// The newest lines, each with the seconds since the beginning.
+  COKAFKA_DECL std::string text() const;
+  /// How many of the newest lines are kept.
+  COKAFKA_DECL void keep(std::size_t lines);
+
+ private:
+  struct entry {
+    clock_time at{};
+    std::string text{};  // empty: an event
+    network_event what{};
+    std::uint64_t connection = 0;
+    std::uint64_t value = 0;
+  };
+
+  COKAFKA_DECL void add(entry added);
+  COKAFKA_DECL static std::string text_of(const entry& of);
+
+  const agenda& clock_;
+  const clock_time begin_;
+  std::uint64_t hash_ = 0x9e3779b97f4a7c15ULL;
+  std::size_t kept_ = 500;
+  std::deque<entry> newest_;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::testing::simulated
+
+// ---- cokafka/testing/simulated/network_nature.hpp
+
+namespace cokafka::inline COKAFKA_ABI::testing {
+
+/// How often something goes wrong by itself: one in so many times, 0 for never.
+struct network_odds {
+  std::uint32_t cut = 0;             ///< of writes: the connection is cut while their bytes travel
+  std::uint32_t half_close = 0;      ///< of writes: the stream ends behind them, and the writer is not told
+  std::uint32_t refuse = 0;          ///< of attempts to connect: refused
+  std::uint32_t hang = 0;            ///< of attempts to connect: not answered before network::heal()
+  std::uint32_t lookup_failure = 0;  ///< of look-ups of a name
+};
+
+namespace simulated {
+
+/// Of the bytes that are sent from now on.
+struct network_habits {
+  clock_duration least_delay = std::chrono::microseconds(200);  // one way
+  clock_duration most_delay = std::chrono::microseconds(800);
+  clock_duration straggling{};      // bytes in flight arrive up to that much later when their connection ends
+  std::size_t slice = 0;            // a read gives 1 to that many bytes; 0: all that are there
+  std::size_t window = 256 * 1024;  // sent and not read
+  network_odds odds{};
+};
+
+/// Part of the network; outlives every connection.
+struct network_nature {
+  agenda& clock;
+  trace& log;
+  chance dice;
+  network_habits habits{};
+
+  clock_duration delay() noexcept { return dice.between(habits.least_delay, habits.most_delay); }
+};
+
+}  // namespace simulated
+
+}  // namespace cokafka::inline COKAFKA_ABI::testing
+
+// ---- cokafka/testing/simulated/pipe.hpp
+
+namespace cokafka::inline COKAFKA_ABI::testing::simulated {
+
+using detail::error_code;
+
+/// As TCP: bytes arrive in order, none is missing from the middle, and the writer waits while the window is full.
+///
+///     write -> [window] -> in flight (each piece with its time of arrival) -> ready -> read
+///
+/// The end travels as the last piece: eof or connection_reset. Owned by its conversation.
+class pipe final : public agenda_item {
+ public:
+  using size_handler = detail::stream::size_handler;
+
+  pipe(network_nature& nature, std::uint64_t connection, bool to_broker)
+      : agenda_item(nature.clock), nature_(nature), connection_(connection), to_broker_(to_broker) {}
+
+  /// @name The reading end
+  /// @{
+  COKAFKA_DECL void read(asio::mutable_buffer into, const asio::any_io_executor& executor, size_handler handler);
+  /// The reader is gone: what arrives vanishes. A read that waits ends with operation_aborted.
+  COKAFKA_DECL void stop_reading();
+  /// @}
+
+  /// @name The writing end
+  /// @{
+  COKAFKA_DECL void write(std::span<const asio::const_buffer> from, const asio::any_io_executor& executor,
+                          size_handler handler);
+  /// The writer closes: what waits for the window is not sent, what is in flight arrives, and then eof.
+  COKAFKA_DECL void stop_writing();
+  /// Ends the stream without telling the writer, whose bytes vanish from now on.
+  COKAFKA_DECL void half_close();
+  /// From then on the writer knows that nobody reads; empty: it is not known yet when.
+  COKAFKA_DECL void refuse_writes(std::optional<clock_time> from);
+  /// @}
+
+  /// Ends it at once: of the bytes in flight all, some first ones or none arrive, then connection_reset.
+  COKAFKA_DECL void cut();
+  /// Nothing arrives until release().
+  COKAFKA_DECL void hold();
+  COKAFKA_DECL void release();
+
+  /// When the end arrives, if it is on its way and not held up.
+  std::optional<clock_time> end_arrives() const noexcept {
+    if (!is_ended_ || is_held_) return std::nullopt;
+    return last_arrival_;
+  }
+
+ private:
+  struct piece {
+    std::size_t size = 0;
+    clock_time arrives{};
+    error_code end{};  // of the last piece
+  };
+  struct reader {
+    asio::mutable_buffer into{};
+    asio::any_io_executor executor{};
+    size_handler handler{};
+  };
+  struct writer {
+    std::span<const asio::const_buffer> from{};
+    std::size_t total = 0;
+    std::size_t taken = 0;
+    asio::any_io_executor executor{};
+    size_handler handler{};
+  };
+
+  void due() override { serve(); }
+  COKAFKA_DECL void drop() noexcept override;
+
+  COKAFKA_DECL void serve();
+  COKAFKA_DECL void arrive() noexcept;
+  COKAFKA_DECL void try_read();
+  COKAFKA_DECL void push();
+  COKAFKA_DECL void append(std::size_t size);
+  COKAFKA_DECL void end_with(error_code how);
+  COKAFKA_DECL void finish_read(error_code failed, std::size_t size);
+  COKAFKA_DECL void finish_write(error_code failed);
+  COKAFKA_DECL void rearm();
+  COKAFKA_DECL clock_time next_arrival();
+  COKAFKA_DECL void delay_what_is_left();
+  std::size_t unread() const noexcept { return bytes_.size() - head_; }
+
+  network_nature& nature_;
+  const std::uint64_t connection_;
+  const bool to_broker_;
+  std::string bytes_;  // from head_ on: first the ready ones, then those in flight
+  std::size_t head_ = 0;
+  std::size_t ready_ = 0;
+  std::deque<piece> in_flight_;
+  clock_time last_arrival_{};
+  error_code seen_end_{};  // has arrived
+  bool is_ended_ = false;  // nothing is sent behind the last piece
+  bool is_cut_ = false;
+  bool is_held_ = false;
+  bool is_abandoned_ = false;  // nobody reads
+  std::optional<clock_time> refused_from_;
+  reader reader_;
+  writer writer_;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::testing::simulated
+
+// ---- cokafka/testing/simulated/conversation.hpp
+
+namespace cokafka::inline COKAFKA_ABI::testing::simulated {
+
+enum class side : std::uint8_t { client, broker };
+constexpr side other(side of) noexcept { return of == side::client ? side::broker : side::client; }
+
+class conversation;
+/// Those that exist, in the order they were made.
+using conversations = std::map<std::uint64_t, conversation*>;
+
+/// Shared by its two streams. Functions that end it may be called more than once.
+class conversation {
+ public:
+  COKAFKA_DECL conversation(network_nature& nature, conversations& in, std::uint64_t id, std::string place);
+  conversation(const conversation&) = delete;
+  conversation& operator=(const conversation&) = delete;
+  ~conversation() { in_.erase(id_); }
+
+  void read(side at, asio::mutable_buffer into, const asio::any_io_executor& executor, pipe::size_handler handler) {
+    pipe_from(other(at)).read(into, executor, std::move(handler));
+  }
+  COKAFKA_DECL void write(side at, std::span<const asio::const_buffer> from, const asio::any_io_executor& executor,
+                          pipe::size_handler handler);
+  COKAFKA_DECL void close(side at);
+
+  COKAFKA_DECL void cut();
+  COKAFKA_DECL void half_close(side from);
+  COKAFKA_DECL void hold();
+  COKAFKA_DECL void release();
+
+  /// Neither closed nor cut.
+  bool is_open() const noexcept { return !is_cut_ && !is_closed_[0] && !is_closed_[1]; }
+  std::uint64_t id() const noexcept { return id_; }
+  /// "host:port" of the broker.
+  const std::string& place() const noexcept { return place_; }
+
+ private:
+  pipe& pipe_from(side at) noexcept { return pipes_[static_cast<std::size_t>(at)]; }
+  COKAFKA_DECL void tell_writers();
+
+  network_nature& nature_;
+  conversations& in_;
+  const std::uint64_t id_;
+  const std::string place_;
+  std::array<pipe, 2> pipes_;  // by the side that writes
+  std::array<bool, 2> is_closed_{};
+  bool is_cut_ = false;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::testing::simulated
+
+// ---- cokafka/testing/simulated/network_state.hpp
+
+#include <set>
+
+namespace cokafka::inline COKAFKA_ABI::testing::simulated {
+
+class attempt;
+class simulated_listener;
+
+/// A place is "address:port", as text. Part of the environment.
+struct network_state {
+  network_state(agenda& clock, trace& log, std::uint64_t seed) : nature{clock, log, chance(seed, 2)} {}
+
+  network_nature nature;
+  std::map<std::string, std::vector<std::string>, std::less<>> names;  // to addresses
+  std::map<std::string, simulated_listener*, std::less<>> listeners;   // by place
+  conversations all;
+  std::map<std::uint64_t, attempt*> attempts;  // that are not over; by the id of the connection they may become
+  std::set<std::string, std::less<>> black_holes;
+  std::set<std::string, std::less<>> hanging;  // for attempts to connect
+  std::set<std::string, std::less<>> refusing;
+  std::set<std::string, std::less<>> failing_lookups;
+  std::set<std::string, std::less<>> hanging_lookups;
+  bool has_no_descriptors = false;
+  std::uint64_t last_id = 0;
+  std::uint16_t next_port = 9092;
+
+  /// The address literal itself, or those of the name; none: the name is not known.
+  COKAFKA_DECL std::vector<std::string> addresses_of(const std::string& host) const;
+  bool is_black_hole(const std::string& place) const { return has(black_holes, place); }
+  bool is_silent(const std::string& place) const { return is_black_hole(place) || has(hanging, place); }
+  bool is_refusing(const std::string& place) const { return has(refusing, place); }
+  /// An empty place stands for all.
+  static bool has(const std::set<std::string, std::less<>>& places, const std::string& place) {
+    return !places.empty() && (places.contains(place) || places.contains(std::string_view()));
+  }
+  /// Attempts that were not answered go on.
+  COKAFKA_DECL void retry_attempts();
+};
+
+COKAFKA_DECL std::string place_of(const std::string& address, std::uint16_t port);
+COKAFKA_DECL bool is_address(const std::string& host);
+
+}  // namespace cokafka::inline COKAFKA_ABI::testing::simulated
+
+// ---- cokafka/testing/simulated/network.hpp
+
+namespace cokafka::inline COKAFKA_ABI::testing {
+
+/// One direction of a connection.
+enum class direction : std::uint8_t { to_broker, to_client };
+
+/// The network of a simulation, from `simulation::network()`. As TCP it loses and reorders nothing within a connection;
+/// connections overtake each other. A place is "address:port", as cluster::address() tells it; an empty one stands for
+/// all places. Chance is the simulation's: the same seed, the same faults. Thread safety: none.
+class network {
+ public:
+  using duration = std::chrono::nanoseconds;
+
+  explicit network(simulated::network_state& state) : state_(state) {}
+  network(const network&) = delete;
+  network& operator=(const network&) = delete;
+
+  /// @name How bytes travel from now on, on all connections
+  /// @{
+  /// Each piece takes a random time between the two, one way, but overtakes none of its connection. Default: 200 to
+  /// 800 microseconds.
+  COKAFKA_DECL network& delay(duration least, duration most);
+  /// A read gives a random number of bytes, 1 to `at_most`; 0 (the default): all that have arrived.
+  COKAFKA_DECL network& slice(std::size_t at_most);
+  /// How many bytes may be sent and not read; a write waits for the rest. Default: 256 KiB.
+  COKAFKA_DECL network& window(std::size_t bytes);
+  /// What is in flight on a connection that ends arrives up to that much later: a broker executes requests of a client
+  /// that has gone. Default: 0.
+  COKAFKA_DECL network& straggle(duration at_most);
+  /// What goes wrong by itself. Default: nothing.
+  COKAFKA_DECL network& odds(const network_odds& wanted);
+  /// @}
+
+  /// @name Connections
+  /// @{
+  COKAFKA_DECL std::size_t connections(std::string_view place = {}) const;
+  /// Both ends see connection_reset; of the bytes in flight all, the first few or none arrive before it. How many
+  /// connections it were.
+  COKAFKA_DECL std::size_t cut(std::string_view place = {});
+  /// One of the open connections, by chance. False: there is none.
+  COKAFKA_DECL bool cut_one();
+  /// The stream of one direction ends; whoever writes into it is not told.
+  COKAFKA_DECL std::size_t half_close(direction way, std::string_view place = {});
+  COKAFKA_DECL bool half_close_one(direction way);
+  /// @}
+
+  /// @name Places
+  /// @{
+  /// Nothing gets there or back, and nobody is told: bytes and attempts to connect wait until it is switched off, as
+  /// TCP repeats what is lost.
+  COKAFKA_DECL network& black_hole(std::string_view place, bool on = true);
+  /// Attempts to connect are not answered; connections that stand are well.
+  COKAFKA_DECL network& hang(std::string_view place, bool on = true);
+  /// Attempts to connect are refused although somebody listens.
+  COKAFKA_DECL network& refuse(std::string_view place, bool on = true);
+  /// @}
+
+  /// @name Names and descriptors
+  /// @{
+  /// Gives a name addresses ("10.0.0.1"), which clients try in this order. "localhost" is 127.0.0.1 from the beginning.
+  COKAFKA_DECL network& host(std::string name, std::vector<std::string> addresses);
+  COKAFKA_DECL network& fail_lookups(std::string_view name, bool on = true);
+  /// Look-ups are not answered until it is switched off.
+  COKAFKA_DECL network& hang_lookups(std::string_view name, bool on = true);
+  /// Attempts to connect fail with asio::error::no_descriptors.
+  COKAFKA_DECL network& no_descriptors(bool on = true);
+  /// @}
+
+  /// Ends what is wrong with places, names and descriptors, and sets the odds to nothing; what waited goes on. Delays,
+  /// slices, windows and stragglers stay.
+  COKAFKA_DECL void heal();
+
+ private:
+  COKAFKA_DECL std::vector<simulated::conversation*> open(std::string_view place) const;
+  simulated::network_state& state_;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::testing
+
+// ---- cokafka/testing/simulated/simulated_environment.hpp
+
+namespace cokafka::inline COKAFKA_ABI::testing::simulated {
+
+class simulated_timer final : public detail::timer, public agenda_item {
+ public:
+  using handler = asio::any_completion_handler<void(error_code)>;
+
+  simulated_timer(agenda& clock, asio::any_io_executor executor) : agenda_item(clock), executor_(std::move(executor)) {}
+  ~simulated_timer() override { cancel(); }
+
+  COKAFKA_DECL void wait_until(clock_time at, handler then) override;
+  void cancel() noexcept override { finish(asio::error::operation_aborted); }
+
+ private:
+  void due() override { finish(error_code()); }
+  void drop() noexcept override { const handler dying = take_handler(handler_); }
+  COKAFKA_DECL void finish(error_code failed);
+
+  const asio::any_io_executor executor_;
+  handler handler_;
+};
+
+/// Everything in it happens in one thread. Thread safety: none.
+class simulated_environment final : public detail::environment {
+ public:
+  COKAFKA_DECL explicit simulated_environment(std::uint64_t seed);
+
+  clock_time now() const noexcept override { return clock.now(); }
+  std::chrono::system_clock::time_point wall_now() const noexcept override {
+    return std::chrono::system_clock::time_point(
+        std::chrono::duration_cast<std::chrono::system_clock::duration>(clock.now().time_since_epoch() + wall_offset));
+  }
+  std::uint64_t random() override { return dice_.next(); }
+  std::unique_ptr<detail::timer> make_timer(asio::any_io_executor executor) override {
+    return std::make_unique<simulated_timer>(clock, std::move(executor));
+  }
+  COKAFKA_DECL std::unique_ptr<detail::stream> make_stream(asio::any_io_executor executor,
+                                                           const detail::socket_options& options) override;
+  COKAFKA_DECL std::unique_ptr<detail::listener> listen(asio::any_io_executor executor, const std::string& host,
+                                                        std::uint16_t port) override;
+
+  agenda clock;
+  trace log;
+  network_state network;
+  clock_duration wall_offset;
+
+ private:
+  chance dice_;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::testing::simulated
+
+// ---- cokafka/testing/simulated/sleep.hpp
+
+namespace cokafka::inline COKAFKA_ABI::testing::simulated {
+
+/// A named class, because `cancel_after` asks for the executor.
+class sleep_initiation {
+ public:
+  using executor_type = boost::asio::any_io_executor;
+
+  sleep_initiation(detail::environment& in, executor_type executor) : in_(&in), executor_(std::move(executor)) {}
+  executor_type get_executor() const noexcept { return executor_; }
+
+  template <class Handler>
+  void operator()(Handler handler, detail::clock_time until) const {
+    const std::shared_ptr<detail::timer> sleeper = in_->make_timer(executor_);
+    auto slot = boost::asio::get_associated_cancellation_slot(handler);
+    if (slot.is_connected()) {
+      slot.assign([weak = std::weak_ptr(sleeper)](boost::asio::cancellation_type) {
+        if (const auto alive = weak.lock()) alive->cancel();
+      });
+    }
+    auto executor = boost::asio::get_associated_executor(handler, executor_);
+    auto awake = [sleeper, slot, handler = std::move(handler)](detail::error_code failed) mutable {
+      if (slot.is_connected()) slot.clear();
+      std::move(handler)(failed);
+    };
+    sleeper->wait_until(until, boost::asio::bind_executor(executor, std::move(awake)));
+  }
+
+ private:
+  detail::environment* in_;
+  executor_type executor_;
+};
+
+template <class Token>
+auto async_sleep(detail::environment& in, boost::asio::any_io_executor executor, detail::clock_time until,
+                 Token&& token) {
+  return boost::asio::async_initiate<Token, void(detail::error_code)>(sleep_initiation(in, std::move(executor)), token,
+                                                                      until);
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::testing::simulated
+
+// ---- cokafka/testing/simulation.hpp
+
+#include <boost/asio/io_context.hpp>
+#include <exception>
+
+namespace cokafka::inline COKAFKA_ABI::testing {
+
+/// A test's own world. Producers and clusters made here live in its io_context, send through its network and go by its
+/// clock, which stands still while anything is ready to run and then jumps to the next thing that falls due: an hour of
+/// retries takes milliseconds, and a timer that is set for t fires at t. The same seed gives the same run, event by
+/// event; fingerprint() tells.
+///
+///     cokafka::testing::simulation world(42);
+///     auto kafka = world.make_cluster({.brokers = 3});
+///     auto producer = world.make_producer({.bootstrap_servers = kafka->bootstrap_servers()});
+///     world.spawn(story(producer));
+///     kafka->freeze(0);
+///     world.run();
+///
+/// Declare it before what is made in it. Asio's own timers and sockets run in real time, which the virtual clock does
+/// not wait for: use sleep_for(). Thread safety: none; everything happens inside the run functions, on their caller's
+/// thread.
+class simulation {
+ public:
+  using executor_type = boost::asio::any_io_executor;
+  using clock = std::chrono::steady_clock;  ///< its type only: the time is virtual
+  using duration = std::chrono::nanoseconds;
+
+  COKAFKA_DECL explicit simulation(std::uint64_t seed = 1);
+  simulation(const simulation&) = delete;
+  simulation& operator=(const simulation&) = delete;
+  /// Destroys what waits without calling it.
+  COKAFKA_DECL ~simulation();
+
+  std::uint64_t seed() const noexcept { return seed_; }
+  boost::asio::io_context& context() noexcept { return io_; }
+  executor_type get_executor() noexcept { return io_.get_executor(); }
+  testing::network& network() noexcept { return network_; }
+  /// Throws config_error. Without a `client_id` it is called "producer-1", "producer-2", ...; without a `log_sink` its
+  /// log goes into the trace.
+  COKAFKA_DECL producer make_producer(config settings);
+  COKAFKA_DECL std::unique_ptr<cluster> make_cluster(const cluster_options& options = {});
+  /// What producers and clusters see of this world.
+  std::shared_ptr<detail::environment> environment() const noexcept { return environment_; }
+
+  /// @name Time and chance
+  /// @{
+  clock::time_point now() const noexcept { return environment_->clock.now(); }
+  /// Since the beginning.
+  duration elapsed() const noexcept { return now() - begin_; }
+  std::chrono::system_clock::time_point wall_now() const noexcept { return environment_->wall_now(); }
+  /// As an administrator or NTP would set it; timers do not notice.
+  void jump_wall_clock(std::chrono::milliseconds by) noexcept { environment_->wall_offset += by; }
+  /// Waits in virtual time. Completion signature: `void(error_code)`; operation_aborted when cancelled (all types).
+  template <boost::asio::completion_token_for<void(detail::error_code)> Token = boost::asio::deferred_t>
+  auto sleep_for(duration time, Token&& token = {}) {
+    return simulated::async_sleep(*environment_, get_executor(), now() + time, std::forward<Token>(token));
+  }
+  /// A number below `limit` (0 for 0), for stories: draws of the library and of the network do not shift it.
+  std::uint64_t random(std::uint64_t limit) noexcept { return dice_.below(limit); }
+  /// @}
+
+  /// @name Running
+  /// What handlers and spawned coroutines throw is thrown by the function that runs them. Each throws
+  /// std::runtime_error in a livelock (see allow_steps_at_one_moment).
+  /// @{
+  /// Starts a coroutine that run() waits for.
+  COKAFKA_DECL void spawn(boost::asio::awaitable<void> story);
+  /// Until all spawned coroutines have ended. False: they have not by `limit`, or they wait for what will never happen.
+  COKAFKA_DECL bool run(duration limit = std::chrono::hours(24));
+  /// Until `happened()`, which is asked after every handler. False: as above; the clock stands where nothing was left
+  /// to do, or at the limit.
+  COKAFKA_DECL bool run_until(const std::function<bool()>& happened, duration limit = std::chrono::hours(24));
+  /// For exactly that long.
+  COKAFKA_DECL void run_for(duration time);
+  /// Called after every handler: the place for invariants. What it throws ends the run.
+  void after_every_step(std::function<void()> check) { check_ = std::move(check); }
+  /// More handlers than that while the clock stands still are a livelock. Default: ten million.
+  void allow_steps_at_one_moment(std::uint64_t at_most) noexcept { most_steps_at_one_moment_ = at_most; }
+  /// Handlers that have run so far.
+  std::uint64_t steps() const noexcept { return steps_; }
+  /// Nothing is ready, and nothing will fall due.
+  COKAFKA_DECL bool is_idle();
+  /// @}
+
+  /// @name What has happened
+  /// @{
+  void trace(std::string_view line) { environment_->log.line(line); }
+  /// The newest lines (500, or what keep_trace said), those of network events among them, with seconds since the
+  /// beginning.
+  std::string trace_text() const { return environment_->log.text(); }
+  void keep_trace(std::size_t lines) { environment_->log.keep(lines); }
+  /// Stands for all lines, all network events with their bytes and times, and the number of handlers.
+  COKAFKA_DECL std::uint64_t fingerprint() const noexcept;
+  /// @}
+
+ private:
+  enum class progress : std::uint8_t { handler, clock, none };
+  COKAFKA_DECL progress step(clock::time_point until);
+  COKAFKA_DECL bool run_one_handler();
+
+  const std::uint64_t seed_;
+  const std::shared_ptr<simulated::simulated_environment> environment_;
+  const clock::time_point begin_;
+  testing::network network_;
+  simulated::chance dice_;
+  boost::asio::io_context io_;
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
+  std::function<void()> check_;
+  std::exception_ptr thrown_;
+  std::uint64_t steps_ = 0;
+  std::uint64_t steps_at_this_moment_ = 0;
+  std::uint64_t most_steps_at_one_moment_ = 10'000'000;
+  std::size_t stories_ = 0;  // that have not ended
+  std::size_t producers_ = 0;
 };
 
 }  // namespace cokafka::inline COKAFKA_ABI::testing
@@ -863,6 +1584,117 @@ class connection {
 };
 
 }  // namespace cokafka::inline COKAFKA_ABI::testing::embedded
+
+// ---- cokafka/testing/simulated/simulated_stream.hpp
+
+#include <boost/asio/error.hpp>
+
+namespace cokafka::inline COKAFKA_ABI::testing::simulated {
+
+/// One client that wants to connect. The legs of the journey, each of which takes the delay of the network:
+/// look-up of the name, the question to the first address, its answer; then the next address.
+class attempt final : public agenda_item {
+ public:
+  using done_handler = detail::stream::done_handler;
+
+  COKAFKA_DECL attempt(network_state& in, std::shared_ptr<conversation>& into, asio::any_io_executor executor,
+                       std::string host, std::uint16_t port, done_handler handler);
+  ~attempt() override { in_.attempts.erase(id_); }
+
+  /// Goes on where it was not answered, as far as it gets now.
+  void retry() {
+    if (is_stuck_) travel();
+  }
+  void abort() { finish(asio::error::operation_aborted); }
+
+ private:
+  enum class leg : std::uint8_t { look_up, question, answer };
+
+  COKAFKA_DECL void due() override;
+  void drop() noexcept override { const done_handler dying = take_handler(handler_); }
+
+  void travel() {
+    is_stuck_ = false;
+    schedule(of_.now() + in_.nature.delay());
+  }
+  COKAFKA_DECL void looked_up();
+  COKAFKA_DECL void ask();
+  COKAFKA_DECL void answered();
+  COKAFKA_DECL void get_stuck();
+  COKAFKA_DECL void finish(error_code failed);
+  std::string place() const { return place_of(addresses_[index_], port_); }
+
+  network_state& in_;
+  std::shared_ptr<conversation>& into_;  // of the stream that owns this
+  const std::uint64_t id_;
+  const asio::any_io_executor executor_;
+  const std::string host_;
+  const std::uint16_t port_;
+  done_handler handler_;
+  leg leg_ = leg::look_up;
+  bool is_stuck_ = false;
+  std::vector<std::string> addresses_;
+  std::size_t index_ = 0;
+  error_code outcome_{};
+};
+
+class simulated_stream final : public detail::stream {
+ public:
+  simulated_stream(network_state& in, asio::any_io_executor executor) : in_(in), executor_(std::move(executor)) {}
+  simulated_stream(network_state& in, asio::any_io_executor executor, std::shared_ptr<conversation> accepted)
+      : in_(in), executor_(std::move(executor)), side_(side::broker), conversation_(std::move(accepted)) {}
+  ~simulated_stream() override { close(); }
+
+  void connect(std::string host, std::uint16_t port, done_handler handler) override {
+    if (is_closed_) {
+      const error_code failed = asio::error::operation_aborted;
+      return in_.nature.clock.complete(executor_, std::move(handler), failed);
+    }
+    attempt_ = std::make_unique<attempt>(in_, conversation_, executor_, std::move(host), port, std::move(handler));
+  }
+  COKAFKA_DECL void read_some(asio::mutable_buffer into, size_handler handler) override;
+  COKAFKA_DECL void write_all(std::span<const asio::const_buffer> from, size_handler handler) override;
+  COKAFKA_DECL void close() noexcept override;
+  COKAFKA_DECL std::string remote() const override;
+
+ private:
+  network_state& in_;
+  const asio::any_io_executor executor_;
+  const side side_ = side::client;
+  bool is_closed_ = false;
+  std::shared_ptr<conversation> conversation_;
+  std::unique_ptr<attempt> attempt_;
+};
+
+class simulated_listener final : public detail::listener, public agenda_item {
+ public:
+  COKAFKA_DECL simulated_listener(network_state& in, asio::any_io_executor executor, std::string address,
+                                  std::uint16_t port);
+  ~simulated_listener() override { close(); }
+
+  std::uint16_t port() const override { return port_; }
+  COKAFKA_DECL void accept(asio::any_io_executor executor, accept_handler handler) override;
+  COKAFKA_DECL void close() noexcept override;
+
+  /// A client has got here.
+  COKAFKA_DECL void arrive(std::shared_ptr<conversation> from);
+
+ private:
+  void due() override {}
+  void drop() noexcept override { const accept_handler dying = take_handler(handler_); }
+  COKAFKA_DECL void hand_out();
+
+  network_state& in_;
+  const asio::any_io_executor executor_;
+  const std::string place_;
+  const std::uint16_t port_;
+  bool is_closed_ = false;
+  std::deque<std::shared_ptr<conversation>> waiting_;
+  asio::any_io_executor accepted_on_;
+  accept_handler handler_;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::testing::simulated
 
 #if defined(COKAFKA_HEADER_ONLY) || defined(COKAFKA_SOURCE)
 
@@ -1673,6 +2505,12 @@ COKAFKA_DECL std::uint16_t cluster::port(std::int32_t broker) const {
   return core_->state.brokers[embedded::index_of(core_->state, broker)].port;
 }
 
+COKAFKA_DECL std::string cluster::address(std::int32_t broker) const {
+  const std::scoped_lock lock(core_->mutex);
+  const embedded::broker_state& asked = core_->state.brokers[embedded::index_of(core_->state, broker)];
+  return asked.host + ":" + std::to_string(asked.port);
+}
+
 COKAFKA_DECL void cluster::create_topic(std::string_view name, int partitions) { create_topic(name, partitions, {}); }
 
 COKAFKA_DECL void cluster::create_topic(std::string_view name, int partitions, const topic_options& options) {
@@ -1790,6 +2628,719 @@ COKAFKA_DECL void cluster::unfreeze(std::int32_t broker) {
 COKAFKA_DECL void cluster::set_api_versions(api_key api, std::int16_t min, std::int16_t max) {
   const std::scoped_lock lock(core_->mutex);
   core_->state.versions.offer(api, {min, max});
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::testing
+
+// ---- cokafka/testing/simulated/agenda.ipp
+
+namespace cokafka::inline COKAFKA_ABI::testing::simulated {
+
+COKAFKA_DECL agenda_item::agenda_item(agenda& of) : of_(of) { of.all_.push_back(*this); }
+
+COKAFKA_DECL void agenda_item::schedule(clock_time at) {
+  if (is_scheduled() && key_.first == at) return;
+  unschedule();
+  const std::pair<clock_time, std::uint64_t> key{std::max(at, of_.now_), ++of_.sequence_};
+  of_.queue_.emplace(key, this);
+  key_ = key;
+}
+
+COKAFKA_DECL void agenda_item::unschedule() noexcept {
+  if (!is_scheduled()) return;
+  of_.queue_.erase(key_);
+  key_ = {};
+}
+
+COKAFKA_DECL void agenda::run_next() {
+  const auto first = queue_.begin();
+  agenda_item& item = *first->second;
+  now_ = first->first.first;
+  queue_.erase(first);
+  item.key_ = {};
+  item.due();
+}
+
+// A handler may own items, this one among them: what an item drops goes after the item has been left alone.
+COKAFKA_DECL void agenda::shutdown() noexcept {
+  is_over_ = true;
+  while (!all_.empty()) {
+    agenda_item& item = all_.front();
+    all_.pop_front();
+    item.drop();
+  }
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::testing::simulated
+
+// ---- cokafka/testing/simulated/trace.ipp
+
+#include <cstdio>
+
+namespace cokafka::inline COKAFKA_ABI::testing::simulated {
+
+COKAFKA_DECL void trace::line(std::string_view text) {
+  mix(detail::crc32c(0, text.data(), text.size()));
+  mix(static_cast<std::uint64_t>((clock_.now() - begin_).count()));
+  add({clock_.now(), std::string(text)});
+}
+
+COKAFKA_DECL void trace::event(network_event what, std::uint64_t connection, std::uint64_t value, std::uint64_t extra) {
+  mix((connection << 8) | static_cast<std::uint64_t>(what));
+  mix(static_cast<std::uint64_t>((clock_.now() - begin_).count()));
+  mix(value ^ (extra << 32));
+  add({clock_.now(), {}, what, connection, value});
+}
+
+COKAFKA_DECL void trace::keep(std::size_t lines) {
+  kept_ = lines;
+  while (newest_.size() > kept_) newest_.pop_front();
+}
+
+COKAFKA_DECL void trace::add(entry added) {
+  if (kept_ == 0) return;
+  if (newest_.size() == kept_) newest_.pop_front();
+  newest_.push_back(std::move(added));
+}
+
+COKAFKA_DECL std::string trace::text_of(const entry& of) {
+  if (!of.text.empty()) return of.text;
+  const std::string connection = "connection " + std::to_string(of.connection) + ": ";
+  const std::string bytes = std::to_string(of.value) + " bytes";
+  switch (of.what) {
+    case network_event::asks: return connection + "asked for";
+    case network_event::connected: return connection + "stands";
+    case network_event::refused: return connection + "refused";
+    case network_event::unanswered: return connection + "not answered";
+    case network_event::client_sent: return connection + "client sends " + bytes;
+    case network_event::broker_sent: return connection + "broker sends " + bytes;
+    case network_event::client_read: return connection + "client reads " + bytes;
+    case network_event::broker_read: return connection + "broker reads " + bytes;
+    case network_event::client_closed: return connection + "client closes";
+    case network_event::broker_closed: return connection + "broker closes";
+    case network_event::cut: return connection + "cut";
+    case network_event::client_half_closed: return connection + "the direction from the client ends";
+    case network_event::broker_half_closed: return connection + "the direction from the broker ends";
+    case network_event::silent: return connection + "nothing gets through";
+    case network_event::healed: return connection + "healed";
+  }
+  return connection;
+}
+
+COKAFKA_DECL std::string trace::text() const {
+  std::string all;
+  for (const entry& each : newest_) {
+    const std::chrono::duration<double> since = each.at - begin_;
+    char seconds[40];
+    std::snprintf(seconds, sizeof seconds, "%14.9f  ", since.count());
+    all += seconds + text_of(each) + '\n';
+  }
+  return all;
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::testing::simulated
+
+// ---- cokafka/testing/simulated/pipe.ipp
+
+namespace cokafka::inline COKAFKA_ABI::testing::simulated {
+
+// --- the reading end -------------------------------------------------------------------------------------------------
+
+COKAFKA_DECL void pipe::read(asio::mutable_buffer into, const asio::any_io_executor& executor, size_handler handler) {
+  reader_.into = into;
+  reader_.executor = executor;
+  reader_.handler.swap(handler);
+  serve();
+}
+
+COKAFKA_DECL void pipe::stop_reading() {
+  is_abandoned_ = true;
+  bytes_.clear();
+  head_ = ready_ = 0;
+  in_flight_.clear();
+  finish_read(asio::error::operation_aborted, 0);
+  rearm();
+}
+
+// Bytes before the end: what has arrived is read also when the connection has been reset since, as on Linux.
+COKAFKA_DECL void pipe::try_read() {
+  if (!reader_.handler) return;
+  if (ready_ == 0) {
+    if (seen_end_) finish_read(seen_end_, 0);
+    return;
+  }
+  std::size_t size = std::min(ready_, reader_.into.size());
+  if (nature_.habits.slice != 0) size = std::min(size, 1 + nature_.dice.below(nature_.habits.slice));
+  std::copy_n(bytes_.data() + head_, size, static_cast<char*>(reader_.into.data()));
+  head_ += size;
+  ready_ -= size;
+  if (unread() == 0) {
+    bytes_.clear();
+    head_ = 0;
+  } else if (head_ > 64 * 1024 && head_ > bytes_.size() / 2) {
+    bytes_.erase(0, head_);
+    head_ = 0;
+  }
+  nature_.log.event(to_broker_ ? network_event::broker_read : network_event::client_read, connection_, size);
+  finish_read(error_code(), size);
+  push();
+}
+
+COKAFKA_DECL void pipe::finish_read(error_code failed, std::size_t size) {
+  if (!reader_.handler) return;
+  of_.complete(reader_.executor, take_handler(reader_.handler), failed, size);
+}
+
+// --- the writing end -------------------------------------------------------------------------------------------------
+
+COKAFKA_DECL void pipe::write(std::span<const asio::const_buffer> from, const asio::any_io_executor& executor,
+                              size_handler handler) {
+  writer_.from = from;
+  writer_.total = asio::buffer_size(from);
+  writer_.taken = 0;
+  writer_.executor = executor;
+  writer_.handler.swap(handler);
+  if (is_cut_ || (refused_from_ && *refused_from_ <= of_.now())) return finish_write(asio::error::broken_pipe);
+  if (is_ended_ || is_abandoned_) {  // nobody has told the writer yet
+    writer_.taken = writer_.total;
+    return finish_write(error_code());
+  }
+  push();
+  serve();
+}
+
+// What does not fit into the window waits until half of it is free, so that it does not go in single bytes.
+COKAFKA_DECL void pipe::push() {
+  if (!writer_.handler || is_abandoned_) return;
+  const std::size_t window = std::max<std::size_t>(nature_.habits.window, 1);
+  const std::size_t left = writer_.total - writer_.taken;
+  const std::size_t room = window - std::min(unread(), window);
+  if (left > room && room < (window + 1) / 2) return;
+  append(std::min(left, room));
+  if (writer_.taken == writer_.total) finish_write(error_code());
+}
+
+COKAFKA_DECL void pipe::append(std::size_t size) {
+  if (size == 0) return;
+  std::size_t skip = writer_.taken;
+  std::size_t wanted = size;
+  for (const asio::const_buffer& each : writer_.from) {
+    if (skip >= each.size()) {
+      skip -= each.size();
+      continue;
+    }
+    const std::size_t part = std::min(each.size() - skip, wanted);
+    bytes_.append(static_cast<const char*>(each.data()) + skip, part);
+    skip = 0;
+    wanted -= part;
+    if (wanted == 0) break;
+  }
+  writer_.taken += size;
+  in_flight_.push_back({size, next_arrival(), error_code()});
+}
+
+COKAFKA_DECL void pipe::finish_write(error_code failed) {
+  if (!writer_.handler) return;
+  of_.complete(writer_.executor, take_handler(writer_.handler), failed, writer_.taken);
+}
+
+COKAFKA_DECL void pipe::refuse_writes(std::optional<clock_time> from) {
+  if (refused_from_ && *refused_from_ <= of_.now()) return;
+  refused_from_ = from;
+  serve();
+}
+
+// --- how it ends -----------------------------------------------------------------------------------------------------
+
+COKAFKA_DECL void pipe::stop_writing() {
+  finish_write(asio::error::operation_aborted);
+  if (is_ended_) return;
+  delay_what_is_left();
+  end_with(asio::error::eof);
+}
+
+COKAFKA_DECL void pipe::half_close() {
+  if (is_ended_) return;
+  end_with(asio::error::eof);
+  writer_.taken = writer_.total;
+  finish_write(error_code());
+}
+
+COKAFKA_DECL void pipe::cut() {
+  if (is_cut_) return;
+  is_cut_ = true;
+  finish_write(asio::error::connection_reset);
+  if (is_ended_) return;
+  arrive();
+  std::size_t kept = unread() - ready_;
+  const std::uint64_t luck = nature_.dice.below(3);
+  if (luck == 0) kept = 0;
+  if (luck == 1) kept = nature_.dice.below(kept + 1);
+  bytes_.resize(head_ + ready_ + kept);
+  std::size_t counted = 0;
+  for (auto each = in_flight_.begin(); each != in_flight_.end(); ++each) {
+    each->size = std::min(each->size, kept - counted);
+    counted += each->size;
+  }
+  std::erase_if(in_flight_, [](const piece& each) { return each.size == 0; });
+  last_arrival_ = in_flight_.empty() ? of_.now() : in_flight_.back().arrives;
+  delay_what_is_left();
+  is_ended_ = true;
+  in_flight_.push_back({0, last_arrival_, asio::error::connection_reset});
+  serve();
+}
+
+COKAFKA_DECL void pipe::end_with(error_code how) {
+  is_ended_ = true;
+  if (!is_abandoned_) in_flight_.push_back({0, next_arrival(), how});
+  serve();
+}
+
+// Behind a connection that ends, bytes may linger in buffers on the way: a request is executed late.
+COKAFKA_DECL void pipe::delay_what_is_left() {
+  arrive();
+  if (in_flight_.empty() || nature_.habits.straggling.count() == 0) return;
+  const clock_duration late = nature_.dice.between(clock_duration::zero(), nature_.habits.straggling);
+  for (piece& each : in_flight_) each.arrives += late;
+  last_arrival_ += late;
+}
+
+// --- on the way ------------------------------------------------------------------------------------------------------
+
+COKAFKA_DECL clock_time pipe::next_arrival() {
+  last_arrival_ = std::max(last_arrival_, of_.now() + nature_.delay());
+  return last_arrival_;
+}
+
+COKAFKA_DECL void pipe::arrive() noexcept {
+  while (!is_held_ && !in_flight_.empty() && in_flight_.front().arrives <= of_.now()) {
+    ready_ += in_flight_.front().size;
+    if (in_flight_.front().end) seen_end_ = in_flight_.front().end;
+    in_flight_.pop_front();
+  }
+}
+
+COKAFKA_DECL void pipe::hold() {
+  arrive();
+  is_held_ = true;
+  rearm();
+}
+
+COKAFKA_DECL void pipe::release() {
+  if (!is_held_) return;
+  is_held_ = false;
+  last_arrival_ = of_.now();
+  for (piece& each : in_flight_) each.arrives = next_arrival();
+  serve();
+}
+
+COKAFKA_DECL void pipe::serve() {
+  arrive();
+  try_read();
+  if (refused_from_ && *refused_from_ <= of_.now()) finish_write(asio::error::connection_reset);
+  rearm();
+}
+
+// Falls due when somebody waits for it only.
+COKAFKA_DECL void pipe::rearm() {
+  std::optional<clock_time> at;
+  if (reader_.handler && !is_held_ && !in_flight_.empty()) at = in_flight_.front().arrives;
+  if (writer_.handler && refused_from_ && (!at || *refused_from_ < *at)) at = refused_from_;
+  if (at) {
+    schedule(*at);
+  } else {
+    unschedule();
+  }
+}
+
+COKAFKA_DECL void pipe::drop() noexcept {
+  const size_handler reading = take_handler(reader_.handler);
+  const size_handler writing = take_handler(writer_.handler);
+  reader_.executor = writer_.executor = asio::any_io_executor();  // a strand must not outlive its context
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::testing::simulated
+
+// ---- cokafka/testing/simulated/conversation.ipp
+
+namespace cokafka::inline COKAFKA_ABI::testing::simulated {
+
+COKAFKA_DECL conversation::conversation(network_nature& nature, conversations& in, std::uint64_t id, std::string place)
+    : nature_(nature), in_(in), id_(id), place_(std::move(place)), pipes_{{{nature, id, true}, {nature, id, false}}} {
+  in_.emplace(id_, this);
+}
+
+COKAFKA_DECL void conversation::write(side at, std::span<const asio::const_buffer> from,
+                                      const asio::any_io_executor& executor, pipe::size_handler handler) {
+  std::uint32_t checksum = 0;
+  for (const auto& each : from) checksum = detail::crc32c(checksum, each.data(), each.size());
+  nature_.log.event(at == side::client ? network_event::client_sent : network_event::broker_sent, id_,
+                    asio::buffer_size(from), checksum);
+  pipe_from(at).write(from, executor, std::move(handler));
+  if (!is_open()) return;
+  if (nature_.dice.one_in(nature_.habits.odds.cut)) return cut();
+  if (nature_.dice.one_in(nature_.habits.odds.half_close)) half_close(at);
+}
+
+COKAFKA_DECL void conversation::close(side at) {
+  if (std::exchange(is_closed_[static_cast<std::size_t>(at)], true)) return;
+  nature_.log.event(at == side::client ? network_event::client_closed : network_event::broker_closed, id_);
+  pipe_from(at).stop_writing();
+  pipe_from(other(at)).stop_reading();
+  tell_writers();
+}
+
+// The end of the stream from an end that has closed tells the writer at the other end that nobody reads.
+COKAFKA_DECL void conversation::tell_writers() {
+  for (const side closed : {side::client, side::broker}) {
+    if (!is_closed_[static_cast<std::size_t>(closed)]) continue;
+    pipe_from(other(closed)).refuse_writes(pipe_from(closed).end_arrives());
+  }
+}
+
+COKAFKA_DECL void conversation::cut() {
+  if (std::exchange(is_cut_, true)) return;
+  nature_.log.event(network_event::cut, id_);
+  for (pipe& each : pipes_) each.cut();
+}
+
+COKAFKA_DECL void conversation::half_close(side from) {
+  nature_.log.event(from == side::client ? network_event::client_half_closed : network_event::broker_half_closed, id_);
+  pipe_from(from).half_close();
+}
+
+COKAFKA_DECL void conversation::hold() {
+  nature_.log.event(network_event::silent, id_);
+  for (pipe& each : pipes_) each.hold();
+  tell_writers();
+}
+
+COKAFKA_DECL void conversation::release() {
+  nature_.log.event(network_event::healed, id_);
+  for (pipe& each : pipes_) each.release();
+  tell_writers();
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::testing::simulated
+
+// ---- cokafka/testing/simulated/network_state.ipp
+
+#include <boost/asio/ip/address.hpp>
+
+namespace cokafka::inline COKAFKA_ABI::testing::simulated {
+
+COKAFKA_DECL std::string place_of(const std::string& address, std::uint16_t port) {
+  const bool is_v6 = address.find(':') != std::string::npos;
+  return (is_v6 ? "[" + address + "]:" : address + ":") + std::to_string(port);
+}
+
+COKAFKA_DECL bool is_address(const std::string& host) {
+  error_code not_an_address;
+  asio::ip::make_address(host, not_an_address);
+  return !not_an_address;
+}
+
+COKAFKA_DECL std::vector<std::string> network_state::addresses_of(const std::string& host) const {
+  if (is_address(host)) return {host};
+  const auto found = names.find(host);
+  return found == names.end() ? std::vector<std::string>() : found->second;
+}
+
+COKAFKA_DECL void network_state::retry_attempts() {
+  for (const auto& [id, each] : attempts) each->retry();
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::testing::simulated
+
+// ---- cokafka/testing/simulated/network.ipp
+
+namespace cokafka::inline COKAFKA_ABI::testing {
+
+namespace simulated {
+
+/// True: the set has changed.
+inline bool set_member(std::set<std::string, std::less<>>& of, std::string_view name, bool on) {
+  if (on) return of.emplace(name).second;
+  const auto found = of.find(name);
+  if (found == of.end()) return false;
+  of.erase(found);
+  return true;
+}
+
+inline side writer_of(direction way) noexcept { return way == direction::to_broker ? side::client : side::broker; }
+
+}  // namespace simulated
+
+COKAFKA_DECL network& network::delay(duration least, duration most) {
+  state_.nature.habits.least_delay = least;
+  state_.nature.habits.most_delay = most;
+  return *this;
+}
+
+COKAFKA_DECL network& network::slice(std::size_t at_most) {
+  state_.nature.habits.slice = at_most;
+  return *this;
+}
+
+COKAFKA_DECL network& network::window(std::size_t bytes) {
+  state_.nature.habits.window = bytes;
+  return *this;
+}
+
+COKAFKA_DECL network& network::straggle(duration at_most) {
+  state_.nature.habits.straggling = at_most;
+  return *this;
+}
+
+COKAFKA_DECL network& network::odds(const network_odds& wanted) {
+  state_.nature.habits.odds = wanted;
+  return *this;
+}
+
+COKAFKA_DECL std::vector<simulated::conversation*> network::open(std::string_view place) const {
+  std::vector<simulated::conversation*> found;
+  for (const auto& [id, each] : state_.all) {
+    if (each->is_open() && (place.empty() || each->place() == place)) found.push_back(each);
+  }
+  return found;
+}
+
+COKAFKA_DECL std::size_t network::connections(std::string_view place) const { return open(place).size(); }
+
+COKAFKA_DECL std::size_t network::cut(std::string_view place) {
+  const auto found = open(place);
+  for (simulated::conversation* each : found) each->cut();
+  return found.size();
+}
+
+COKAFKA_DECL bool network::cut_one() {
+  const auto found = open({});
+  if (found.empty()) return false;
+  found[state_.nature.dice.below(found.size())]->cut();
+  return true;
+}
+
+COKAFKA_DECL std::size_t network::half_close(direction way, std::string_view place) {
+  const auto found = open(place);
+  for (simulated::conversation* each : found) each->half_close(simulated::writer_of(way));
+  return found.size();
+}
+
+COKAFKA_DECL bool network::half_close_one(direction way) {
+  const auto found = open({});
+  if (found.empty()) return false;
+  found[state_.nature.dice.below(found.size())]->half_close(simulated::writer_of(way));
+  return true;
+}
+
+COKAFKA_DECL network& network::black_hole(std::string_view place, bool on) {
+  if (!simulated::set_member(state_.black_holes, place, on)) return *this;
+  for (const auto& [id, each] : state_.all) {
+    if (!place.empty() && each->place() != place) continue;
+    if (on) {
+      each->hold();
+    } else if (!state_.is_black_hole(each->place())) {
+      each->release();
+    }
+  }
+  if (!on) state_.retry_attempts();
+  return *this;
+}
+
+COKAFKA_DECL network& network::hang(std::string_view place, bool on) {
+  if (simulated::set_member(state_.hanging, place, on) && !on) state_.retry_attempts();
+  return *this;
+}
+
+COKAFKA_DECL network& network::refuse(std::string_view place, bool on) {
+  simulated::set_member(state_.refusing, place, on);
+  return *this;
+}
+
+COKAFKA_DECL network& network::host(std::string name, std::vector<std::string> addresses) {
+  state_.names.insert_or_assign(std::move(name), std::move(addresses));
+  return *this;
+}
+
+COKAFKA_DECL network& network::fail_lookups(std::string_view name, bool on) {
+  simulated::set_member(state_.failing_lookups, name, on);
+  return *this;
+}
+
+COKAFKA_DECL network& network::hang_lookups(std::string_view name, bool on) {
+  if (simulated::set_member(state_.hanging_lookups, name, on) && !on) state_.retry_attempts();
+  return *this;
+}
+
+COKAFKA_DECL network& network::no_descriptors(bool on) {
+  state_.has_no_descriptors = on;
+  return *this;
+}
+
+COKAFKA_DECL void network::heal() {
+  const auto holes = std::exchange(state_.black_holes, {});
+  if (!holes.empty()) {
+    for (const auto& [id, each] : state_.all) each->release();
+  }
+  state_.hanging.clear();
+  state_.refusing.clear();
+  state_.failing_lookups.clear();
+  state_.hanging_lookups.clear();
+  state_.has_no_descriptors = false;
+  state_.nature.habits.odds = {};
+  state_.retry_attempts();
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::testing
+
+// ---- cokafka/testing/simulated/simulated_environment.ipp
+
+namespace cokafka::inline COKAFKA_ABI::testing::simulated {
+
+// Neither clock begins at 0, which a program could take for "never". Wall time begins with the year 2026.
+constexpr clock_time first_moment{std::chrono::hours(1000)};
+constexpr std::chrono::seconds first_wall_time{1'767'225'600};
+
+COKAFKA_DECL simulated_environment::simulated_environment(std::uint64_t seed)
+    : clock(first_moment),
+      log(clock),
+      network(clock, log, seed),
+      wall_offset(first_wall_time - first_moment.time_since_epoch()),
+      dice_(seed, 1) {
+  network.names.emplace("localhost", std::vector<std::string>{"127.0.0.1"});
+}
+
+COKAFKA_DECL std::unique_ptr<detail::stream> simulated_environment::make_stream(asio::any_io_executor executor,
+                                                                                const detail::socket_options&) {
+  return std::make_unique<simulated_stream>(network, std::move(executor));
+}
+
+COKAFKA_DECL std::unique_ptr<detail::listener> simulated_environment::listen(asio::any_io_executor executor,
+                                                                             const std::string& host,
+                                                                             std::uint16_t port) {
+  const auto addresses = network.addresses_of(host);
+  if (addresses.empty()) throw boost::system::system_error(asio::error::host_not_found, "listen at " + host);
+  if (port == 0) {
+    while (network.listeners.contains(place_of(addresses.front(), network.next_port))) ++network.next_port;
+    port = network.next_port++;
+  } else if (network.listeners.contains(place_of(addresses.front(), port))) {
+    throw boost::system::system_error(asio::error::address_in_use, "listen at " + place_of(addresses.front(), port));
+  }
+  return std::make_unique<simulated_listener>(network, std::move(executor), addresses.front(), port);
+}
+
+COKAFKA_DECL void simulated_timer::wait_until(clock_time at, handler then) {
+  cancel();
+  handler_.swap(then);
+  schedule(at);
+}
+
+COKAFKA_DECL void simulated_timer::finish(error_code failed) {
+  if (!handler_) return;
+  unschedule();
+  of_.complete(executor_, take_handler(handler_), failed);
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::testing::simulated
+
+// ---- cokafka/testing/simulation.ipp
+
+namespace cokafka::inline COKAFKA_ABI::testing {
+
+COKAFKA_DECL simulation::simulation(std::uint64_t seed)
+    : seed_(seed),
+      environment_(std::make_shared<simulated::simulated_environment>(seed)),
+      begin_(environment_->now()),
+      network_(environment_->network),
+      dice_(seed, 3),
+      io_(1),
+      work_(io_.get_executor()) {}
+
+// Before the context goes, for handlers refer to it.
+COKAFKA_DECL simulation::~simulation() { environment_->clock.shutdown(); }
+
+COKAFKA_DECL producer simulation::make_producer(config settings) {
+  const std::string name = "producer-" + std::to_string(++producers_);
+  if (settings.client_id.empty()) settings.client_id = name;
+  if (!settings.log_sink) {
+    settings.log_sink = [environment = std::weak_ptr(environment_), name](log_level level, std::string_view line) {
+      const auto alive = environment.lock();
+      if (alive) alive->log.line(name + ": " + std::string(to_string(level)) + ": " + std::string(line));
+    };
+  }
+  return detail::producer_access::make(get_executor(), settings, {environment_, {}});
+}
+
+COKAFKA_DECL std::unique_ptr<cluster> simulation::make_cluster(const cluster_options& options) {
+  return std::make_unique<cluster>(get_executor(), options, environment_);
+}
+
+COKAFKA_DECL void simulation::spawn(boost::asio::awaitable<void> story) {
+  ++stories_;
+  boost::asio::co_spawn(io_, std::move(story), [this](std::exception_ptr thrown) {
+    --stories_;
+    if (thrown && !thrown_) thrown_ = thrown;
+  });
+}
+
+COKAFKA_DECL bool simulation::run(duration limit) {
+  return run_until([this] { return stories_ == 0; }, limit);
+}
+
+COKAFKA_DECL bool simulation::run_until(const std::function<bool()>& happened, duration limit) {
+  const clock::time_point until = now() + limit;
+  for (;;) {
+    if (thrown_) std::rethrow_exception(std::exchange(thrown_, nullptr));
+    if (happened()) return true;
+    if (step(until) == progress::none) return false;
+  }
+}
+
+COKAFKA_DECL void simulation::run_for(duration time) {
+  const clock::time_point until = now() + time;
+  while (step(until) != progress::none) {
+    if (thrown_) std::rethrow_exception(std::exchange(thrown_, nullptr));
+  }
+  environment_->clock.move_to(until);
+}
+
+COKAFKA_DECL bool simulation::is_idle() {
+  while (!environment_->clock.next()) {
+    if (!run_one_handler()) return true;
+  }
+  return false;
+}
+
+// A handler that is ready, or else the next thing that falls due by `until`.
+COKAFKA_DECL simulation::progress simulation::step(clock::time_point until) {
+  if (run_one_handler()) return progress::handler;
+  const auto next = environment_->clock.next();
+  if (!next) return progress::none;
+  if (*next > until) {
+    environment_->clock.move_to(until);
+    return progress::none;
+  }
+  if (*next > now()) steps_at_this_moment_ = 0;
+  environment_->clock.run_next();
+  return progress::clock;
+}
+
+COKAFKA_DECL bool simulation::run_one_handler() {
+  if (io_.stopped()) io_.restart();
+  // Which partitions records without a key go to depends on the thread; all threads shall give the same run.
+  detail::use_thread_slot(0);
+  if (io_.poll_one() == 0) return false;
+  ++steps_;
+  if (++steps_at_this_moment_ > most_steps_at_one_moment_) {
+    throw std::runtime_error(std::to_string(most_steps_at_one_moment_) + " handlers ran, and time stands still");
+  }
+  if (check_) check_();
+  return true;
+}
+
+COKAFKA_DECL std::uint64_t simulation::fingerprint() const noexcept {
+  const std::uint64_t seen = simulated::mixed(environment_->log.fingerprint(), steps_);
+  return simulated::mixed(seen, static_cast<std::uint64_t>(elapsed().count()));
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::testing
@@ -2301,8 +3852,6 @@ COKAFKA_DECL reaction refuse(const messages::metadata_request& request, broker_e
 
 // ---- cokafka/testing/handlers/produce.ipp
 
-#include <set>
-
 namespace cokafka::inline COKAFKA_ABI::testing::embedded {
 
 namespace produce {
@@ -2590,6 +4139,166 @@ COKAFKA_DECL detail::asio::awaitable<void> connection::until_thawed() {
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::testing::embedded
+
+// ---- cokafka/testing/simulated/simulated_stream.ipp
+
+namespace cokafka::inline COKAFKA_ABI::testing::simulated {
+
+// --- attempt ---------------------------------------------------------------------------------------------------------
+
+COKAFKA_DECL attempt::attempt(network_state& in, std::shared_ptr<conversation>& into, asio::any_io_executor executor,
+                              std::string host, std::uint16_t port, done_handler handler)
+    : agenda_item(in.nature.clock),
+      in_(in),
+      into_(into),
+      id_(++in.last_id),
+      executor_(std::move(executor)),
+      host_(std::move(host)),
+      port_(port),
+      handler_(std::move(handler)) {
+  in_.attempts.emplace(id_, this);
+  in_.nature.log.event(network_event::asks, id_, port_);
+  if (is_address(host_)) {
+    addresses_ = {host_};
+    leg_ = leg::question;
+  }
+  if (in_.has_no_descriptors) {
+    finish(asio::error::no_descriptors);
+  } else {
+    travel();
+  }
+}
+
+COKAFKA_DECL void attempt::due() {
+  switch (leg_) {
+    case leg::look_up: return looked_up();
+    case leg::question: return ask();
+    case leg::answer: return answered();
+  }
+}
+
+COKAFKA_DECL void attempt::looked_up() {
+  if (in_.hanging_lookups.contains(host_)) return get_stuck();
+  if (in_.failing_lookups.contains(host_) || in_.nature.dice.one_in(in_.nature.habits.odds.lookup_failure)) {
+    return finish(asio::error::host_not_found);
+  }
+  addresses_ = in_.addresses_of(host_);
+  if (addresses_.empty()) return finish(asio::error::host_not_found);
+  leg_ = leg::question;
+  travel();
+}
+
+COKAFKA_DECL void attempt::ask() {
+  const network_odds& odds = in_.nature.habits.odds;
+  const std::string at = place();
+  if (in_.is_silent(at) || in_.nature.dice.one_in(odds.hang)) return get_stuck();
+  const auto listener = in_.listeners.find(at);
+  if (listener == in_.listeners.end() || in_.is_refusing(at) || in_.nature.dice.one_in(odds.refuse)) {
+    outcome_ = asio::error::connection_refused;
+  } else {
+    into_ = std::make_shared<conversation>(in_.nature, in_.all, id_, at);
+    outcome_ = error_code();
+    listener->second->arrive(into_);
+  }
+  leg_ = leg::answer;
+  travel();
+}
+
+// A black hole that has opened meanwhile keeps the answer; what stands is held by it as well.
+COKAFKA_DECL void attempt::answered() {
+  if (in_.is_black_hole(place())) return get_stuck();
+  in_.nature.log.event(outcome_ ? network_event::refused : network_event::connected, id_);
+  if (!outcome_ || ++index_ == addresses_.size()) return finish(outcome_);
+  leg_ = leg::question;
+  travel();
+}
+
+COKAFKA_DECL void attempt::get_stuck() {
+  in_.nature.log.event(network_event::unanswered, id_);
+  is_stuck_ = true;
+}
+
+COKAFKA_DECL void attempt::finish(error_code failed) {
+  in_.attempts.erase(id_);
+  is_stuck_ = false;
+  unschedule();
+  if (handler_) of_.complete(executor_, take_handler(handler_), failed);
+}
+
+// --- stream ----------------------------------------------------------------------------------------------------------
+
+COKAFKA_DECL void simulated_stream::read_some(asio::mutable_buffer into, size_handler handler) {
+  if (!conversation_ || is_closed_) {
+    const error_code failed = is_closed_ ? asio::error::bad_descriptor : asio::error::not_connected;
+    return in_.nature.clock.complete(executor_, std::move(handler), failed, std::size_t{0});
+  }
+  conversation_->read(side_, into, executor_, std::move(handler));
+}
+
+COKAFKA_DECL void simulated_stream::write_all(std::span<const asio::const_buffer> from, size_handler handler) {
+  if (!conversation_ || is_closed_) {
+    const error_code failed = is_closed_ ? asio::error::bad_descriptor : asio::error::not_connected;
+    return in_.nature.clock.complete(executor_, std::move(handler), failed, std::size_t{0});
+  }
+  conversation_->write(side_, from, executor_, std::move(handler));
+}
+
+COKAFKA_DECL void simulated_stream::close() noexcept {
+  if (std::exchange(is_closed_, true)) return;
+  if (attempt_) attempt_->abort();
+  if (const auto kept = conversation_) kept->close(side_);
+}
+
+COKAFKA_DECL std::string simulated_stream::remote() const {
+  if (!conversation_ || is_closed_) return {};
+  return side_ == side::client ? conversation_->place() : "client-" + std::to_string(conversation_->id()) + ":0";
+}
+
+// --- listener --------------------------------------------------------------------------------------------------------
+
+COKAFKA_DECL simulated_listener::simulated_listener(network_state& in, asio::any_io_executor executor,
+                                                    std::string address, std::uint16_t port)
+    : agenda_item(in.nature.clock),
+      in_(in),
+      executor_(std::move(executor)),
+      place_(place_of(address, port)),
+      port_(port) {
+  in_.listeners.emplace(place_, this);
+}
+
+COKAFKA_DECL void simulated_listener::accept(asio::any_io_executor executor, accept_handler handler) {
+  accepted_on_ = std::move(executor);
+  handler_.swap(handler);
+  hand_out();
+}
+
+COKAFKA_DECL void simulated_listener::arrive(std::shared_ptr<conversation> from) {
+  waiting_.push_back(std::move(from));
+  hand_out();
+}
+
+COKAFKA_DECL void simulated_listener::hand_out() {
+  if (!handler_) return;
+  if (is_closed_) {
+    return of_.complete(executor_, take_handler(handler_), error_code(asio::error::operation_aborted),
+                        std::unique_ptr<detail::stream>());
+  }
+  if (waiting_.empty()) return;
+  std::unique_ptr<detail::stream> accepted =
+      std::make_unique<simulated_stream>(in_, accepted_on_, std::move(waiting_.front()));
+  waiting_.pop_front();
+  of_.complete(executor_, take_handler(handler_), error_code(), std::move(accepted));
+}
+
+COKAFKA_DECL void simulated_listener::close() noexcept {
+  if (std::exchange(is_closed_, true)) return;
+  in_.listeners.erase(place_);
+  for (const auto& each : waiting_) each->close(side::broker);
+  waiting_.clear();
+  hand_out();
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::testing::simulated
 
 #endif  // bodies
 

@@ -66,6 +66,8 @@ class cluster {
   /// "127.0.0.1:port,127.0.0.1:port", one per broker.
   COKAFKA_DECL std::string bootstrap_servers() const;
   COKAFKA_DECL std::uint16_t port(std::int32_t broker) const;
+  /// "127.0.0.1:port" of one broker; the place of its connections in a simulated network.
+  COKAFKA_DECL std::string address(std::int32_t broker) const;
 
   /// Throws std::invalid_argument for an illegal name, a count below 1, or a topic that exists.
   COKAFKA_DECL void create_topic(std::string_view name, int partitions);

@@ -72,6 +72,12 @@ COKAFKA_DECL std::uint16_t cluster::port(std::int32_t broker) const {
   return core_->state.brokers[embedded::index_of(core_->state, broker)].port;
 }
 
+COKAFKA_DECL std::string cluster::address(std::int32_t broker) const {
+  const std::scoped_lock lock(core_->mutex);
+  const embedded::broker_state& asked = core_->state.brokers[embedded::index_of(core_->state, broker)];
+  return asked.host + ":" + std::to_string(asked.port);
+}
+
 COKAFKA_DECL void cluster::create_topic(std::string_view name, int partitions) { create_topic(name, partitions, {}); }
 
 COKAFKA_DECL void cluster::create_topic(std::string_view name, int partitions, const topic_options& options) {

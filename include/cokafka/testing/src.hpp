@@ -25,6 +25,15 @@
 #include "cokafka/testing/partition_log.ipp"
 #include "cokafka/testing/producer_states.ipp"
 #include "cokafka/testing/script.ipp"
+#include "cokafka/testing/simulated/agenda.ipp"
+#include "cokafka/testing/simulated/conversation.ipp"
+#include "cokafka/testing/simulated/network.ipp"
+#include "cokafka/testing/simulated/network_state.ipp"
+#include "cokafka/testing/simulated/pipe.ipp"
+#include "cokafka/testing/simulated/simulated_environment.ipp"
+#include "cokafka/testing/simulated/simulated_stream.ipp"
+#include "cokafka/testing/simulated/trace.ipp"
+#include "cokafka/testing/simulation.ipp"
 #include "cokafka/testing/version_table.ipp"
 
 #endif

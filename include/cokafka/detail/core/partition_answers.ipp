@@ -214,6 +214,22 @@ COKAFKA_DECL void partition_queue::fail_all(const error_details& why, clock_time
   for (auto& each : unsent) fail_one(*each, false);
 }
 
+COKAFKA_DECL void partition_queue::fail_unsent(const error_details& why, clock_time now, effects& out) {
+  assert(needs_identity() && in_flight_.empty());
+  std::deque<batch_ptr> unsent;
+  unsent.swap(retry_);  // without a stamp: an epoch has ended, which takes proof that none of them is in the log
+  {
+    std::scoped_lock guard(lock_);
+    std::move(pending_.begin(), pending_.end(), std::back_inserter(unsent));
+    pending_.clear();
+  }
+  for (auto& each : unsent) {
+    error_details its = why;
+    its.fate = each->unknown ? fate::maybe_written : fate::not_written;
+    fail(*each, std::move(its), now, out);
+  }
+}
+
 // The batches go too: they give their memory back to owners, which are destroyed before the partitions.
 COKAFKA_DECL void partition_queue::abandon(waiter_list& out) {
   std::deque<batch_ptr> unsent;

@@ -164,6 +164,8 @@ class partition_queue
   std::optional<clock_time> earliest_deadline();
   /// Fails what is due. `cause` is why nothing moves, where that is known.
   void expire(clock_time now, boost::system::error_code cause, effects& out);
+  /// Fails what has not been sent, or is proven absent, and waits for a producer id. Precondition: needs_identity().
+  void fail_unsent(const error_details& why, clock_time now, effects& out);
   /// The end: fails everything that is not in flight, tells the deliveries of what is, and refuses further records.
   void fail_all(const error_details& why, clock_time now, effects& out);
 

@@ -16,11 +16,14 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 /// The slot of the calling thread. Threads spread over slots, and so over partitions, instead of fighting for one
 /// partition's lock.
 inline constexpr std::size_t sticky_slots = 8;
-inline std::size_t thread_slot() noexcept {
+inline std::size_t& thread_slot_of_caller() noexcept {
   static std::atomic<std::size_t> threads{0};
-  thread_local const std::size_t mine = threads.fetch_add(1, std::memory_order_relaxed) % sticky_slots;
+  thread_local std::size_t mine = threads.fetch_add(1, std::memory_order_relaxed) % sticky_slots;
   return mine;
 }
+inline std::size_t thread_slot() noexcept { return thread_slot_of_caller(); }
+/// For simulations: which thread runs them must not matter.
+inline void use_thread_slot(std::size_t slot) noexcept { thread_slot_of_caller() = slot % sticky_slots; }
 
 /// splitmix64: one step of a seeded generator; chance is injected, never taken from the system here.
 constexpr std::uint64_t next_random(std::uint64_t& state) noexcept {

@@ -155,12 +155,36 @@ COKAFKA_DECL asio::awaitable<void> engine::fetch_identity() {
     co_return;
   }
   error_code why = failed;
-  if (!failed) why = answered != broker_errc::none ? make_error_code(answered) : make_error_code(errc::invalid_response);
-  say(log_level::error, "no producer id: " + why.message());
+  if (!failed)
+    why = answered != broker_errc::none ? make_error_code(answered) : make_error_code(errc::invalid_response);
   const backoff_policy again{settings_.user.effective_retry_backoff(), settings_.user.retry_backoff_max};
   identity_not_before_ = env_->now() + again.delay(++identity_failures_, env_->random());
-  if (failed && failed != make_error_code(errc::unsupported_version)) control_failed(failed);
-  control_error_ = why;
+  const bool is_too_old = why == make_error_code(errc::unsupported_version);
+  const bool passes =
+      failed ? !is_too_old : answered == broker_errc::none || has(classify(answered), error_class::retriable);
+  say(passes ? log_level::warning : log_level::error, "no producer id: " + why.message());
+  control_failed(why);  // the next broker may do better
+  if (!passes) refuse_identity(why);
+}
+
+// The cluster will not give a producer id to this client: a permission is missing, or it is too old. What needs one
+// fails instead of waiting; the next record asks again.
+COKAFKA_DECL void engine::refuse_identity(error_code why) {
+  identity_wanted_ = false;
+  identity_requested_.store(false, std::memory_order_release);
+  error_details details;
+  details.code = why;
+  details.message = "no producer id: " + why.message();
+  for (auto& [id, link] : links_) link->identity_refused_soon(details);
+  waiter_list ended;
+  {
+    std::scoped_lock guard(mutex_);
+    std::erase_if(watches_, [&](topic_watch& each) {
+      if (each.warm) complete_watch(each, error(details), ended);
+      return each.warm;
+    });
+  }
+  post_waiters(ended);
 }
 
 // --- what an answer changes ------------------------------------------------------------------------------------------
@@ -203,7 +227,8 @@ COKAFKA_DECL bool engine::apply_topic(const topic_news& news, clock_time now, ef
       accumulator_.publish(*of, route(*of, *metadata_.find(news.name)), now, out);
       return true;
     case topic_news::kind::refused:
-      accumulator_.refuse(*of, news.error, "topic " + news.name + ": " + make_error_code(news.error).message(), now, out);
+      accumulator_.refuse(*of, news.error, "topic " + news.name + ": " + make_error_code(news.error).message(), now,
+                          out);
       return true;
     case topic_news::kind::waiting: break;
   }

@@ -124,6 +124,7 @@ class engine final : public link_host,
   asio::awaitable<bool> reach_somebody();
   asio::awaitable<void> refresh_metadata();
   asio::awaitable<void> fetch_identity();
+  void refuse_identity(error_code why);
   std::optional<clock_time> next_control_time() const;
   void control_failed(error_code why);
   std::vector<endpoint> candidates() const;

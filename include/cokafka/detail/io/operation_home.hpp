@@ -8,6 +8,7 @@
 #include "cokafka/detail/base/spin_lock.hpp"
 #include "cokafka/detail/core/completion.hpp"
 #include "cokafka/detail/core/waiter.hpp"
+#include "cokafka/detail/io/environment.hpp"
 #include "cokafka/detail/io/waiter_pool.hpp"
 
 #include <atomic>
@@ -103,8 +104,10 @@ class record_withdrawer {
 
 /// Shared by the core, its handles and every waiting operation. Thread safety: shared objects safe.
 struct operation_home : boost::intrusive_ref_counter<operation_home, boost::thread_safe_counter> {
-  explicit operation_home(asio::any_io_executor on) : executor(std::move(on)) {}
+  operation_home(asio::any_io_executor on, std::shared_ptr<environment> env)
+      : executor(std::move(on)), clock(std::move(env)) {}
   asio::any_io_executor executor;  // empty once the execution context is being destroyed
+  const std::shared_ptr<environment> clock;
   waiter_pool pool;
   interrupted_runs interrupted;
   std::weak_ptr<record_withdrawer> core{};  // set before it is shared

@@ -31,6 +31,8 @@ class partition_keeper : public partition_owner {
   void acknowledged_late_soon(partition_queue& moved, batch_ptr written, broker_answer said) final;
   /// Circumstances have changed (flush, memory, producer id): look at every partition again.
   void poke();
+  /// The cluster refuses to give a producer id: what needs one fails (not_written).
+  void identity_refused_soon(error_details why);
 
   std::uint64_t timer_wake_ups() const noexcept { return deadlines_.wake_ups(); }
   /// Some partition has records, sent or not. On the strand.

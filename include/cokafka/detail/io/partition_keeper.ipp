@@ -102,6 +102,20 @@ COKAFKA_DECL bool partition_keeper::handle_partition_deadline(deadline_entry& du
   return true;
 }
 
+COKAFKA_DECL void partition_keeper::identity_refused_soon(error_details why) {
+  on_strand([this, why = std::move(why)] {
+    const clock_time now = host_.env().now();
+    effects out;
+    for (partition_queue* each : queue_.partitions()) {
+      if (each->needs_identity()) each->fail_unsent(why, now, out);
+    }
+    carry_out(out);
+    queue_.reconsider_all(now, host_.conditions());
+    news();
+    deadlines_.update();
+  });
+}
+
 COKAFKA_DECL void partition_keeper::carry_out(effects& wanted) {
   if (wanted.refresh_metadata) host_.want_metadata();
   host_.carry_out(wanted);

@@ -36,12 +36,12 @@ class waiter_run {
   void operator()() {
     if (home_ && !home_->interrupted.begin(waiting_)) return;
     const rest_guard guard{waiting_, home_};
-    const auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(100);
+    const clock_time until = home_ ? home_->clock->now() + std::chrono::microseconds(100) : clock_time::max();
     for (int delivered = 1; !waiting_.empty(); ++delivered) {
       waiter& each = waiting_.front();
       waiting_.pop_front();
       each.deliver();
-      if (delivered == 256 || (delivered % 16 == 0 && std::chrono::steady_clock::now() > until)) return;
+      if (home_ && (delivered == 256 || (delivered % 16 == 0 && home_->clock->now() > until))) return;
     }
   }
 
