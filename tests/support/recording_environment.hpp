@@ -7,12 +7,14 @@
 #include "cokafka/detail/messages/api_key.hpp"
 
 #include <array>
+#include <atomic>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/buffers_iterator.hpp>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <set>
 #include <string>
 #include <utility>
@@ -33,6 +35,9 @@ class recording_environment final : public cokafka::detail::environment {
     const auto found = counts_.find(api);
     return found == counts_.end() ? 0 : found->second;
   }
+  // The draw with this number fails for lack of memory, as an allocation in the same task would.
+  std::atomic<int> no_memory_at_draw{0};
+
   std::uint64_t connects() const {
     std::scoped_lock guard(mutex_);
     return connects_;
@@ -40,7 +45,10 @@ class recording_environment final : public cokafka::detail::environment {
 
   cokafka::detail::clock_time now() const noexcept override { return machine_->now(); }
   std::chrono::system_clock::time_point wall_now() const noexcept override { return machine_->wall_now(); }
-  std::uint64_t random() override { return machine_->random(); }
+  std::uint64_t random() override {
+    if (--no_memory_at_draw == 0) throw std::bad_alloc();
+    return machine_->random();
+  }
   std::unique_ptr<cokafka::detail::timer> make_timer(boost::asio::any_io_executor executor) override {
     return machine_->make_timer(std::move(executor));
   }

@@ -22,6 +22,7 @@ struct planned_batch {
   partition_queue* partition = nullptr;
   batch_ptr what{};
   bool moved = false;     // the partition has another owner by now, and has sent the batch again (rule 10)
+  bool settled = false;   // its answer has been obeyed
   wire::uuid topic_id{};  // as it was when the request was made: the topic may be made anew before the answer
 };
 

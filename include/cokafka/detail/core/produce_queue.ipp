@@ -100,7 +100,7 @@ COKAFKA_DECL std::vector<planned_batch> produce_queue::next_request(clock_time n
     if (taken) {
       total += framing + taken->records.size();
       const partition_table* table = next.of_topic().table.load(std::memory_order_acquire);
-      request.push_back({&next, std::move(taken), false, table != nullptr ? table->topic_id : wire::uuid{}});
+      request.push_back({&next, std::move(taken), false, false, table != nullptr ? table->topic_id : wire::uuid{}});
     }
     reconsider_unless_waiting_for_identity(next, now, conditions);
   }

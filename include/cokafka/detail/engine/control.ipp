@@ -14,6 +14,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/deferred.hpp>
 #include <limits>
+#include <new>
 #include <utility>
 
 namespace cokafka::inline COKAFKA_ABI::detail {
@@ -36,18 +37,28 @@ COKAFKA_DECL asio::awaitable<void> engine::run_control() {
       if (!next || *next > env_->now()) co_await news_.wait(asio::deferred);
       continue;
     }
-    if (!control_.is_open()) {
-      const bool reached = co_await reach_somebody();
-      if (!reached) continue;
-    }
-    const auto metadata_due = schedule_.due();
-    if (metadata_due && *metadata_due <= env_->now()) {
-      co_await refresh_metadata();
-    } else if (identity_wanted_) {
-      co_await fetch_identity();
+    try {
+      co_await ask_cluster();
+    } catch (const std::bad_alloc&) {
+      control_failed(asio::error::no_memory);
+      schedule_.failed(env_->now(), env_->random());
     }
   }
   control_.close();
+}
+
+// The one thing that is due most.
+COKAFKA_DECL asio::awaitable<void> engine::ask_cluster() {
+  if (!control_.is_open()) {
+    const bool reached = co_await reach_somebody();
+    if (!reached) co_return;
+  }
+  const auto metadata_due = schedule_.due();
+  if (metadata_due && *metadata_due <= env_->now()) {
+    co_await refresh_metadata();
+  } else if (identity_wanted_) {
+    co_await fetch_identity();
+  }
 }
 
 // When there is something to ask the cluster; empty when nothing is wanted.
@@ -76,7 +87,8 @@ COKAFKA_DECL asio::awaitable<bool> engine::reach_somebody() {
   const backoff_policy setup{settings_.user.effective_connection_setup_timeout(),
                              settings_.user.socket_connection_setup_timeout_max};
   const clock_duration timeout = setup.delay(1, env_->random());
-  const error_code failed = co_await control_.open(to, timeout);
+  const error_code failed =
+      co_await control_.open(to, timeout, static_cast<std::uint32_t>(control_failures_ / all.size()));
   if (stopping_) co_return false;
   if (failed) {
     say(log_level::warning, "no metadata from " + text_of(to) + ": " + failed.message());

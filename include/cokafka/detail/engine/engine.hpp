@@ -121,6 +121,7 @@ class engine final : public link_host,
   // Control task: one connection of its own, so that it never queues behind Produce (guarantee.md, rule 23).
   void start_control();
   asio::awaitable<void> run_control();
+  asio::awaitable<void> ask_cluster();
   asio::awaitable<bool> reach_somebody();
   asio::awaitable<void> refresh_metadata();
   asio::awaitable<void> fetch_identity();

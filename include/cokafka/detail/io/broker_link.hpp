@@ -57,6 +57,7 @@ class broker_link final : public partition_keeper {
   asio::awaitable<void> write_requests();
   asio::awaitable<bool> write(std::shared_ptr<produce_request> request);
   asio::awaitable<void> read_responses();
+  void reader_has_ended(const std::exception_ptr& failed);
 
   // What the tasks obey.
   std::shared_ptr<produce_request> next_request(clock_time now);

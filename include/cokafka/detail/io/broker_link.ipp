@@ -13,6 +13,7 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/strand.hpp>
+#include <new>
 #include <utility>
 
 namespace cokafka::inline COKAFKA_ABI::detail {
@@ -46,8 +47,14 @@ COKAFKA_DECL asio::awaitable<void> broker_link::run() {
       co_await news_.wait(asio::deferred);
       continue;
     }
-    const bool reached = co_await reach();
-    if (reached) co_await serve();
+    try {
+      const bool reached = co_await reach();
+      if (reached) co_await serve();
+    } catch (const std::bad_alloc&) {  // a task's frame, say; what was in flight goes again as after any other loss
+      connection_.close();
+      retry_connect_at_ = host_.env().now() + clock_duration(host_.rules().user.reconnect_backoff);
+      lose_requests(asio::error::no_memory);
+    }
   }
   end();
 }
@@ -66,7 +73,7 @@ COKAFKA_DECL asio::awaitable<bool> broker_link::reach() {
   const backoff_policy setup{user.effective_connection_setup_timeout(), user.socket_connection_setup_timeout_max};
   const clock_duration timeout = setup.delay(failed_attempts_ + 1, host_.env().random());
   const endpoint to = endpoint_;
-  error_code failed = co_await connection_.open(to, timeout);
+  error_code failed = co_await connection_.open(to, timeout, failed_attempts_);
   connect_wanted_ = false;
   if (stopping_) co_return false;
   const auto version = connection_.versions().newest(messages::api_key::produce);
@@ -92,8 +99,12 @@ COKAFKA_DECL asio::awaitable<void> broker_link::serve() {
   host_.say(log_level::info, name() + ": connected, Produce version " + std::to_string(produce_version_));
   host_.link_changed();
   auto alive = host_.keep_alive();
-  asio::co_spawn(strand_, read_responses(), [alive](std::exception_ptr) {});
-  co_await write_requests();
+  asio::co_spawn(strand_, read_responses(), [this, alive](std::exception_ptr failed) { reader_has_ended(failed); });
+  try {
+    co_await write_requests();
+  } catch (const std::bad_alloc&) {
+    last_error_ = asio::error::no_memory;
+  }
   connection_.close();
   co_await reader_ended_.wait(asio::deferred);
   connected_.store(false, std::memory_order_relaxed);
@@ -128,24 +139,24 @@ COKAFKA_DECL asio::awaitable<void> broker_link::write_requests() {
 COKAFKA_DECL std::shared_ptr<produce_request> broker_link::next_request(clock_time now) {
   const settings& rules = host_.rules();
   if (in_flight_.size() >= rules.max_in_flight || throttled_until_ > now) return nullptr;
+  if (!queue_.has_candidates(in_flight_.empty())) return nullptr;
   const auto identity = host_.identity();
-  auto batches = queue_.next_request(now, in_flight_.empty(), host_.conditions(), identity);
-  if (queue_.is_identity_missing()) host_.want_identity(queue_.used_up_id());
-  if (batches.empty()) return nullptr;
   auto request = std::make_shared<produce_request>();
-  request->batches = std::move(batches);
+  request->batches = queue_.next_request(now, in_flight_.empty(), host_.conditions(), identity);
+  if (queue_.is_identity_missing()) host_.want_identity(queue_.used_up_id());
+  if (request->batches.empty()) return nullptr;
   request->correlation_id = connection_.next_correlation_id();
   request->version = produce_version_;
   if (request->version >= 13 && !has_all_topic_ids(request->batches)) request->version = 12;
   request->written_at = now;
+  in_flight_.push_back(request);  // from now on it is lost with the connection
   encode_produce_request(*request, rules);
   return request;
 }
 
 COKAFKA_DECL asio::awaitable<bool> broker_link::write(std::shared_ptr<produce_request> request) {
   const clock_duration timeout = host_.rules().user.request_timeout;
-  if (in_flight_.empty()) deadlines_.heap.set(request_timeout_, request->written_at + timeout);
-  in_flight_.push_back(request);
+  if (in_flight_.front() == request) deadlines_.heap.set(request_timeout_, request->written_at + timeout);
   deadlines_.update();
   write_buffers_.clear();
   for (const auto& part : request->gather) write_buffers_.emplace_back(part.data(), part.size());
@@ -192,6 +203,11 @@ COKAFKA_DECL asio::awaitable<void> broker_link::read_responses() {
   // Closed by ourselves (idle, stop, request timeout): what the read says is not the reason.
   if (connection_.is_open() && !last_error_) last_error_ = ended;
   connection_.close();
+}
+
+COKAFKA_DECL void broker_link::reader_has_ended(const std::exception_ptr& failed) {
+  if (failed && !last_error_) last_error_ = asio::error::no_memory;
+  connection_.close();
   reader_ended_.set();
   news_.set();
 }
@@ -205,7 +221,8 @@ COKAFKA_DECL bool broker_link::handle_response(std::string_view frame) {
   std::int32_t answered_id = 0;
   if (!messages::decode_response(frame, in_flight_.front()->version, response, answered_id)) return false;
   const clock_time now = host_.env().now();
-  const std::shared_ptr<produce_request> answered = std::move(in_flight_.front());
+  const std::shared_ptr<produce_request> answered = in_flight_.front();
+  settle_request(*answered, response, now);
   in_flight_.pop_front();
   failed_attempts_ = 0;
   last_used_ = now;
@@ -217,7 +234,6 @@ COKAFKA_DECL bool broker_link::handle_response(std::string_view frame) {
   if (answered->version >= 6 && response.throttle_time_ms > 0) {
     obey_throttle(std::chrono::milliseconds(response.throttle_time_ms), now);
   }
-  settle_request(*answered, response, now);
   news_.set();
   return true;
 }
@@ -242,6 +258,7 @@ COKAFKA_DECL void broker_link::settle_request(produce_request& answered, const m
       continue;
     }
     said.backoff = again.delay(each.what->attempts, host_.env().random());
+    each.settled = true;
     const verdict judged = each.partition->answered(*each.what, said, now, out);
     if (judged.action == verdict_action::retry && host_.is_logged(log_level::debug)) {
       out.say(log_level::debug, name() + ": " + std::string(each.partition->of_topic().name.str()) + "-" +
@@ -261,7 +278,7 @@ COKAFKA_DECL void broker_link::lose_requests(error_code why) {
   lost.swap(in_flight_);
   for (auto& request : lost) {
     for (auto& each : request->batches) {
-      if (each.moved) continue;
+      if (each.moved || each.settled) continue;
       partition_queue::answer nothing;
       nothing.broker = id_;
       nothing.cause = why;

@@ -39,9 +39,9 @@ class connection {
   connection(environment& env, asio::any_io_executor strand, const settings& rules, deadline_timer& deadlines,
              const version_caps& caps);
 
-  /// Connects within `timeout` and asks for the versions. Errors: of the system; errc::connection_failed (timed out);
+  /// Connects within `timeout` and asks for the versions. `attempt` is how many have failed before. Errors: of the system; errc::connection_failed (timed out);
   /// errc::invalid_response, errc::unsupported_version.
-  asio::awaitable<error_code> open(const endpoint& to, clock_duration timeout);
+  asio::awaitable<error_code> open(const endpoint& to, clock_duration timeout, std::uint32_t attempt);
 
   /// One request and its answer within `timeout`. After an error the connection is closed.
   template <class Request>

@@ -27,11 +27,12 @@ COKAFKA_DECL connection::connection(environment& env, asio::any_io_executor stra
       parser_(static_cast<std::size_t>(rules.user.receive_message_max_bytes)),
       timeout_(static_cast<int>(deadline_kind::call_timeout), this) {}
 
-COKAFKA_DECL asio::awaitable<error_code> connection::open(const endpoint& to, clock_duration timeout) {
+COKAFKA_DECL asio::awaitable<error_code> connection::open(const endpoint& to, clock_duration timeout,
+                                                           std::uint32_t attempt) {
   close();
   timed_out_ = false;
   parser_ = wire::frame_parser(static_cast<std::size_t>(rules_.user.receive_message_max_bytes));
-  stream_ = env_.make_stream(strand_, {rules_.user.send_buffer_bytes, rules_.user.receive_buffer_bytes});
+  stream_ = env_.make_stream(strand_, {attempt, rules_.user.send_buffer_bytes, rules_.user.receive_buffer_bytes});
   begin_timeout(timeout);
   auto [failed] = co_await async_connect(*stream_, to.host, to.port, asio::as_tuple(asio::deferred));
   end_timeout();

@@ -31,17 +31,20 @@ class timer {
 template <class Token>
 auto async_wait_until(timer& on, clock_time at, Token&& token) {
   return asio::async_initiate<Token, void(error_code)>(
-      [](auto handler, timer* waiting, clock_time until) { waiting->wait_until(until, std::move(handler)); }, token, &on, at);
+      [](auto handler, timer* waiting, clock_time until) { waiting->wait_until(until, std::move(handler)); }, token,
+      &on, at);
 }
 
 /// Options of a TCP connection.
 struct socket_options {
-  std::int32_t send_buffer = -1;     // bytes; -1: as the system has it
+  std::uint32_t attempt =
+      0;  // a host's addresses are tried in turn, from this one on: the first may be dead and take all the time
+  std::int32_t send_buffer = -1;  // bytes; -1: as the system has it
   std::int32_t receive_buffer = -1;
 };
 
-/// The system's, or a simulated one: the same producer runs in both. Shared by everything that runs in it and outlives it.
-/// Thread safety: shared objects safe.
+/// The system's, or a simulated one: the same producer runs in both. Shared by everything that runs in it and outlives
+/// it. Thread safety: shared objects safe.
 class environment {
  public:
   virtual ~environment() = default;
@@ -52,7 +55,8 @@ class environment {
   virtual std::unique_ptr<timer> make_timer(asio::any_io_executor executor) = 0;
   virtual std::unique_ptr<stream> make_stream(asio::any_io_executor executor, const socket_options& options) = 0;
   /// Port 0: one that is free. Throws boost::system::system_error when the address cannot be had.
-  virtual std::unique_ptr<listener> listen(asio::any_io_executor executor, const std::string& host, std::uint16_t port) = 0;
+  virtual std::unique_ptr<listener> listen(asio::any_io_executor executor, const std::string& host,
+                                           std::uint16_t port) = 0;
 };
 
 /// Clock, timers and TCP sockets of the machine; one per process is enough.

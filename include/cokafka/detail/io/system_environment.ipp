@@ -6,8 +6,9 @@
 
 #include "cokafka/detail/io/environment.hpp"
 
-#include <boost/asio/associated_executor.hpp>
+#include <algorithm>
 #include <boost/asio/append.hpp>
+#include <boost/asio/associated_executor.hpp>
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/ip/address.hpp>
@@ -56,13 +57,19 @@ class tcp_stream final : public stream {
       return;
     }
     auto executor = asio::get_associated_executor(handler, socket_.get_executor());
+    look_up_ = std::make_shared<done_handler>(std::move(handler));
     resolver_.async_resolve(
         host, std::to_string(port),
-        asio::bind_executor(executor, [this, handler = std::move(handler)](
-                                          error_code failed, asio::ip::tcp::resolver::results_type found) mutable {
-          if (failed) return std::move(handler)(failed);
+        asio::bind_executor(executor, [this, waiting = look_up_](error_code failed,
+                                                                 asio::ip::tcp::resolver::results_type found) {
+          if (!*waiting) return;  // closed meanwhile, and this stream may have gone
+          auto connected = std::exchange(*waiting, nullptr);
+          look_up_.reset();
+          if (failed) return std::move(connected)(failed);
           candidates_.assign(found.begin(), found.end());
-          try_next(0, asio::error::host_not_found, std::move(handler));
+          const auto first = options_.attempt % std::max<std::size_t>(candidates_.size(), 1);
+          std::rotate(candidates_.begin(), candidates_.begin() + static_cast<std::ptrdiff_t>(first), candidates_.end());
+          try_next(0, asio::error::host_not_found, std::move(connected));
         }));
   }
 
@@ -77,6 +84,12 @@ class tcp_stream final : public stream {
   void close() noexcept override {
     closed_ = true;
     resolver_.cancel();
+    // A look-up that hangs in the system's resolver cannot be interrupted, but nobody waits for it.
+    if (look_up_ && *look_up_) {
+      asio::post(socket_.get_executor(),
+                 asio::append(std::exchange(*look_up_, nullptr), error_code(asio::error::operation_aborted)));
+    }
+    look_up_.reset();
     error_code ignored;
     socket_.close(ignored);
   }
@@ -109,11 +122,12 @@ class tcp_stream final : public stream {
     if (failed) return try_next(index + 1, failed, std::move(handler));
     apply_options();
     auto executor = asio::get_associated_executor(handler, socket_.get_executor());
-    socket_.async_connect(candidates_[index], asio::bind_executor(executor, [this, index, handler = std::move(handler)](
-                                                                                error_code refused) mutable {
-                            if (!refused && !closed_) return std::move(handler)(refused);
-                            try_next(index + 1, refused, std::move(handler));
-                          }));
+    socket_.async_connect(
+        candidates_[index],
+        asio::bind_executor(executor, [this, index, handler = std::move(handler)](error_code refused) mutable {
+          if (!refused && !closed_) return std::move(handler)(refused);
+          try_next(index + 1, refused, std::move(handler));
+        }));
   }
 
   void apply_options() {
@@ -131,22 +145,24 @@ class tcp_stream final : public stream {
   asio::ip::tcp::resolver resolver_;
   socket_options options_;
   std::vector<asio::ip::tcp::endpoint> candidates_;
+  std::shared_ptr<done_handler> look_up_;  // while the name is looked up: who is told
   bool closed_ = false;
 };
 
 class tcp_listener final : public listener {
  public:
-  tcp_listener(asio::any_io_executor executor, const asio::ip::tcp::endpoint& at) : acceptor_(std::move(executor), at) {}
+  tcp_listener(asio::any_io_executor executor, const asio::ip::tcp::endpoint& at)
+      : acceptor_(std::move(executor), at) {}
   std::uint16_t port() const override { return acceptor_.local_endpoint().port(); }
   void accept(asio::any_io_executor executor, accept_handler handler) override {
     auto completes_on = asio::get_associated_executor(handler, acceptor_.get_executor());
-    acceptor_.async_accept(executor, asio::bind_executor(completes_on, [handler = std::move(handler)](
-                                                                           error_code failed,
-                                                                           asio::ip::tcp::socket accepted) mutable {
-      std::unique_ptr<stream> made;
-      if (!failed) made = std::make_unique<tcp_stream>(std::move(accepted));
-      std::move(handler)(failed, std::move(made));
-    }));
+    acceptor_.async_accept(
+        executor, asio::bind_executor(completes_on, [handler = std::move(handler)](
+                                                        error_code failed, asio::ip::tcp::socket accepted) mutable {
+          std::unique_ptr<stream> made;
+          if (!failed) made = std::make_unique<tcp_stream>(std::move(accepted));
+          std::move(handler)(failed, std::move(made));
+        }));
   }
   void close() noexcept override {
     error_code ignored;
@@ -175,8 +191,10 @@ class machine final : public environment {
   std::unique_ptr<stream> make_stream(asio::any_io_executor executor, const socket_options& options) override {
     return std::make_unique<tcp_stream>(std::move(executor), options);
   }
-  std::unique_ptr<listener> listen(asio::any_io_executor executor, const std::string& host, std::uint16_t port) override {
-    return std::make_unique<tcp_listener>(std::move(executor), asio::ip::tcp::endpoint(asio::ip::make_address(host), port));
+  std::unique_ptr<listener> listen(asio::any_io_executor executor, const std::string& host,
+                                   std::uint16_t port) override {
+    return std::make_unique<tcp_listener>(std::move(executor),
+                                          asio::ip::tcp::endpoint(asio::ip::make_address(host), port));
   }
 
  private:
