@@ -1449,17 +1449,20 @@ class timer {
 template <class Token>
 auto async_wait_until(timer& on, clock_time at, Token&& token) {
   return asio::async_initiate<Token, void(error_code)>(
-      [](auto handler, timer* waiting, clock_time until) { waiting->wait_until(until, std::move(handler)); }, token, &on, at);
+      [](auto handler, timer* waiting, clock_time until) { waiting->wait_until(until, std::move(handler)); }, token,
+      &on, at);
 }
 
 /// Options of a TCP connection.
 struct socket_options {
-  std::int32_t send_buffer = -1;     // bytes; -1: as the system has it
+  std::uint32_t attempt =
+      0;  // a host's addresses are tried in turn, from this one on: the first may be dead and take all the time
+  std::int32_t send_buffer = -1;  // bytes; -1: as the system has it
   std::int32_t receive_buffer = -1;
 };
 
-/// The system's, or a simulated one: the same producer runs in both. Shared by everything that runs in it and outlives it.
-/// Thread safety: shared objects safe.
+/// The system's, or a simulated one: the same producer runs in both. Shared by everything that runs in it and outlives
+/// it. Thread safety: shared objects safe.
 class environment {
  public:
   virtual ~environment() = default;
@@ -1470,7 +1473,8 @@ class environment {
   virtual std::unique_ptr<timer> make_timer(asio::any_io_executor executor) = 0;
   virtual std::unique_ptr<stream> make_stream(asio::any_io_executor executor, const socket_options& options) = 0;
   /// Port 0: one that is free. Throws boost::system::system_error when the address cannot be had.
-  virtual std::unique_ptr<listener> listen(asio::any_io_executor executor, const std::string& host, std::uint16_t port) = 0;
+  virtual std::unique_ptr<listener> listen(asio::any_io_executor executor, const std::string& host,
+                                           std::uint16_t port) = 0;
 };
 
 /// Clock, timers and TCP sockets of the machine; one per process is enough.
@@ -3795,6 +3799,7 @@ struct planned_batch {
   partition_queue* partition = nullptr;
   batch_ptr what{};
   bool moved = false;     // the partition has another owner by now, and has sent the batch again (rule 10)
+  bool settled = false;   // its answer has been obeyed
   wire::uuid topic_id{};  // as it was when the request was made: the topic may be made anew before the answer
 };
 
@@ -5133,9 +5138,9 @@ class connection {
   connection(environment& env, asio::any_io_executor strand, const settings& rules, deadline_timer& deadlines,
              const version_caps& caps);
 
-  /// Connects within `timeout` and asks for the versions. Errors: of the system; errc::connection_failed (timed out);
+  /// Connects within `timeout` and asks for the versions. `attempt` is how many have failed before. Errors: of the system; errc::connection_failed (timed out);
   /// errc::invalid_response, errc::unsupported_version.
-  asio::awaitable<error_code> open(const endpoint& to, clock_duration timeout);
+  asio::awaitable<error_code> open(const endpoint& to, clock_duration timeout, std::uint32_t attempt);
 
   /// One request and its answer within `timeout`. After an error the connection is closed.
   template <class Request>
@@ -5300,6 +5305,7 @@ class broker_link final : public partition_keeper {
   asio::awaitable<void> write_requests();
   asio::awaitable<bool> write(std::shared_ptr<produce_request> request);
   asio::awaitable<void> read_responses();
+  void reader_has_ended(const std::exception_ptr& failed);
 
   // What the tasks obey.
   std::shared_ptr<produce_request> next_request(clock_time now);
@@ -5438,6 +5444,7 @@ class engine final : public link_host,
   // Control task: one connection of its own, so that it never queues behind Produce (guarantee.md, rule 23).
   void start_control();
   asio::awaitable<void> run_control();
+  asio::awaitable<void> ask_cluster();
   asio::awaitable<bool> reach_somebody();
   asio::awaitable<void> refresh_metadata();
   asio::awaitable<void> fetch_identity();
@@ -7781,13 +7788,19 @@ class tcp_stream final : public stream {
       return;
     }
     auto executor = asio::get_associated_executor(handler, socket_.get_executor());
+    look_up_ = std::make_shared<done_handler>(std::move(handler));
     resolver_.async_resolve(
         host, std::to_string(port),
-        asio::bind_executor(executor, [this, handler = std::move(handler)](
-                                          error_code failed, asio::ip::tcp::resolver::results_type found) mutable {
-          if (failed) return std::move(handler)(failed);
+        asio::bind_executor(executor, [this, waiting = look_up_](error_code failed,
+                                                                 asio::ip::tcp::resolver::results_type found) {
+          if (!*waiting) return;  // closed meanwhile, and this stream may have gone
+          auto connected = std::exchange(*waiting, nullptr);
+          look_up_.reset();
+          if (failed) return std::move(connected)(failed);
           candidates_.assign(found.begin(), found.end());
-          try_next(0, asio::error::host_not_found, std::move(handler));
+          const auto first = options_.attempt % std::max<std::size_t>(candidates_.size(), 1);
+          std::rotate(candidates_.begin(), candidates_.begin() + static_cast<std::ptrdiff_t>(first), candidates_.end());
+          try_next(0, asio::error::host_not_found, std::move(connected));
         }));
   }
 
@@ -7802,6 +7815,12 @@ class tcp_stream final : public stream {
   void close() noexcept override {
     closed_ = true;
     resolver_.cancel();
+    // A look-up that hangs in the system's resolver cannot be interrupted, but nobody waits for it.
+    if (look_up_ && *look_up_) {
+      asio::post(socket_.get_executor(),
+                 asio::append(std::exchange(*look_up_, nullptr), error_code(asio::error::operation_aborted)));
+    }
+    look_up_.reset();
     error_code ignored;
     socket_.close(ignored);
   }
@@ -7834,11 +7853,12 @@ class tcp_stream final : public stream {
     if (failed) return try_next(index + 1, failed, std::move(handler));
     apply_options();
     auto executor = asio::get_associated_executor(handler, socket_.get_executor());
-    socket_.async_connect(candidates_[index], asio::bind_executor(executor, [this, index, handler = std::move(handler)](
-                                                                                error_code refused) mutable {
-                            if (!refused && !closed_) return std::move(handler)(refused);
-                            try_next(index + 1, refused, std::move(handler));
-                          }));
+    socket_.async_connect(
+        candidates_[index],
+        asio::bind_executor(executor, [this, index, handler = std::move(handler)](error_code refused) mutable {
+          if (!refused && !closed_) return std::move(handler)(refused);
+          try_next(index + 1, refused, std::move(handler));
+        }));
   }
 
   void apply_options() {
@@ -7856,22 +7876,24 @@ class tcp_stream final : public stream {
   asio::ip::tcp::resolver resolver_;
   socket_options options_;
   std::vector<asio::ip::tcp::endpoint> candidates_;
+  std::shared_ptr<done_handler> look_up_;  // while the name is looked up: who is told
   bool closed_ = false;
 };
 
 class tcp_listener final : public listener {
  public:
-  tcp_listener(asio::any_io_executor executor, const asio::ip::tcp::endpoint& at) : acceptor_(std::move(executor), at) {}
+  tcp_listener(asio::any_io_executor executor, const asio::ip::tcp::endpoint& at)
+      : acceptor_(std::move(executor), at) {}
   std::uint16_t port() const override { return acceptor_.local_endpoint().port(); }
   void accept(asio::any_io_executor executor, accept_handler handler) override {
     auto completes_on = asio::get_associated_executor(handler, acceptor_.get_executor());
-    acceptor_.async_accept(executor, asio::bind_executor(completes_on, [handler = std::move(handler)](
-                                                                           error_code failed,
-                                                                           asio::ip::tcp::socket accepted) mutable {
-      std::unique_ptr<stream> made;
-      if (!failed) made = std::make_unique<tcp_stream>(std::move(accepted));
-      std::move(handler)(failed, std::move(made));
-    }));
+    acceptor_.async_accept(
+        executor, asio::bind_executor(completes_on, [handler = std::move(handler)](
+                                                        error_code failed, asio::ip::tcp::socket accepted) mutable {
+          std::unique_ptr<stream> made;
+          if (!failed) made = std::make_unique<tcp_stream>(std::move(accepted));
+          std::move(handler)(failed, std::move(made));
+        }));
   }
   void close() noexcept override {
     error_code ignored;
@@ -7900,8 +7922,10 @@ class machine final : public environment {
   std::unique_ptr<stream> make_stream(asio::any_io_executor executor, const socket_options& options) override {
     return std::make_unique<tcp_stream>(std::move(executor), options);
   }
-  std::unique_ptr<listener> listen(asio::any_io_executor executor, const std::string& host, std::uint16_t port) override {
-    return std::make_unique<tcp_listener>(std::move(executor), asio::ip::tcp::endpoint(asio::ip::make_address(host), port));
+  std::unique_ptr<listener> listen(asio::any_io_executor executor, const std::string& host,
+                                   std::uint16_t port) override {
+    return std::make_unique<tcp_listener>(std::move(executor),
+                                          asio::ip::tcp::endpoint(asio::ip::make_address(host), port));
   }
 
  private:
@@ -9605,7 +9629,7 @@ COKAFKA_DECL std::vector<planned_batch> produce_queue::next_request(clock_time n
     if (taken) {
       total += framing + taken->records.size();
       const partition_table* table = next.of_topic().table.load(std::memory_order_acquire);
-      request.push_back({&next, std::move(taken), false, table != nullptr ? table->topic_id : wire::uuid{}});
+      request.push_back({&next, std::move(taken), false, false, table != nullptr ? table->topic_id : wire::uuid{}});
     }
     reconsider_unless_waiting_for_identity(next, now, conditions);
   }
@@ -9986,11 +10010,12 @@ COKAFKA_DECL connection::connection(environment& env, asio::any_io_executor stra
       parser_(static_cast<std::size_t>(rules.user.receive_message_max_bytes)),
       timeout_(static_cast<int>(deadline_kind::call_timeout), this) {}
 
-COKAFKA_DECL asio::awaitable<error_code> connection::open(const endpoint& to, clock_duration timeout) {
+COKAFKA_DECL asio::awaitable<error_code> connection::open(const endpoint& to, clock_duration timeout,
+                                                           std::uint32_t attempt) {
   close();
   timed_out_ = false;
   parser_ = wire::frame_parser(static_cast<std::size_t>(rules_.user.receive_message_max_bytes));
-  stream_ = env_.make_stream(strand_, {rules_.user.send_buffer_bytes, rules_.user.receive_buffer_bytes});
+  stream_ = env_.make_stream(strand_, {attempt, rules_.user.send_buffer_bytes, rules_.user.receive_buffer_bytes});
   begin_timeout(timeout);
   auto [failed] = co_await async_connect(*stream_, to.host, to.port, asio::as_tuple(asio::deferred));
   end_timeout();
@@ -10219,8 +10244,14 @@ COKAFKA_DECL asio::awaitable<void> broker_link::run() {
       co_await news_.wait(asio::deferred);
       continue;
     }
-    const bool reached = co_await reach();
-    if (reached) co_await serve();
+    try {
+      const bool reached = co_await reach();
+      if (reached) co_await serve();
+    } catch (const std::bad_alloc&) {  // a task's frame, say; what was in flight goes again as after any other loss
+      connection_.close();
+      retry_connect_at_ = host_.env().now() + clock_duration(host_.rules().user.reconnect_backoff);
+      lose_requests(asio::error::no_memory);
+    }
   }
   end();
 }
@@ -10239,7 +10270,7 @@ COKAFKA_DECL asio::awaitable<bool> broker_link::reach() {
   const backoff_policy setup{user.effective_connection_setup_timeout(), user.socket_connection_setup_timeout_max};
   const clock_duration timeout = setup.delay(failed_attempts_ + 1, host_.env().random());
   const endpoint to = endpoint_;
-  error_code failed = co_await connection_.open(to, timeout);
+  error_code failed = co_await connection_.open(to, timeout, failed_attempts_);
   connect_wanted_ = false;
   if (stopping_) co_return false;
   const auto version = connection_.versions().newest(messages::api_key::produce);
@@ -10265,8 +10296,12 @@ COKAFKA_DECL asio::awaitable<void> broker_link::serve() {
   host_.say(log_level::info, name() + ": connected, Produce version " + std::to_string(produce_version_));
   host_.link_changed();
   auto alive = host_.keep_alive();
-  asio::co_spawn(strand_, read_responses(), [alive](std::exception_ptr) {});
-  co_await write_requests();
+  asio::co_spawn(strand_, read_responses(), [this, alive](std::exception_ptr failed) { reader_has_ended(failed); });
+  try {
+    co_await write_requests();
+  } catch (const std::bad_alloc&) {
+    last_error_ = asio::error::no_memory;
+  }
   connection_.close();
   co_await reader_ended_.wait(asio::deferred);
   connected_.store(false, std::memory_order_relaxed);
@@ -10301,24 +10336,24 @@ COKAFKA_DECL asio::awaitable<void> broker_link::write_requests() {
 COKAFKA_DECL std::shared_ptr<produce_request> broker_link::next_request(clock_time now) {
   const settings& rules = host_.rules();
   if (in_flight_.size() >= rules.max_in_flight || throttled_until_ > now) return nullptr;
+  if (!queue_.has_candidates(in_flight_.empty())) return nullptr;
   const auto identity = host_.identity();
-  auto batches = queue_.next_request(now, in_flight_.empty(), host_.conditions(), identity);
-  if (queue_.is_identity_missing()) host_.want_identity(queue_.used_up_id());
-  if (batches.empty()) return nullptr;
   auto request = std::make_shared<produce_request>();
-  request->batches = std::move(batches);
+  request->batches = queue_.next_request(now, in_flight_.empty(), host_.conditions(), identity);
+  if (queue_.is_identity_missing()) host_.want_identity(queue_.used_up_id());
+  if (request->batches.empty()) return nullptr;
   request->correlation_id = connection_.next_correlation_id();
   request->version = produce_version_;
   if (request->version >= 13 && !has_all_topic_ids(request->batches)) request->version = 12;
   request->written_at = now;
+  in_flight_.push_back(request);  // from now on it is lost with the connection
   encode_produce_request(*request, rules);
   return request;
 }
 
 COKAFKA_DECL asio::awaitable<bool> broker_link::write(std::shared_ptr<produce_request> request) {
   const clock_duration timeout = host_.rules().user.request_timeout;
-  if (in_flight_.empty()) deadlines_.heap.set(request_timeout_, request->written_at + timeout);
-  in_flight_.push_back(request);
+  if (in_flight_.front() == request) deadlines_.heap.set(request_timeout_, request->written_at + timeout);
   deadlines_.update();
   write_buffers_.clear();
   for (const auto& part : request->gather) write_buffers_.emplace_back(part.data(), part.size());
@@ -10365,6 +10400,11 @@ COKAFKA_DECL asio::awaitable<void> broker_link::read_responses() {
   // Closed by ourselves (idle, stop, request timeout): what the read says is not the reason.
   if (connection_.is_open() && !last_error_) last_error_ = ended;
   connection_.close();
+}
+
+COKAFKA_DECL void broker_link::reader_has_ended(const std::exception_ptr& failed) {
+  if (failed && !last_error_) last_error_ = asio::error::no_memory;
+  connection_.close();
   reader_ended_.set();
   news_.set();
 }
@@ -10378,7 +10418,8 @@ COKAFKA_DECL bool broker_link::handle_response(std::string_view frame) {
   std::int32_t answered_id = 0;
   if (!messages::decode_response(frame, in_flight_.front()->version, response, answered_id)) return false;
   const clock_time now = host_.env().now();
-  const std::shared_ptr<produce_request> answered = std::move(in_flight_.front());
+  const std::shared_ptr<produce_request> answered = in_flight_.front();
+  settle_request(*answered, response, now);
   in_flight_.pop_front();
   failed_attempts_ = 0;
   last_used_ = now;
@@ -10390,7 +10431,6 @@ COKAFKA_DECL bool broker_link::handle_response(std::string_view frame) {
   if (answered->version >= 6 && response.throttle_time_ms > 0) {
     obey_throttle(std::chrono::milliseconds(response.throttle_time_ms), now);
   }
-  settle_request(*answered, response, now);
   news_.set();
   return true;
 }
@@ -10415,6 +10455,7 @@ COKAFKA_DECL void broker_link::settle_request(produce_request& answered, const m
       continue;
     }
     said.backoff = again.delay(each.what->attempts, host_.env().random());
+    each.settled = true;
     const verdict judged = each.partition->answered(*each.what, said, now, out);
     if (judged.action == verdict_action::retry && host_.is_logged(log_level::debug)) {
       out.say(log_level::debug, name() + ": " + std::string(each.partition->of_topic().name.str()) + "-" +
@@ -10434,7 +10475,7 @@ COKAFKA_DECL void broker_link::lose_requests(error_code why) {
   lost.swap(in_flight_);
   for (auto& request : lost) {
     for (auto& each : request->batches) {
-      if (each.moved) continue;
+      if (each.moved || each.settled) continue;
       partition_queue::answer nothing;
       nothing.broker = id_;
       nothing.cause = why;
@@ -10478,18 +10519,28 @@ COKAFKA_DECL asio::awaitable<void> engine::run_control() {
       if (!next || *next > env_->now()) co_await news_.wait(asio::deferred);
       continue;
     }
-    if (!control_.is_open()) {
-      const bool reached = co_await reach_somebody();
-      if (!reached) continue;
-    }
-    const auto metadata_due = schedule_.due();
-    if (metadata_due && *metadata_due <= env_->now()) {
-      co_await refresh_metadata();
-    } else if (identity_wanted_) {
-      co_await fetch_identity();
+    try {
+      co_await ask_cluster();
+    } catch (const std::bad_alloc&) {
+      control_failed(asio::error::no_memory);
+      schedule_.failed(env_->now(), env_->random());
     }
   }
   control_.close();
+}
+
+// The one thing that is due most.
+COKAFKA_DECL asio::awaitable<void> engine::ask_cluster() {
+  if (!control_.is_open()) {
+    const bool reached = co_await reach_somebody();
+    if (!reached) co_return;
+  }
+  const auto metadata_due = schedule_.due();
+  if (metadata_due && *metadata_due <= env_->now()) {
+    co_await refresh_metadata();
+  } else if (identity_wanted_) {
+    co_await fetch_identity();
+  }
 }
 
 // When there is something to ask the cluster; empty when nothing is wanted.
@@ -10518,7 +10569,8 @@ COKAFKA_DECL asio::awaitable<bool> engine::reach_somebody() {
   const backoff_policy setup{settings_.user.effective_connection_setup_timeout(),
                              settings_.user.socket_connection_setup_timeout_max};
   const clock_duration timeout = setup.delay(1, env_->random());
-  const error_code failed = co_await control_.open(to, timeout);
+  const error_code failed =
+      co_await control_.open(to, timeout, static_cast<std::uint32_t>(control_failures_ / all.size()));
   if (stopping_) co_return false;
   if (failed) {
     say(log_level::warning, "no metadata from " + text_of(to) + ": " + failed.message());
