@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// A program's own code against brokers that fail, in virtual time: minutes of trouble take milliseconds, and a seed that
-// finds a fault finds it again.
+// A program's own code against brokers that fail, in virtual time: minutes of trouble take milliseconds, and a seed
+// that finds a fault finds it again.
 #include "cokafka.hpp"
 #include "cokafka/testing.hpp"
 

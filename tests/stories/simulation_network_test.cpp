@@ -241,10 +241,29 @@ TEST_CASE("a half-closed connection ends in one direction only, and the writer i
   net.broker.write("answer");
   net.world.run_for(1s);
   CHECK(net.broker.ended == asio::error::eof);
+  net.broker.ended.reset();
+  net.broker.read_on(net.world);  // what was written behind the end has not become a part of the stream
+  net.world.run_for(1s);
+  CHECK(net.broker.ended == asio::error::eof);
   CHECK(net.broker.received.empty());
   CHECK(net.client.written == error_code());
   CHECK(net.client.received == "answer");
   CHECK_FALSE(net.client.ended);
+}
+
+TEST_CASE("whoever begins to read behind a black hole gets nothing from its other side", "[simulation]") {
+  pair net;
+  net.connect();
+  REQUIRE(net.world.run_until([&] { return net.connected && net.broker.stream; }));
+  net.world.network().black_hole(net.place);
+  net.client.write(text);
+  net.world.run_for(1s);
+  net.broker.read_on(net.world);
+  net.world.run_for(1s);
+  CHECK(net.broker.received.empty());
+  net.world.network().heal();
+  net.world.run_for(1s);
+  CHECK(net.broker.received == text);
 }
 
 TEST_CASE("a black hole keeps bytes, ends and attempts to connect until it is healed", "[simulation]") {

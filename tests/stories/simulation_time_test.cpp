@@ -230,6 +230,22 @@ TEST_CASE("the wall clock can jump without any timer noticing", "[simulation]") 
   CHECK(stamped < before - 47h);
 }
 
+TEST_CASE("the trace keeps the newest lines, and the fingerprint counts all of them", "[simulation]") {
+  simulation one, other;
+  one.keep_trace(2);
+  for (simulation* each : {&one, &other}) {
+    each->trace("first");
+    each->run_for(1500ms);
+    each->trace("second");
+    each->trace("");
+  }
+  CHECK(one.trace_text() == "   1.500000000  second\n   1.500000000  \n");
+  CHECK_THAT(other.trace_text(), Catch::Contains("0.000000000  first\n"));
+  CHECK(one.fingerprint() == other.fingerprint());
+  other.trace("third");
+  CHECK(one.fingerprint() != other.fingerprint());
+}
+
 TEST_CASE("stories draw numbers that depend on the seed only", "[simulation]") {
   simulation one(5), same(5), other(6);
   auto kafka = same.make_cluster();  // draws from another stream

@@ -39,8 +39,8 @@ class network {
   COKAFKA_DECL network& slice(std::size_t at_most);
   /// How many bytes may be sent and not read; a write waits for the rest. Default: 256 KiB.
   COKAFKA_DECL network& window(std::size_t bytes);
-  /// What is in flight on a connection that ends arrives up to that much later: a broker executes requests of a client
-  /// that has gone. Default: 0.
+  /// What is in flight to a broker on a connection that ends arrives up to that much later: the requests of a client
+  /// that has gone are executed late. Default: 0.
   COKAFKA_DECL network& straggle(duration at_most);
   /// What goes wrong by itself. Default: nothing.
   COKAFKA_DECL network& odds(const network_odds& wanted);

@@ -30,8 +30,8 @@ namespace simulated {
 struct network_habits {
   clock_duration least_delay = std::chrono::microseconds(200);  // one way
   clock_duration most_delay = std::chrono::microseconds(800);
-  clock_duration straggling{};      // bytes in flight arrive up to that much later when their connection ends
-  std::size_t slice = 0;            // a read gives 1 to that many bytes; 0: all that are there
+  clock_duration straggling{};  // bytes in flight to a broker arrive up to that much later when their connection ends
+  std::size_t slice = 0;        // a read gives 1 to that many bytes; 0: all that are there
   std::size_t window = 256 * 1024;  // sent and not read
   network_odds odds{};
 };

@@ -167,7 +167,7 @@ COKAFKA_DECL void pipe::end_with(error_code how) {
 // Behind a connection that ends, bytes may linger in buffers on the way: a request is executed late.
 COKAFKA_DECL void pipe::delay_what_is_left() {
   arrive();
-  if (in_flight_.empty() || nature_.habits.straggling.count() == 0) return;
+  if (!to_broker_ || in_flight_.empty() || nature_.habits.straggling.count() == 0) return;
   const clock_duration late = nature_.dice.between(clock_duration::zero(), nature_.habits.straggling);
   for (piece& each : in_flight_) each.arrives += late;
   last_arrival_ += late;

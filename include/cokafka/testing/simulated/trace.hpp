@@ -18,6 +18,7 @@ namespace cokafka::inline COKAFKA_ABI::testing::simulated {
 
 /// What a connection did; lines are made of it only when somebody reads them.
 enum class network_event : std::uint8_t {
+  none,
   asks,  // a client wants a connection
   connected,
   refused,
@@ -61,8 +62,8 @@ class trace {
  private:
   struct entry {
     clock_time at{};
-    std::string text{};  // empty: an event
-    network_event what{};
+    std::string text{};
+    network_event what = network_event::none;  // none: the text
     std::uint64_t connection = 0;
     std::uint64_t value = 0;
   };

@@ -39,10 +39,11 @@ COKAFKA_DECL void trace::add(entry added) {
 }
 
 COKAFKA_DECL std::string trace::text_of(const entry& of) {
-  if (!of.text.empty()) return of.text;
+  if (of.what == network_event::none) return of.text;
   const std::string connection = "connection " + std::to_string(of.connection) + ": ";
   const std::string bytes = std::to_string(of.value) + " bytes";
   switch (of.what) {
+    case network_event::none: break;
     case network_event::asks: return connection + "asked for";
     case network_event::connected: return connection + "stands";
     case network_event::refused: return connection + "refused";
