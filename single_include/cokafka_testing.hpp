@@ -849,6 +849,7 @@ namespace cokafka::inline COKAFKA_ABI::testing::simulated {
 
 /// What a connection did; lines are made of it only when somebody reads them.
 enum class network_event : std::uint8_t {
+  none,
   asks,  // a client wants a connection
   connected,
   refused,
@@ -892,8 +893,8 @@ class trace {
  private:
   struct entry {
     clock_time at{};
-    std::string text{};  // empty: an event
-    network_event what{};
+    std::string text{};
+    network_event what = network_event::none;  // none: the text
     std::uint64_t connection = 0;
     std::uint64_t value = 0;
   };
@@ -929,8 +930,8 @@ namespace simulated {
 struct network_habits {
   clock_duration least_delay = std::chrono::microseconds(200);  // one way
   clock_duration most_delay = std::chrono::microseconds(800);
-  clock_duration straggling{};      // bytes in flight arrive up to that much later when their connection ends
-  std::size_t slice = 0;            // a read gives 1 to that many bytes; 0: all that are there
+  clock_duration straggling{};  // bytes in flight to a broker arrive up to that much later when their connection ends
+  std::size_t slice = 0;        // a read gives 1 to that many bytes; 0: all that are there
   std::size_t window = 256 * 1024;  // sent and not read
   network_odds odds{};
 };
@@ -1177,8 +1178,8 @@ class network {
   COKAFKA_DECL network& slice(std::size_t at_most);
   /// How many bytes may be sent and not read; a write waits for the rest. Default: 256 KiB.
   COKAFKA_DECL network& window(std::size_t bytes);
-  /// What is in flight on a connection that ends arrives up to that much later: a broker executes requests of a client
-  /// that has gone. Default: 0.
+  /// What is in flight to a broker on a connection that ends arrives up to that much later: the requests of a client
+  /// that has gone are executed late. Default: 0.
   COKAFKA_DECL network& straggle(duration at_most);
   /// What goes wrong by itself. Default: nothing.
   COKAFKA_DECL network& odds(const network_odds& wanted);
@@ -2704,10 +2705,11 @@ COKAFKA_DECL void trace::add(entry added) {
 }
 
 COKAFKA_DECL std::string trace::text_of(const entry& of) {
-  if (!of.text.empty()) return of.text;
+  if (of.what == network_event::none) return of.text;
   const std::string connection = "connection " + std::to_string(of.connection) + ": ";
   const std::string bytes = std::to_string(of.value) + " bytes";
   switch (of.what) {
+    case network_event::none: break;
     case network_event::asks: return connection + "asked for";
     case network_event::connected: return connection + "stands";
     case network_event::refused: return connection + "refused";
@@ -2899,7 +2901,7 @@ COKAFKA_DECL void pipe::end_with(error_code how) {
 // Behind a connection that ends, bytes may linger in buffers on the way: a request is executed late.
 COKAFKA_DECL void pipe::delay_what_is_left() {
   arrive();
-  if (in_flight_.empty() || nature_.habits.straggling.count() == 0) return;
+  if (!to_broker_ || in_flight_.empty() || nature_.habits.straggling.count() == 0) return;
   const clock_duration late = nature_.dice.between(clock_duration::zero(), nature_.habits.straggling);
   for (piece& each : in_flight_) each.arrives += late;
   last_arrival_ += late;
