@@ -40,5 +40,6 @@
 #include "cokafka/detail/engine/control.ipp"
 #include "cokafka/detail/engine/engine.ipp"
 #include "cokafka/detail/engine/lifecycle.ipp"
+#include "cokafka/detail/engine/routing.ipp"
 
 #endif

@@ -218,6 +218,8 @@ class lot_bench {
       table->all.push_back(&queue);
     }
     table->available = table->all;
+    lot.refresh_begins();
+    lot.refresh_answered();
     lot.publish(of, std::move(table), now, out);
     return of;
   }
@@ -239,7 +241,7 @@ class lot_bench {
     const send_outcome made = lot.send(record, nullptr, now);
     return {made.done, made.ticket};
   }
-  void place() { lot.place_waiting(now, out); }
+  void place() { lot.place_waiting(out); }
   void expire_after(clock_duration wait, const std::string& unreachable = {}) {
     now += wait;
     lot.expire(now, unreachable, {}, out);

@@ -107,6 +107,18 @@ class cluster {
   /// Forgets all of the above.
   COKAFKA_DECL void clear_script();
 
+  /// The topic and its records are gone. Clients may make it again where auto_create_topics is on.
+  COKAFKA_DECL void delete_topic(std::string_view name);
+  /// Deleted and made again at once, empty and with another id. Throws std::invalid_argument for a count below 1.
+  COKAFKA_DECL void recreate_topic(std::string_view name, int partitions);
+  /// So many in all. Throws std::invalid_argument when that is fewer than there are.
+  COKAFKA_DECL void add_partitions(std::string_view name, int total);
+  /// What Metadata and Produce answer for the topic, which need not exist, until it is broker_errc::none:
+  /// topic_authorization_failed, for instance.
+  COKAFKA_DECL void set_topic_error(std::string_view name, broker_errc error);
+  /// The next answers to Metadata requests that ask for the topic do not mention it.
+  COKAFKA_DECL void leave_out_topic(std::string_view name, int times = 1);
+
   /// -1: nobody. The leader epoch counts up.
   COKAFKA_DECL void set_leader(std::string_view topic, std::int32_t partition, std::int32_t broker);
   /// Listener and connections close; leadership moves to replicas that run.
@@ -114,6 +126,9 @@ class cluster {
   /// The same port and logs. Of partitions without another replica only the last batch of each producer id is
   /// remembered, as in a real snapshot, and nothing where that batch has a timestamp of yesterday or earlier.
   COKAFKA_DECL void start_broker(std::int32_t broker);
+  /// Listens at another port, soon: port() tells when it does. It leads what it led. Its connections end, or are
+  /// served on.
+  COKAFKA_DECL void move_broker(std::int32_t broker, bool keep_connections = false);
   /// Reads nothing and answers nothing, but stays connected and a leader.
   COKAFKA_DECL void freeze(std::int32_t broker);
   COKAFKA_DECL void unfreeze(std::int32_t broker);

@@ -8,6 +8,7 @@
 
 #include "cokafka/testing/handlers.hpp"
 
+#include <algorithm>
 #include <mutex>
 #include <stdexcept>
 #include <utility>
@@ -26,6 +27,12 @@ inline std::size_t index_of(const cluster_state& state, std::int32_t broker) {
 inline partition_state& partition_at(cluster_state& state, std::string_view topic, std::int32_t partition) {
   partition_state* found = state.find(state.find(topic), partition);
   if (found == nullptr) throw std::out_of_range("no partition " + std::string(topic) + "-" + std::to_string(partition));
+  return *found;
+}
+
+inline topic_state& topic_at(cluster_state& state, std::string_view name) {
+  topic_state* found = state.find(name);
+  if (found == nullptr) throw std::out_of_range("no topic " + std::string(name));
   return *found;
 }
 
@@ -88,6 +95,39 @@ COKAFKA_DECL void cluster::create_topic(std::string_view name, int partitions, c
   if (partitions < 1) throw std::invalid_argument("a topic has at least one partition");
   if (core_->state.find(name) != nullptr) throw std::invalid_argument("the topic exists: " + std::string(name));
   core_->state.create_topic(std::string(name), partitions, options, id);
+}
+
+COKAFKA_DECL void cluster::delete_topic(std::string_view name) {
+  const std::scoped_lock lock(core_->mutex);
+  embedded::topic_at(core_->state, name);
+  core_->state.delete_topic(name);
+}
+
+COKAFKA_DECL void cluster::recreate_topic(std::string_view name, int partitions) {
+  if (partitions < 1) throw std::invalid_argument("a topic has at least one partition");
+  const detail::wire::uuid id = embedded::random_id(core_->environment());
+  const std::scoped_lock lock(core_->mutex);
+  const topic_options options = embedded::topic_at(core_->state, name).options;
+  core_->state.delete_topic(name);
+  core_->state.create_topic(std::string(name), partitions, options, id);
+}
+
+COKAFKA_DECL void cluster::add_partitions(std::string_view name, int total) {
+  const std::scoped_lock lock(core_->mutex);
+  embedded::topic_state& grown = embedded::topic_at(core_->state, name);
+  if (static_cast<std::size_t>(std::max(total, 0)) < grown.partitions.size())
+    throw std::invalid_argument("a topic loses no partitions: " + std::string(name));
+  core_->state.add_partitions(grown, total);
+}
+
+COKAFKA_DECL void cluster::set_topic_error(std::string_view name, broker_errc error) {
+  const std::scoped_lock lock(core_->mutex);
+  core_->state.topic_errors.insert_or_assign(std::string(name), error);
+}
+
+COKAFKA_DECL void cluster::leave_out_topic(std::string_view name, int times) {
+  const std::scoped_lock lock(core_->mutex);
+  core_->state.left_out[std::string(name)] += times;
 }
 
 COKAFKA_DECL std::vector<stored_record> cluster::records(std::string_view topic, std::int32_t partition) const {
@@ -177,6 +217,11 @@ COKAFKA_DECL void cluster::stop_broker(std::int32_t broker) {
 COKAFKA_DECL void cluster::start_broker(std::int32_t broker) {
   embedded::index_of(core_->state, broker);
   core_->start_broker(broker);
+}
+
+COKAFKA_DECL void cluster::move_broker(std::int32_t broker, bool keep_connections) {
+  embedded::index_of(core_->state, broker);
+  core_->move_broker(broker, keep_connections);
 }
 
 COKAFKA_DECL void cluster::freeze(std::int32_t broker) {

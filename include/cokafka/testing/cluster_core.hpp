@@ -38,6 +38,8 @@ class cluster_core : public std::enable_shared_from_this<cluster_core> {
   COKAFKA_DECL void stop_broker(std::int32_t broker);
   /// Listens again where the broker listened before. Any thread.
   COKAFKA_DECL void start_broker(std::int32_t broker);
+  /// Listens elsewhere; its connections end unless they are kept. Any thread.
+  COKAFKA_DECL void move_broker(std::int32_t broker, bool keep_connections);
   /// Closes everything for good. Any thread.
   COKAFKA_DECL void stop();
   /// Every waiting connection looks again whether it may go on. Any thread.
@@ -55,6 +57,10 @@ class cluster_core : public std::enable_shared_from_this<cluster_core> {
   detail::environment& environment() const noexcept { return *environment_; }
   COKAFKA_DECL bool is_alive(std::int32_t broker, std::uint32_t generation) const;
   COKAFKA_DECL bool is_frozen(std::int32_t broker) const;
+  /// The broker still accepts with this listener. On the strand.
+  bool is_door(std::int32_t broker, const detail::listener& asked) const noexcept {
+    return doors_[static_cast<std::size_t>(broker)].listener.get() == &asked;
+  }
 
   mutable std::mutex mutex;
   cluster_state state;
@@ -70,6 +76,7 @@ class cluster_core : public std::enable_shared_from_this<cluster_core> {
   COKAFKA_DECL static detail::asio::awaitable<void> reopen(std::shared_ptr<cluster_core> self, std::int32_t broker,
                                                            std::uint32_t generation);
   COKAFKA_DECL void close_dead();
+  COKAFKA_DECL void listen_elsewhere(std::int32_t broker);
 
   std::shared_ptr<detail::environment> environment_;
   detail::asio::any_io_executor strand_;

@@ -30,7 +30,7 @@ inline asio::awaitable<void> accept_all(std::shared_ptr<cluster_core> core, std:
   const std::unique_ptr<detail::timer> timer = core->environment().make_timer(core->strand());
   while (core->is_alive(broker, generation)) {
     auto [failed, accepted] = co_await detail::async_accept(*from, core->strand(), asio::as_tuple(asio::deferred));
-    if (!core->is_alive(broker, generation)) break;
+    if (!core->is_alive(broker, generation) || !core->is_door(broker, *from)) break;
     if (failed) {  // no more descriptors, for instance: some may come back
       const detail::clock_time soon = core->environment().now() + std::chrono::milliseconds(50);
       co_await detail::async_wait_until(*timer, soon, asio::as_tuple(asio::deferred));
@@ -119,6 +119,29 @@ COKAFKA_DECL bool cluster_core::try_listen(std::int32_t broker) {
     doors_[index].listener = nullptr;
     return false;
   }
+}
+
+COKAFKA_DECL void cluster_core::move_broker(std::int32_t broker, bool keep_connections) {
+  {
+    const std::scoped_lock lock(mutex);
+    broker_state& moved = state.brokers[static_cast<std::size_t>(broker)];
+    if (stopped_ || !moved.running) return;
+    if (!keep_connections) ++moved.generation;
+  }
+  detail::asio::post(strand_, [self = shared_from_this(), broker] { self->listen_elsewhere(broker); });
+}
+
+COKAFKA_DECL void cluster_core::listen_elsewhere(std::int32_t broker) {
+  const auto index = static_cast<std::size_t>(broker);
+  if (const auto closed = std::exchange(doors_[index].listener, nullptr)) closed->close();
+  close_dead();
+  {
+    const std::scoped_lock lock(mutex);
+    if (stopped_ || !state.brokers[index].running) return;
+  }
+  const std::uint16_t port = listen(broker, 0);
+  const std::scoped_lock lock(mutex);
+  state.brokers[index].port = port;
 }
 
 COKAFKA_DECL void cluster_core::stop() {

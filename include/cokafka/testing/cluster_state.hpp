@@ -57,6 +57,8 @@ class cluster_state {
   std::string cluster_id;
   std::vector<broker_state> brokers;
   std::int64_t next_producer_id = 0;
+  std::map<std::string, broker_errc, std::less<>> topic_errors;  // what is answered for a topic instead of the truth
+  std::map<std::string, int, std::less<>> left_out;              // topics, and how many Metadata answers omit them
 
   /// Letters, digits, '.', '_' and '-', at most 249, not "." or "..".
   COKAFKA_DECL static bool is_legal_name(std::string_view name) noexcept;
@@ -69,6 +71,9 @@ class cluster_state {
   /// Precondition: no topic has this name.
   COKAFKA_DECL topic_state& create_topic(std::string name, int partitions, const topic_options& with,
                                          detail::wire::uuid id);
+  /// Precondition: the topic exists. Its logs are gone; a topic of the same name that is made later has another id.
+  COKAFKA_DECL void delete_topic(std::string_view name);
+  COKAFKA_DECL void add_partitions(topic_state& topic, int total);
   COKAFKA_DECL log_rules rules_of(const topic_state& topic) const noexcept;
 
   /// A new leader, or -1 for none; counts the epoch up.
@@ -89,6 +94,7 @@ class cluster_state {
   const std::deque<seen_request>& requests() const noexcept { return requests_; }
 
  private:
+  COKAFKA_DECL void add_partition(topic_state& topic) const;
   COKAFKA_DECL bool can_lead(const partition_state& partition, std::int32_t broker) const noexcept;
 
   std::map<std::string, topic_state, std::less<>> topics_;

@@ -42,18 +42,34 @@ COKAFKA_DECL partition_state* cluster_state::find(topic_state* topic, std::int32
 
 COKAFKA_DECL topic_state& cluster_state::create_topic(std::string name, int partitions, const topic_options& with,
                                                       detail::wire::uuid id) {
-  const auto nodes = static_cast<std::int32_t>(brokers.size());
-  const std::int32_t copies = with.replication > 0 ? std::min<std::int32_t>(with.replication, nodes) : nodes;
-  topic_state made{name, id, with, std::vector<partition_state>(static_cast<std::size_t>(partitions))};
-  for (int p = 0; p != partitions; ++p) {
-    partition_state& partition = made.partitions[static_cast<std::size_t>(p)];
-    for (std::int32_t r = 0; r != copies; ++r) partition.replicas.push_back((p + r) % nodes);
-    const auto leader = std::find_if(partition.replicas.begin(), partition.replicas.end(),
-                                     [&](std::int32_t broker) { return can_lead(partition, broker); });
-    partition.leader = leader == partition.replicas.end() ? -1 : *leader;
-  }
+  topic_state made{name, id, with, {}};
+  add_partitions(made, partitions);
   names_[id] = name;
   return topics_.insert_or_assign(std::move(name), std::move(made)).first->second;
+}
+
+COKAFKA_DECL void cluster_state::add_partitions(topic_state& topic, int total) {
+  while (topic.partitions.size() < static_cast<std::size_t>(total)) add_partition(topic);
+}
+
+// Its replicas are the brokers from its own number on, and the first of them that runs leads it.
+COKAFKA_DECL void cluster_state::add_partition(topic_state& topic) const {
+  const auto nodes = static_cast<std::int32_t>(brokers.size());
+  const std::int32_t wanted = topic.options.replication;
+  const std::int32_t copies = wanted > 0 ? std::min<std::int32_t>(wanted, nodes) : nodes;
+  const auto index = static_cast<std::int32_t>(topic.partitions.size());
+  partition_state partition;
+  for (std::int32_t r = 0; r != copies; ++r) partition.replicas.push_back((index + r) % nodes);
+  const auto leader = std::find_if(partition.replicas.begin(), partition.replicas.end(),
+                                   [&](std::int32_t broker) { return can_lead(partition, broker); });
+  partition.leader = leader == partition.replicas.end() ? -1 : *leader;
+  topic.partitions.push_back(std::move(partition));
+}
+
+COKAFKA_DECL void cluster_state::delete_topic(std::string_view name) {
+  const auto gone = topics_.find(name);
+  names_.erase(gone->second.id);
+  topics_.erase(gone);
 }
 
 COKAFKA_DECL log_rules cluster_state::rules_of(const topic_state& topic) const noexcept {

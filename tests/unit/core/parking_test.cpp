@@ -56,6 +56,8 @@ TEST_CASE("a record that parks for metadata when it has just arrived is placed a
   const auto nowhere = bench.send("t", "v", 9);
   of.parked = 0;
   bench.place();
+  CHECK_FALSE(nowhere.is_ready());  // the table that it sees may be old
+  bench.publish("t", 1);
   CHECK(nowhere.failure() == errc::unknown_partition);
 }
 
@@ -188,8 +190,48 @@ TEST_CASE("a partition that does not exist fails after one refresh that does not
     CHECK(early.failure().message() == "topic t has 2 partitions, there is no partition 3");
   }
   SECTION("an answer without news decides, too") {
+    bench.lot.refresh_begins();
+    bench.lot.refresh_answered();
     bench.lot.publish(*bench.lot.topics.find("t"), nullptr, bench.now, bench.out);
     CHECK(early.failure() == errc::unknown_partition);
   }
   CHECK_FALSE(bench.lot.is_partition_missing());
+}
+
+TEST_CASE("a partition that does not exist is not decided by an answer to a question from before the record", "[core]") {
+  lot_bench bench;
+  topic& of = bench.publish("t", 2);
+  const auto publish_again = [&] { bench.lot.publish(of, nullptr, bench.now, bench.out); };
+  bench.lot.refresh_begins();
+  const auto sent = bench.send("t", "v", 3);
+  publish_again();  // the hint of a broker: answers nothing
+  CHECK_FALSE(sent.is_ready());
+  bench.lot.refresh_answered();
+  publish_again();
+  CHECK_FALSE(sent.is_ready());
+  bench.lot.refresh_begins();
+  publish_again();
+  CHECK_FALSE(sent.is_ready());
+  bench.lot.refresh_answered();
+  publish_again();
+  CHECK(sent.failure() == errc::unknown_partition);
+}
+
+TEST_CASE("a record that waited for memory, and whose partition is missing then, waits for a refresh as well", "[core]") {
+  cokafka::config tight;
+  tight.buffer_memory = 64 * 1024;
+  lot_bench bench(tight);
+  bench.publish("t", 4);
+  for (int i = 0; i < 40; ++i) bench.send("t", std::string(4000, 'v'), 0);  // more than there is room for
+  std::vector<sent_record> parked;
+  for (int i = 0; i < 10; ++i) parked.push_back(bench.send("t", std::string(4000, 'v'), 3));
+  bench.publish("t", 2);
+  for (int i = 0; i < 100; ++i) {
+    bench.acknowledge(bench.queue("t", 0));
+    bench.place();
+  }
+  CHECK(bench.lot.is_partition_missing());
+  CHECK_FALSE(parked.back().is_ready());
+  bench.publish("t", 2);
+  CHECK(parked.back().failure() == errc::unknown_partition);
 }

@@ -94,7 +94,7 @@ void run(cokafka::config user, bool known_late) {
       next[p] += batch->records.count();
       queue.answered(*batch, said, now, out);
     }
-    if (owner.asked.exchange(false)) lot.place_waiting(now, out);
+    if (owner.asked.exchange(false)) lot.place_waiting(out);
     answered += deliver_answers(out);
     deliver_all(out.ended);
     std::this_thread::yield();

@@ -79,12 +79,16 @@ class accumulator {
   /// Metadata says that the topic cannot be used: its parked records fail.
   void refuse(topic& of, broker_errc why, const std::string& message, clock_time now, effects& out);
   /// Memory was given back: places what waits for it. True when somebody still waits.
-  bool place_waiting(clock_time now, effects& out);
+  bool place_waiting(effects& out);
   /// Fails what has waited too long; `unreachable` says why metadata is missing, where that is known.
   void expire(clock_time now, const std::string& unreachable, boost::system::error_code cause, effects& out);
   void fail_parked(const error_details& why, clock_time now, effects& out);
   std::optional<clock_time> earliest_parked_deadline();
   bool is_partition_missing();  // somebody waits for a partition that is not there
+  /// A refresh of the metadata begins, and its answer has come. A record for a partition that is not there fails by an answer
+  /// to a question that was asked after it was parked.
+  void refresh_begins();
+  void refresh_answered();
   void abandon(waiter_list& out);
 
   /// From now on sends fail with errc::closed.
@@ -114,11 +118,12 @@ class accumulator {
 
   bool place_parked(parked_record& parked, const partition_table& table, std::vector<partition_owner*>& full,
                     effects& out);
+  void wait_for_partition(parked_record& parked) noexcept;
   void leave_line(parked_record& parked) noexcept;
   void wait_on(parked_record& parked, parked_for reason, partition_queue* behind) noexcept;
   void fail_without_partition(parked_record& parked, const partition_table& table, clock_time now, effects& out);
   void fail_one(parked_record& parked, error_details why, clock_time now, effects& out);
-  void place_memory_line(clock_time now, effects& out);
+  void place_memory_line(effects& out);
   parking_line& line_of(const parked_record& parked) noexcept {
     const bool needs_metadata = parked.reason == parked_for::metadata || parked.reason == parked_for::partition;
     return needs_metadata ? metadata_line_ : memory_line_;
@@ -134,6 +139,8 @@ class accumulator {
   parking_line metadata_line_;
   parking_line memory_line_;
   std::size_t parked_bytes_ = 0;
+  std::uint64_t refreshes_begun_ = 0;
+  std::uint64_t refreshes_answered_ = 0;
   std::uint64_t pass_ = 0;  // number of the pass over a line that is being made
   deadline_heap deadlines_;
   std::vector<partition_queue*> to_wake_;  // by placing; woken after the mutex is released

@@ -67,7 +67,10 @@ COKAFKA_DECL std::optional<error> accumulator::find_topic(const record_view& rec
       to = &want_topic(record.topic);
     }
   }
-  return refusal(*to);
+  auto refused = refusal(*to);
+  // The permission may have come back: who is refused asks for those that come later.
+  if (refused && !to->wanted.exchange(true)) home_.attention();
+  return refused;
 }
 
 COKAFKA_DECL std::optional<error> accumulator::refusal(const topic& of) {
@@ -192,10 +195,12 @@ COKAFKA_DECL auto accumulator::outstanding() -> outstanding_total {
   for (topic* each : topics.all()) {
     const partition_table* table = each->table.load(std::memory_order_acquire);
     if (table == nullptr) continue;
-    for (partition_queue* partition : table->all) {
-      const auto counted = partition->outstanding();
-      total.records += counted.records;
-      total.bytes += counted.bytes;
+    for (const auto* partitions : {&table->all, &table->gone}) {
+      for (partition_queue* partition : *partitions) {
+        const auto counted = partition->outstanding();
+        total.records += counted.records;
+        total.bytes += counted.bytes;
+      }
     }
   }
   std::scoped_lock guard(mutex_);

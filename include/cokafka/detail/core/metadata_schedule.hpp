@@ -24,18 +24,24 @@ class metadata_schedule {
   /// A topic that has never been asked for: does not wait for a backoff.
   void want_now() noexcept { at_once_ = true; }
 
+  /// Not before that time.
+  void want_at(clock_time at) noexcept { later_ = std::min(later_.value_or(at), at); }
+
   /// When the next refresh is due; empty when nothing was ever wanted.
   std::optional<clock_time> due() const noexcept {
     if (at_once_) return clock_time::min();
     if (wanted_) return not_before_;
-    if (succeeded_at_) return std::max(*succeeded_at_ + max_age_, not_before_);  // never without a pause
-    return std::nullopt;
+    std::optional<clock_time> at = later_;
+    if (succeeded_at_) at = std::min(at.value_or(clock_time::max()), *succeeded_at_ + max_age_);
+    if (at) at = std::max(*at, not_before_);  // never without a pause
+    return at;
   }
 
   /// A refresh begins; what is wanted from now on is for the next one.
   void started() noexcept {
     wanted_ = false;
     at_once_ = false;
+    later_.reset();
   }
   /// It was answered. `helped`: everything that was waited for is known now.
   void succeeded(clock_time now, bool helped, std::uint64_t random) noexcept {
@@ -54,6 +60,7 @@ class metadata_schedule {
   clock_duration max_age_;
   bool wanted_ = false;
   bool at_once_ = false;
+  std::optional<clock_time> later_{};
   std::uint32_t attempts_ = 0;
   clock_time not_before_ = clock_time::min();
   std::optional<clock_time> succeeded_at_{};

@@ -84,6 +84,7 @@ struct parked_record {
   }
 
   parked_for reason = parked_for::metadata;
+  std::uint64_t asked_before = 0;  // partition: refreshes that had begun when it was parked; a later one decides
   topic* of = nullptr;
   partition_queue* behind =
       nullptr;  // once its broker's share was full: where it goes, and whose later records park behind it

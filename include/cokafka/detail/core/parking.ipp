@@ -54,7 +54,7 @@ COKAFKA_DECL send_outcome accumulator::park(const record_view& record, topic& to
         behind->parked.fetch_add(1, std::memory_order_relaxed);
         break;
       case parked_for::memory: waiting_for_memory_.fetch_add(1, std::memory_order_relaxed); break;
-      case parked_for::partition:
+      case parked_for::partition: parked->asked_before = refreshes_begun_; break;
       case parked_for::space: break;
     }
     parking_line& line = line_of(*parked);
@@ -92,6 +92,12 @@ COKAFKA_DECL void accumulator::wait_on(parked_record& parked, parked_for reason,
   if (before == parked_for::metadata) parked.of->parked.fetch_sub(1, std::memory_order_release);
   if (before == parked_for::memory) waiting_for_memory_.fetch_sub(1, std::memory_order_release);
   if (reason == parked_for::memory || reason == parked_for::share) memory.somebody_waits(true);
+}
+
+// One refresh that is yet to begin decides, and nobody waits behind it.
+COKAFKA_DECL void accumulator::wait_for_partition(parked_record& parked) noexcept {
+  wait_on(parked, parked_for::partition, nullptr);
+  parked.asked_before = refreshes_begun_;
 }
 
 // Under the mutex. True when the record has found its batch; else its reason says what it waits for now. `full` are the
@@ -149,11 +155,11 @@ COKAFKA_DECL void accumulator::publish(topic& of, std::unique_ptr<const partitio
       const bool wait = waiting_for_memory_.load(std::memory_order_relaxed) > 0;
       const auto& wanted = each.record->view().partition;
       if (wanted && static_cast<std::size_t>(*wanted) >= now_known.all.size()) {
-        if (each.reason == parked_for::partition) {
+        if (each.reason == parked_for::partition && each.asked_before < refreshes_answered_) {
           fail_without_partition(each, now_known, now, out);
           metadata_line_.erase(here);
-        } else {
-          wait_on(each, parked_for::partition, nullptr);  // one forced refresh decides, and nobody waits behind it
+        } else if (each.reason != parked_for::partition) {
+          wait_for_partition(each);
         }
         continue;
       }
@@ -183,12 +189,12 @@ COKAFKA_DECL void accumulator::fail_without_partition(parked_record& parked, con
   fail_one(parked, std::move(why), now, out);
 }
 
-COKAFKA_DECL bool accumulator::place_waiting(clock_time now, effects& out) {
+COKAFKA_DECL bool accumulator::place_waiting(effects& out) {
   std::vector<partition_queue*> woken;
   bool somebody_waits = false;
   {
     std::scoped_lock guard(mutex_);
-    place_memory_line(now, out);
+    place_memory_line(out);
     somebody_waits = !memory_line_.empty();
     memory.somebody_waits(somebody_waits);
     woken.swap(to_wake_);
@@ -197,7 +203,7 @@ COKAFKA_DECL bool accumulator::place_waiting(clock_time now, effects& out) {
   return somebody_waits;
 }
 
-COKAFKA_DECL void accumulator::place_memory_line(clock_time now, effects& out) {
+COKAFKA_DECL void accumulator::place_memory_line(effects& out) {
   ++pass_;
   std::vector<partition_owner*> full;
   for (auto next = memory_line_.begin(); next != memory_line_.end();) {
@@ -213,8 +219,8 @@ COKAFKA_DECL void accumulator::place_memory_line(clock_time now, effects& out) {
     const partition_table* table = first.of->table.load(std::memory_order_acquire);
     const auto& wanted = first.record->view().partition;
     if (first.behind == nullptr && wanted && static_cast<std::size_t>(*wanted) >= table->all.size()) {
-      fail_without_partition(first, *table, now, out);
-      memory_line_.erase(here);
+      wait_for_partition(first);
+      metadata_line_.splice(metadata_line_.end(), memory_line_, here);
     } else if (place_parked(first, *table, full, out)) {
       memory_line_.erase(here);
     } else if (first.reason == parked_for::memory) {

@@ -81,7 +81,7 @@ COKAFKA_DECL void accumulator::expire(clock_time now, const std::string& unreach
   std::erase_if(metadata_line_, ended);
   std::erase_if(memory_line_, ended);
   guard.unlock();
-  place_waiting(now, out);  // what was behind them in the line may fit
+  place_waiting(out);  // what was behind them in the line may fit
 }
 
 COKAFKA_DECL void accumulator::fail_parked(const error_details& why, clock_time now, effects& out) {
@@ -102,6 +102,16 @@ COKAFKA_DECL bool accumulator::is_partition_missing() {
   std::scoped_lock guard(mutex_);
   return std::any_of(metadata_line_.begin(), metadata_line_.end(),
                      [](const parked_ptr& each) { return each->reason == parked_for::partition; });
+}
+
+COKAFKA_DECL void accumulator::refresh_begins() {
+  std::scoped_lock guard(mutex_);
+  ++refreshes_begun_;
+}
+
+COKAFKA_DECL void accumulator::refresh_answered() {
+  std::scoped_lock guard(mutex_);
+  refreshes_answered_ = refreshes_begun_;
 }
 
 COKAFKA_DECL void accumulator::abandon(waiter_list& out) {

@@ -194,6 +194,14 @@ COKAFKA_DECL std::vector<batch_ptr> partition_queue::written_in_order() const {
 }
 
 COKAFKA_DECL void partition_queue::fail_all(const error_details& why, clock_time now, effects& out) {
+  {
+    std::scoped_lock guard(lock_);
+    closed_ = true;
+  }
+  fail_queued(why, now, out);
+}
+
+COKAFKA_DECL void partition_queue::fail_queued(const error_details& why, clock_time now, effects& out) {
   const auto fail_one = [&](batch& each, bool maybe) {
     error_details its = why;
     its.fate = maybe ? fate::maybe_written : fate::not_written;
@@ -208,7 +216,6 @@ COKAFKA_DECL void partition_queue::fail_all(const error_details& why, clock_time
   std::deque<batch_ptr> unsent;
   {
     std::scoped_lock guard(lock_);
-    closed_ = true;
     unsent.swap(pending_);
   }
   for (auto& each : unsent) fail_one(*each, false);

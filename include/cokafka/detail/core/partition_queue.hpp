@@ -133,6 +133,8 @@ class partition_queue
   std::atomic<partition_owner*> owner{nullptr};          // who must be woken
   std::atomic<partition_owner*> desired_owner{nullptr};  // where it shall go as soon as nothing is in flight
   std::atomic<bool> wake_pending{false};
+  std::atomic<bool> is_gone{false};       // the topic has fewer partitions now: what is sent here fails
+  std::atomic<bool> is_made_anew{false};  // of another topic than before, of the same name; the owner has to hear of it
   std::atomic<std::uint32_t> parked{0};  // records parked behind a full share of the broker
   std::uint64_t blocked_in_pass = 0;  // the last pass over the parking lot that left a record of it behind; the lot's
   partition_queue* woken_next = nullptr;
@@ -166,6 +168,14 @@ class partition_queue
   void expire(clock_time now, boost::system::error_code cause, effects& out);
   /// Fails what has not been sent, or is proven absent, and waits for a producer id. Precondition: needs_identity().
   void fail_unsent(const error_details& why, clock_time now, effects& out);
+  /// Fails everything: `maybe_written` what is in flight or may have been appended, else `not_written`.
+  void fail_queued(const error_details& why, clock_time now, effects& out);
+  /// Its topic was deleted and made anew: no broker remembers our sequences.
+  void begin_anew() noexcept {
+    window_open_ = false;
+    backoff_until_ = {};
+    if (identity_) new_epoch_ = true;
+  }
   /// The end: fails everything that is not in flight, tells the deliveries of what is, and refuses further records.
   void fail_all(const error_details& why, clock_time now, effects& out);
 

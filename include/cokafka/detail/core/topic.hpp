@@ -23,6 +23,8 @@ struct partition_table {
   wire::uuid topic_id{};                    // zero where the broker gave none
   std::vector<partition_queue*> all{};
   std::vector<partition_queue*> available{};  // those with a leader; all of them when none has
+  std::vector<partition_queue*> gone{};       // of former lives of the topic, which had more
+  bool operator==(const partition_table&) const = default;
 };
 
 /// Owned by the registry of topics, for the life of the core: senders and handles keep plain pointers. Fields other than
@@ -46,6 +48,8 @@ class topic {
   std::atomic<broker_errc> last_error{broker_errc::none};
   std::atomic<bool> wanted{false};  // the engine has been told
   bool asked_for = false;           // metadata has been, once at least
+  std::uint32_t refusals = 0;       // in a row
+  clock_time ask_again_at{};        // while it is refused and somebody sends to it all the same
 
   /// The partition, made when first mentioned.
   partition_queue& partition(std::int32_t index, const settings& rules, buffer_memory& memory, flush_tracker& flushes) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// Bodies of engine: the control task, and what the cluster's answers change.
+// Bodies of engine: the control task, which asks the cluster for metadata and a producer id.
 // Layer 6.
 #ifndef COKAFKA_DETAIL_ENGINE_CONTROL_IPP
 #define COKAFKA_DETAIL_ENGINE_CONTROL_IPP
@@ -132,6 +132,7 @@ COKAFKA_DECL asio::awaitable<void> engine::refresh_metadata() {
   const messages::metadata_request request = metadata_request_now();
   messages::metadata_response response;
   schedule_.started();
+  accumulator_.refresh_begins();
   const error_code failed = co_await control_.call(request, response, control_timeout());
   if (stopping_) co_return;
   const clock_time now = env_->now();
@@ -141,7 +142,7 @@ COKAFKA_DECL asio::awaitable<void> engine::refresh_metadata() {
     co_return;
   }
   control_failures_ = 0;
-  apply(response, now);
+  apply(request, response, now);
 }
 
 COKAFKA_DECL asio::awaitable<void> engine::fetch_identity() {
@@ -197,90 +198,6 @@ COKAFKA_DECL void engine::refuse_identity(error_code why) {
     });
   }
   post_waiters(ended);
-}
-
-// --- what an answer changes ------------------------------------------------------------------------------------------
-
-COKAFKA_DECL void engine::apply(const messages::metadata_response& response, clock_time now) {
-  const std::vector<topic_news> news = metadata_.merge(response);
-  apply_brokers();
-  accumulator_.set_wall_offset(env_->wall_now().time_since_epoch() - now.time_since_epoch());
-  effects out;
-  // Records for a partition without a leader wait on the home strand: ask until it has one.
-  bool helped = !metadata_.brokers().empty() && !home_.has_work();
-  for (const auto& each : news) helped = apply_topic(each, now, out) && helped;
-  schedule_.succeeded(now, helped, env_->random());
-  // For a record whose partition this answer does not know, one more refresh decides.
-  if (accumulator_.is_partition_missing()) schedule_.want();
-  carry_out(out);
-  check_watches(now);
-}
-
-COKAFKA_DECL void engine::apply_brokers() {
-  for (const auto& [id, broker] : metadata_.brokers()) {
-    const endpoint at{broker.host, static_cast<std::uint16_t>(broker.port)};
-    if (const auto found = links_.find(id); found != links_.end()) {
-      found->second->set_endpoint(at);
-      continue;
-    }
-    auto made = std::make_unique<broker_link>(*this, operations_->executor, id, at);
-    std::scoped_lock guard(mutex_);
-    links_.emplace(id, std::move(made));
-  }
-  accumulator_.memory.limit_shares(links_.size() > 1);
-}
-
-// False when somebody still waits for the topic: ask again, with backoff.
-COKAFKA_DECL bool engine::apply_topic(const topic_news& news, clock_time now, effects& out) {
-  topic* const of = accumulator_.topics.find(news.name);
-  if (of == nullptr) return true;
-  switch (news.is) {
-    case topic_news::kind::known:
-      accumulator_.publish(*of, route(*of, *metadata_.find(news.name)), now, out);
-      return true;
-    case topic_news::kind::refused:
-      accumulator_.refuse(*of, news.error, "topic " + news.name + ": " + make_error_code(news.error).message(), now,
-                          out);
-      return true;
-    case topic_news::kind::waiting: break;
-  }
-  of->last_error.store(news.error, std::memory_order_seq_cst);  // before the question, see accumulator::park
-  if (of->parked.load(std::memory_order_seq_cst) > 0) return false;
-  std::scoped_lock guard(mutex_);
-  return std::none_of(watches_.begin(), watches_.end(), [&](const topic_watch& each) { return each.of == of; });
-}
-
-COKAFKA_DECL partition_owner& engine::owner_for(std::int32_t leader) {
-  const auto found = links_.find(leader);
-  if (found == links_.end()) return home_;
-  return *found->second;
-}
-
-// Every partition to its leader's strand. Null when senders see nothing new.
-COKAFKA_DECL std::unique_ptr<partition_table> engine::route(topic& of, const topic_state& state) {
-  auto table = std::make_unique<partition_table>();
-  table->topic_id = state.id;
-  for (std::size_t i = 0; i < state.partitions.size(); ++i) {
-    partition_queue& partition =
-        of.partition(static_cast<std::int32_t>(i), settings_, accumulator_.memory, accumulator_.flushes);
-    const std::int32_t leader = state.partitions[i].leader;
-    partition_owner& wanted = owner_for(leader);
-    partition_owner* const owner = partition.owner.load(std::memory_order_acquire);
-    if (owner == nullptr) {
-      partition.desired_owner.store(&wanted, std::memory_order_release);
-      partition.owner.store(&wanted, std::memory_order_release);
-      wanted.adopt_soon(partition);
-    } else if (partition.desired_owner.exchange(&wanted, std::memory_order_acq_rel) != &wanted) {
-      owner->reconsider_owner_soon(partition);
-    }
-    table->all.push_back(&partition);
-    if (leader >= 0) table->available.push_back(&partition);
-  }
-  if (table->available.empty()) table->available = table->all;
-  const partition_table* const seen = of.table.load(std::memory_order_acquire);
-  const bool same = seen != nullptr && seen->topic_id == table->topic_id && seen->all == table->all &&
-                    seen->available == table->available;
-  return same ? nullptr : std::move(table);
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail

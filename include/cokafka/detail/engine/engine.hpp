@@ -95,6 +95,7 @@ class engine final : public link_host,
   // --- link_host, attention_listener ---------------------------------------------------------------------------------
   void carry_out(effects& wanted) override;
   void want_metadata() override;
+  void learn_leaders(leader_news news) override;
   std::optional<producer_identity> identity() const override;
   void want_identity(std::optional<std::int64_t> used_up) override;
   drain_conditions conditions() const override;
@@ -134,11 +135,15 @@ class engine final : public link_host,
   std::string unreachable_text() const;
 
   // What an answer changes.
-  void apply(const messages::metadata_response& response, clock_time now);
+  void apply(const messages::metadata_request& request, messages::metadata_response& response, clock_time now);
+  static std::vector<topic_news> left_out(const messages::metadata_request& request,
+                                          const messages::metadata_response& response);
   void apply_brokers();
   bool apply_topic(const topic_news& news, clock_time now, effects& out);
-  std::unique_ptr<partition_table> route(topic& of, const topic_state& state);
+  void apply_leaders(const leader_news& news);
+  std::unique_ptr<partition_table> route(topic& of, const topic_state& state, bool made_anew);
   partition_owner& owner_for(std::int32_t leader);
+  static void assign(partition_queue& partition, partition_owner& wanted, bool made_anew);
 
   // The home strand's round: after anything that senders, links or timers have changed.
   void look_around();
@@ -209,6 +214,7 @@ class engine final : public link_host,
 #include "cokafka/detail/engine/control.ipp"
 #include "cokafka/detail/engine/engine.ipp"
 #include "cokafka/detail/engine/lifecycle.ipp"
+#include "cokafka/detail/engine/routing.ipp"
 #endif
 
 #endif

@@ -77,12 +77,16 @@ COKAFKA_DECL void engine::look_around() {
   const std::vector<topic*> topics = accumulator_.topics.all();
   for (topic* each : topics) {
     if (!each->wanted.exchange(false, std::memory_order_acq_rel)) continue;
+    if (each->refused.load(std::memory_order_relaxed) != broker_errc::none) {
+      schedule_.want_at(each->ask_again_at);
+      continue;
+    }
     // Only the first question is urgent: sends to a topic that does not exist must not become as many requests.
     std::exchange(each->asked_for, true) ? schedule_.want() : schedule_.want_now();
   }
-  if (accumulator_.is_partition_missing()) schedule_.want();
   effects out;
-  const bool pressed = accumulator_.place_waiting(now, out);
+  const bool pressed = accumulator_.place_waiting(out);
+  if (accumulator_.is_partition_missing()) schedule_.want();
   carry_out(out);
   // Each flush anew: what has begun to linger since the one before knows nothing of it.
   if (hurry_.exchange(false, std::memory_order_acq_rel) || (pressed && !was_pressed_)) {

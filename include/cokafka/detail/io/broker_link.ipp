@@ -242,6 +242,7 @@ COKAFKA_DECL void broker_link::settle_request(produce_request& answered, const m
                                               clock_time now) {
   const backoff_policy again{host_.rules().user.effective_retry_backoff(), host_.rules().user.retry_backoff_max};
   effects out;
+  leader_news leaders;
   for (auto& each : answered.batches) {
     partition_queue::answer said;
     said.broker = id_;
@@ -250,6 +251,7 @@ COKAFKA_DECL void broker_link::settle_request(produce_request& answered, const m
       said.base_offset = found->base_offset;
       said.log_append_time = found->log_append_time_ms;
       if (found->error_message) said.message = *found->error_message;
+      leaders.note(each, *found);
     } else {
       said.cause = make_error_code(errc::invalid_response);
     }
@@ -268,6 +270,9 @@ COKAFKA_DECL void broker_link::settle_request(produce_request& answered, const m
   }
   carry_out(out);
   for (auto& each : answered.batches) reconsider(*each.partition, now);
+  if (leaders.moved.empty()) return;
+  leaders.endpoints = response.node_endpoints;
+  host_.learn_leaders(std::move(leaders));
 }
 
 COKAFKA_DECL void broker_link::lose_requests(error_code why) {

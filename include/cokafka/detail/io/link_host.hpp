@@ -8,6 +8,7 @@
 #include "cokafka/detail/core/accumulator.hpp"
 #include "cokafka/detail/core/api_versions_known.hpp"
 #include "cokafka/detail/core/effects.hpp"
+#include "cokafka/detail/core/leader_news.hpp"
 #include "cokafka/detail/core/settings.hpp"
 #include "cokafka/detail/io/environment.hpp"
 #include "cokafka/logger.hpp"
@@ -25,6 +26,8 @@ class link_host {
   virtual void carry_out(effects& wanted) = 0;
   /// The cluster metadata is out of date.
   virtual void want_metadata() = 0;
+  /// An answer named new leaders.
+  virtual void learn_leaders(leader_news news) = 0;
   /// The producer id, when there is one.
   virtual std::optional<producer_identity> identity() const = 0;
   /// A partition cannot go on without a producer id, or without another one than `used_up`.

@@ -17,6 +17,7 @@ COKAFKA_DECL void partition_keeper::adopt_soon(partition_queue& added) {
     if (added.owner.load(std::memory_order_acquire) != this || added.adopted_by == this) return;
     added.adopted_by = this;
     if (ended_) return fail_one(added);
+    heed_its_topic(added, host_.env().now());
     queue_.adopt(added, host_.env().now(), host_.conditions());
     hand_over_if_wanted(added);
     news();
@@ -75,9 +76,23 @@ COKAFKA_DECL void partition_keeper::take_woken() {
 COKAFKA_DECL void partition_keeper::reconsider(partition_queue& seen, clock_time now) {
   // Two lost requests may name one partition: it may have been handed over for the first, and is the next owner's then.
   if (seen.owner.load(std::memory_order_acquire) != this) return;
+  heed_its_topic(seen, now);
   hand_over_if_wanted(seen);
   if (seen.owner.load(std::memory_order_acquire) != this) return;
   if (seen.adopted_by == this) queue_.reconsider(seen, now, host_.conditions());
+}
+
+// A topic that was deleted and made anew: sequences begin again, and where it has fewer partitions there is nowhere to go.
+COKAFKA_DECL void partition_keeper::heed_its_topic(partition_queue& seen, clock_time now) {
+  if (seen.is_made_anew.exchange(false, std::memory_order_acq_rel)) seen.begin_anew();
+  if (!seen.is_gone.load(std::memory_order_acquire)) return;
+  error_details why;
+  why.code = broker_errc::unknown_topic_or_partition;
+  why.message = "topic " + std::string(seen.called().str()) + " was deleted and made anew without partition " +
+                std::to_string(seen.index());
+  effects out;
+  seen.fail_queued(why, now, out);
+  carry_out(out);
 }
 
 // Rule 10: a partition moves at once, and what was not answered here is sent again there; without idempotence it moves

@@ -61,8 +61,17 @@ inline topic_answer look_up(exchange& e, const messages::metadata_request& reque
     const topic_state* known = e.cluster.find(asked.topic_id);
     return known ? describe(e.cluster, *known) : failed(asked, broker_errc::unknown_topic_id);
   }
+  const auto said = e.cluster.topic_errors.find(*asked.name);
+  if (said != e.cluster.topic_errors.end() && said->second != broker_errc::none) return failed(asked, said->second);
   const topic_state* known = e.cluster.find(*asked.name);
   return known ? describe(e.cluster, *known) : missing(e, request, asked);
+}
+
+inline bool is_left_out(cluster_state& cluster, const messages::metadata_request::topic& asked) {
+  const auto found = asked.name ? cluster.left_out.find(*asked.name) : cluster.left_out.end();
+  if (found == cluster.left_out.end()) return false;
+  if (--found->second <= 0) cluster.left_out.erase(found);
+  return true;
 }
 
 }  // namespace metadata
@@ -87,6 +96,7 @@ COKAFKA_DECL reaction execute(exchange& e, const messages::metadata_request& req
   for (const auto& asked : *request.topics) {
     if (!asked.name && (asked.topic_id.is_zero() || e.version < first_with_look_up_by_id)) return reaction::close;
     if (!asked.topic_id.is_zero() && e.version < first_with_look_up_by_id) return reaction::close;
+    if (metadata::is_left_out(e.cluster, asked)) continue;
     response.topics.push_back(metadata::look_up(e, request, asked));
   }
   return reaction::answer;

@@ -49,6 +49,9 @@ inline partition_answer append(exchange& e, topic_state* topic, const messages::
     const bool by_id = e.version >= first_with_ids;
     return failed(asked.index, by_id ? broker_errc::unknown_topic_id : broker_errc::unknown_topic_or_partition);
   }
+  const auto said = e.cluster.topic_errors.find(topic->name);
+  if (said != e.cluster.topic_errors.end() && said->second != broker_errc::none)
+    return failed(asked.index, said->second);
   const std::string_view records = asked.records.bytes.value_or(std::string_view{});
   if (is_too_new_codec(e.version, records)) return failed(asked.index, broker_errc::unsupported_compression_type);
   partition_state* partition = e.cluster.find(topic, asked.index);
