@@ -32,6 +32,12 @@ enum class linger_policy {
   always      ///< always, as the Java producer does
 };
 
+/// What happens when no broker that metadata has named can be reached (KIP-899).
+enum class metadata_recovery {
+  none,        ///< they are tried again
+  rebootstrap  ///< `bootstrap.servers` are asked as in the beginning
+};
+
 namespace detail {
 
 template <class Range>
@@ -88,8 +94,12 @@ struct config {
   /// `partitioner.ignore.keys`: records with a key are spread like those without.
   bool partitioner_ignore_keys = false;
 
-  /// `metadata.max.age.ms`: metadata is fetched anew after this time, 0 or more.
+  /// `metadata.max.age.ms`: metadata is fetched anew after this time, 0 or more, but not more often than every 10 ms.
   std::chrono::milliseconds metadata_max_age{300'000};
+  /// `metadata.recovery.strategy`: none or rebootstrap, when no known broker can be reached.
+  cokafka::metadata_recovery metadata_recovery_strategy = cokafka::metadata_recovery::rebootstrap;
+  /// `metadata.recovery.rebootstrap.trigger.ms`: without metadata for so long the bootstrap servers are asked, 0 or more.
+  std::chrono::milliseconds metadata_recovery_rebootstrap_trigger{300'000};
   /// `allow.auto.create.topics`: let the broker create a topic it does not know, if it is configured to.
   bool allow_auto_create_topics = true;
 
@@ -164,6 +174,8 @@ struct config {
 COKAFKA_DECL std::string_view to_string(acks value) noexcept;
 /// "when_busy" or "always".
 COKAFKA_DECL std::string_view to_string(linger_policy value) noexcept;
+/// "none" or "rebootstrap".
+COKAFKA_DECL std::string_view to_string(metadata_recovery value) noexcept;
 
 }  // namespace cokafka::inline COKAFKA_ABI
 

@@ -32,13 +32,20 @@ struct property_words<cokafka::linger_policy> {
 };
 
 template <>
+struct property_words<cokafka::metadata_recovery> {
+  static constexpr property_word<cokafka::metadata_recovery> all[] = {{"none", metadata_recovery::none},
+                                                                      {"rebootstrap", metadata_recovery::rebootstrap}};
+};
+
+template <>
 struct property_words<cokafka::log_level> {
   static constexpr property_word<cokafka::log_level> all[] = {
       {"trace", log_level::trace},     {"debug", log_level::debug}, {"info", log_level::info},
       {"warning", log_level::warning}, {"error", log_level::error}, {"off", log_level::off}};
 };
 
-using config_property = property_row<config, cokafka::acks, cokafka::linger_policy, cokafka::log_level>;
+using config_property =
+    property_row<config, cokafka::acks, cokafka::linger_policy, cokafka::metadata_recovery, cokafka::log_level>;
 
 inline constexpr std::int64_t any_int64 = std::numeric_limits<std::int64_t>::max();
 
@@ -60,6 +67,8 @@ inline constexpr config_property config_properties[] = {
     {"parked.memory", &config::parked_memory, 0, any_int64},
     {"partitioner.ignore.keys", &config::partitioner_ignore_keys},
     {"metadata.max.age.ms", &config::metadata_max_age, 0, for_ever},
+    {"metadata.recovery.strategy", &config::metadata_recovery_strategy},
+    {"metadata.recovery.rebootstrap.trigger.ms", &config::metadata_recovery_rebootstrap_trigger, 0, for_ever},
     {"allow.auto.create.topics", &config::allow_auto_create_topics},
     {"retry.backoff.ms", &config::retry_backoff, 0, for_ever},
     {"retry.backoff.max.ms", &config::retry_backoff_max, 0, for_ever},
@@ -161,6 +170,7 @@ inline result<void> refuse_property(std::string_view name, std::string_view valu
 COKAFKA_DECL std::string_view to_string(acks value) noexcept { return detail::word_of(value); }
 
 COKAFKA_DECL std::string_view to_string(linger_policy value) noexcept { return detail::word_of(value); }
+COKAFKA_DECL std::string_view to_string(metadata_recovery value) noexcept { return detail::word_of(value); }
 
 COKAFKA_DECL result<void> config::set(std::string_view name, std::string_view value) {
   value = detail::trimmed(value);

@@ -72,8 +72,8 @@ TEST_CASE("an idle producer wakes up once for each connection that it closes, th
   const std::uint64_t before = wake_ups(*idle.shop);
   idle.io.run_for(1000ms);
   // A timer armed while there was traffic may fire once early and be set again.
-  CHECK(wake_ups(*idle.shop) - before >= 2);
-  CHECK(wake_ups(*idle.shop) - before <= 4);
+  CHECK(wake_ups(*idle.shop) - before >= 3);  // two brokers, and the one that is asked for metadata
+  CHECK(wake_ups(*idle.shop) - before <= 6);
   const std::uint64_t asleep = wake_ups(*idle.shop);
   idle.io.run_for(1000ms);
   CHECK(wake_ups(*idle.shop) == asleep);

@@ -9,6 +9,7 @@
 #include "cokafka/detail/core/backoff.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <optional>
 
@@ -17,6 +18,9 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 /// Requests are coalesced: however many ask, one refresh answers them. Belongs to the home strand.
 class metadata_schedule {
  public:
+  /// Between two refreshes, whatever `retry.backoff.ms` and `metadata.max.age.ms` say: only a new topic is faster.
+  static constexpr std::chrono::milliseconds shortest_pause{10};
+
   metadata_schedule(backoff_policy again, clock_duration max_age) : again_(again), max_age_(max_age) {}
 
   /// Somebody met a sign that the metadata is out of date.
@@ -47,15 +51,19 @@ class metadata_schedule {
   void succeeded(clock_time now, bool helped, std::uint64_t random) noexcept {
     succeeded_at_ = now;
     attempts_ = helped ? 0 : attempts_ + 1;
-    not_before_ = now + again_.delay(std::max<std::uint32_t>(attempts_, 1), random);
+    not_before_ = now + pause(std::max<std::uint32_t>(attempts_, 1), random);
     wanted_ = wanted_ || !helped;
   }
   void failed(clock_time now, std::uint64_t random) noexcept {
     wanted_ = true;
-    not_before_ = now + again_.delay(++attempts_, random);
+    not_before_ = now + pause(++attempts_, random);
   }
 
  private:
+  clock_duration pause(std::uint32_t attempts, std::uint64_t random) const noexcept {
+    return std::max<clock_duration>(shortest_pause, again_.delay(attempts, random));
+  }
+
   backoff_policy again_;
   clock_duration max_age_;
   bool wanted_ = false;

@@ -37,24 +37,29 @@ COKAFKA_DECL asio::awaitable<void> engine::run_control() {
       if (!next || *next > env_->now()) co_await news_.wait(asio::deferred);
       continue;
     }
+    control_busy_ = true;
     try {
       co_await ask_cluster();
     } catch (const std::bad_alloc&) {
       control_failed(asio::error::no_memory);
       schedule_.failed(env_->now(), env_->random());
     }
+    control_busy_ = false;
+    note_control_use();
   }
   control_.close();
 }
 
 // The one thing that is due most.
 COKAFKA_DECL asio::awaitable<void> engine::ask_cluster() {
+  const auto metadata_due = schedule_.due();
+  const bool wants_metadata = metadata_due && *metadata_due <= env_->now();
+  if (wants_metadata && !metadata_missing_since_) metadata_missing_since_ = env_->now();
   if (!control_.is_open()) {
     const bool reached = co_await reach_somebody();
     if (!reached) co_return;
   }
-  const auto metadata_due = schedule_.due();
-  if (metadata_due && *metadata_due <= env_->now()) {
+  if (wants_metadata) {
     co_await refresh_metadata();
   } else if (identity_wanted_) {
     co_await fetch_identity();
@@ -69,12 +74,13 @@ COKAFKA_DECL std::optional<clock_time> engine::next_control_time() const {
   return next;
 }
 
-// The brokers that metadata named, then the bootstrap list, each address once.
+// The brokers that metadata named; the bootstrap servers, each address once, while there are none.
 COKAFKA_DECL std::vector<endpoint> engine::candidates() const {
   std::vector<endpoint> all;
   for (const auto& [id, broker] : metadata_.brokers()) {
     all.push_back({broker.host, static_cast<std::uint16_t>(broker.port)});
   }
+  if (!all.empty()) return all;
   for (const auto& each : bootstrap_) {
     if (std::find(all.begin(), all.end(), each) == all.end()) all.push_back(each);
   }
@@ -106,11 +112,48 @@ COKAFKA_DECL void engine::control_failed(error_code why) {
   control_error_ = why;
   const std::size_t all = candidates().size();
   candidate_ = (candidate_ + 1) % all;
-  ++control_failures_;
-  if (control_failures_ % all != 0) return;
+  const bool all_failed = ++control_failures_ % all == 0;
+  if (is_stranded(why, all_failed, env_->now())) return rebootstrap();
+  if (!all_failed) return;
   const backoff_policy again{settings_.user.reconnect_backoff, settings_.user.effective_reconnect_backoff_max()};
   const auto rounds = static_cast<std::uint32_t>(control_failures_ / all);
   control_not_before_ = env_->now() + again.delay(rounds, env_->random());
+}
+
+// KIP-899: nobody whom metadata has named can be reached. KIP-1102: nobody has answered for too long, or a broker says
+// that it is no longer the one to ask.
+COKAFKA_DECL bool engine::is_stranded(error_code why, bool all_failed, clock_time now) const {
+  if (settings_.user.metadata_recovery_strategy == metadata_recovery::none || metadata_.brokers().empty()) return false;
+  const clock_duration patience = settings_.user.metadata_recovery_rebootstrap_trigger;
+  return all_failed || why == make_error_code(broker_errc::rebootstrap_required) ||
+         (metadata_missing_since_ && now - *metadata_missing_since_ >= patience);
+}
+
+// At once: the bootstrap servers have not been tried yet. Connections to brokers that work are left alone; the next
+// metadata says where everybody is.
+COKAFKA_DECL void engine::rebootstrap() {
+  say(log_level::warning, "back to the bootstrap servers: " + unreachable_text());
+  metadata_.forget_brokers();
+  candidate_ = 0;
+  control_failures_ = 0;
+  metadata_missing_since_.reset();
+  schedule_.want_now();
+}
+
+// The control connection, too, is closed after connections.max.idle.ms.
+COKAFKA_DECL void engine::note_control_use() {
+  control_used_ = env_->now();
+  const auto max_idle = settings_.user.connections_max_idle;
+  if (stopping_ || !control_.is_open() || max_idle.count() <= 0 || control_idle_.is_set()) return;
+  home_.deadlines().heap.set(control_idle_, control_used_ + max_idle);
+}
+
+COKAFKA_DECL void engine::close_idle_control(clock_time now) {
+  if (control_busy_ || !control_.is_open()) return;  // set again when it has been used
+  const clock_time due = control_used_ + clock_duration(settings_.user.connections_max_idle);
+  if (due > now) return home_.deadlines().heap.set(control_idle_, due);
+  say(log_level::debug, "the connection for metadata is closed, because it was idle");
+  control_.close();
 }
 
 // Short, so that a broker that hangs costs little before the next is asked.
@@ -142,6 +185,7 @@ COKAFKA_DECL asio::awaitable<void> engine::refresh_metadata() {
     co_return;
   }
   control_failures_ = 0;
+  metadata_missing_since_.reset();
   apply(request, response, now);
 }
 
@@ -171,7 +215,8 @@ COKAFKA_DECL asio::awaitable<void> engine::fetch_identity() {
   if (!failed)
     why = answered != broker_errc::none ? make_error_code(answered) : make_error_code(errc::invalid_response);
   const backoff_policy again{settings_.user.effective_retry_backoff(), settings_.user.retry_backoff_max};
-  identity_not_before_ = env_->now() + again.delay(++identity_failures_, env_->random());
+  const clock_duration pause = again.delay(++identity_failures_, env_->random());
+  identity_not_before_ = env_->now() + std::max<clock_duration>(pause, metadata_schedule::shortest_pause);
   const bool is_too_old = why == make_error_code(errc::unsupported_version);
   const bool passes =
       failed ? !is_too_old : answered == broker_errc::none || has(classify(answered), error_class::retriable);

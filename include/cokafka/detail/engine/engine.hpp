@@ -129,6 +129,10 @@ class engine final : public link_host,
   void refuse_identity(error_code why);
   std::optional<clock_time> next_control_time() const;
   void control_failed(error_code why);
+  bool is_stranded(error_code why, bool all_failed, clock_time now) const;
+  void rebootstrap();
+  void note_control_use();
+  void close_idle_control(clock_time now);
   std::vector<endpoint> candidates() const;
   messages::metadata_request metadata_request_now() const;
   clock_duration control_timeout() const;
@@ -180,6 +184,9 @@ class engine final : public link_host,
   std::uint32_t control_failures_ = 0;
   clock_time control_not_before_ = clock_time::min();
   error_code control_error_{};
+  std::optional<clock_time> metadata_missing_since_{};  // when it was asked for in vain first
+  clock_time control_used_{};
+  bool control_busy_ = false;
   bool identity_wanted_ = false;
   std::uint32_t identity_failures_ = 0;
   clock_time identity_not_before_ = clock_time::min();
@@ -189,6 +196,7 @@ class engine final : public link_host,
   bool stopping_ = false;
   std::size_t tasks_left_ = 0;
   std::optional<error> close_failure_{};
+  deadline_entry control_idle_;
   deadline_entry control_due_;
   deadline_entry parked_due_;
   deadline_entry watch_due_;

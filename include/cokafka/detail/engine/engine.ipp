@@ -125,6 +125,7 @@ COKAFKA_DECL void engine::handle_deadlines() {
     switch (static_cast<deadline_kind>(due->kind)) {
       case deadline_kind::call_timeout: control_.timed_out(); break;
       case deadline_kind::parked_expiry: accumulator_.expire(now, unreachable_text(), control_error_, out); break;
+      case deadline_kind::idle_close: close_idle_control(now); break;
       case deadline_kind::watch_expiry: check_watches(now); break;
       case deadline_kind::close_timeout: {
         error_details why;

@@ -92,6 +92,7 @@ class broker_link final : public partition_keeper {
   deadline_entry idle_close_;
   deadline_entry backoff_over_;
   deadline_entry throttle_over_;
+  bool moved_ = false;  // the connection, or the attempt to connect, is to an address where the broker is no longer
   bool stopping_ = false;
   bool request_timed_out_ = false;
   bool connect_wanted_ = false;

@@ -73,9 +73,11 @@ COKAFKA_DECL asio::awaitable<bool> broker_link::reach() {
   const backoff_policy setup{user.effective_connection_setup_timeout(), user.socket_connection_setup_timeout_max};
   const clock_duration timeout = setup.delay(failed_attempts_ + 1, host_.env().random());
   const endpoint to = endpoint_;
+  moved_ = false;
   error_code failed = co_await connection_.open(to, timeout, failed_attempts_);
+  if (moved_) connection_.close();
+  if (stopping_ || moved_) co_return false;
   connect_wanted_ = false;
-  if (stopping_) co_return false;
   const auto version = connection_.versions().newest(messages::api_key::produce);
   if (!failed && !version) failed = make_error_code(errc::unsupported_version);
   if (!failed) {
@@ -110,6 +112,12 @@ COKAFKA_DECL asio::awaitable<void> broker_link::serve() {
   connected_.store(false, std::memory_order_relaxed);
   deadlines_.heap.clear(request_timeout_);
   deadlines_.heap.clear(idle_close_);
+  if (std::exchange(moved_, false)) {
+    last_error_ = {};
+    request_timed_out_ = false;
+    lose_requests(make_error_code(errc::disconnected));
+    co_return;
+  }
   if (in_flight_.empty() && !last_error_) co_return;  // closed because it was idle
   if (!last_error_) last_error_ = make_error_code(errc::disconnected);
   const config& user = host_.rules().user;
@@ -125,6 +133,7 @@ COKAFKA_DECL asio::awaitable<void> broker_link::serve() {
 
 COKAFKA_DECL asio::awaitable<void> broker_link::write_requests() {
   while (!stopping_ && connection_.is_open()) {
+    if (moved_ && in_flight_.empty()) co_return;
     const clock_time now = host_.env().now();
     if (auto request = next_request(now)) {
       const bool written = co_await write(std::move(request));
@@ -138,7 +147,7 @@ COKAFKA_DECL asio::awaitable<void> broker_link::write_requests() {
 
 COKAFKA_DECL std::shared_ptr<produce_request> broker_link::next_request(clock_time now) {
   const settings& rules = host_.rules();
-  if (in_flight_.size() >= rules.max_in_flight || throttled_until_ > now) return nullptr;
+  if (moved_ || in_flight_.size() >= rules.max_in_flight || throttled_until_ > now) return nullptr;
   if (!queue_.has_candidates(in_flight_.empty())) return nullptr;
   const auto identity = host_.identity();
   auto request = std::make_shared<produce_request>();

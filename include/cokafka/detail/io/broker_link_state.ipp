@@ -13,7 +13,17 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 // --- any thread ------------------------------------------------------------------------------------------------------
 
 COKAFKA_DECL void broker_link::set_endpoint(endpoint at) {
-  on_strand([this, at = std::move(at)]() mutable { endpoint_ = std::move(at); });
+  on_strand([this, at = std::move(at)]() mutable {
+    if (at == endpoint_) return;
+    host_.say(log_level::info, name() + ": is now at " + text_of(at));
+    endpoint_ = std::move(at);
+    moved_ = true;
+    failed_attempts_ = 0;
+    retry_connect_at_ = {};
+    // What was read there may be executed all the same: without idempotence its answers are waited for.
+    if (host_.rules().idempotent || in_flight_.empty()) connection_.close();
+    news_.set();
+  });
 }
 
 COKAFKA_DECL void broker_link::connect_soon() {
