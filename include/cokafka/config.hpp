@@ -96,6 +96,8 @@ struct config {
 
   /// `metadata.max.age.ms`: metadata is fetched anew after this time, 0 or more, but not more often than every 10 ms.
   std::chrono::milliseconds metadata_max_age{300'000};
+  /// `metadata.max.idle.ms`: a topic that nobody has sent to for so long is no longer asked for, 5000 or more.
+  std::chrono::milliseconds metadata_max_idle{300'000};
   /// `metadata.recovery.strategy`: none or rebootstrap, when no known broker can be reached.
   cokafka::metadata_recovery metadata_recovery_strategy = cokafka::metadata_recovery::rebootstrap;
   /// `metadata.recovery.rebootstrap.trigger.ms`: without metadata for so long the bootstrap servers are asked, 0 or more.

@@ -67,6 +67,7 @@ inline constexpr config_property config_properties[] = {
     {"parked.memory", &config::parked_memory, 0, any_int64},
     {"partitioner.ignore.keys", &config::partitioner_ignore_keys},
     {"metadata.max.age.ms", &config::metadata_max_age, 0, for_ever},
+    {"metadata.max.idle.ms", &config::metadata_max_idle, 5000, for_ever},
     {"metadata.recovery.strategy", &config::metadata_recovery_strategy},
     {"metadata.recovery.rebootstrap.trigger.ms", &config::metadata_recovery_rebootstrap_trigger, 0, for_ever},
     {"allow.auto.create.topics", &config::allow_auto_create_topics},

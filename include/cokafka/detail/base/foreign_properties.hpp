@@ -36,7 +36,6 @@ inline constexpr foreign_property foreign_properties[] = {
     {"interceptor.classes", not_yet},
     {"key.serializer", "has no place here, keys are bytes"},
     {"metadata.cluster.check.enable", not_yet},
-    {"metadata.max.idle.ms", not_yet},
     {"metric.reporters", "has no place here, ask producer::metrics()"},
     {"metrics.", "has no place here, ask producer::metrics()"},
     {"partitioner.adaptive.partitioning.enable", not_yet, "false"},

@@ -49,6 +49,7 @@ COKAFKA_DECL std::optional<error> accumulator::check(const record_view& record) 
 
 COKAFKA_DECL topic& accumulator::want_topic(std::string_view name) {
   topic& found = topics.find_or_add(name);
+  found.used.store(true, std::memory_order_relaxed);
   if (found.table.load(std::memory_order_acquire) == nullptr && !found.wanted.exchange(true)) home_.attention();
   return found;
 }
@@ -111,6 +112,7 @@ COKAFKA_DECL partition_queue* accumulator::choose(const record_view& record, top
 COKAFKA_DECL bool accumulator::place_directly(const record_view& record, topic& to, std::int64_t timestamp,
                                               clock_time now, send_outcome& out, parked_for& otherwise,
                                               partition_queue*& behind) {
+  if (!to.used.load(std::memory_order_relaxed)) to.used.store(true, std::memory_order_relaxed);
   const partition_table* table = to.table.load(std::memory_order_acquire);
   otherwise = parked_for::metadata;
   // In this order, and acquiring: a record that is moved from one line to another is counted there first.
@@ -181,6 +183,7 @@ COKAFKA_DECL result<send_outcome> accumulator::try_send(const record_view& recor
   error_details why;
   switch (otherwise) {
     case parked_for::metadata:
+      if (!to->wanted.exchange(true)) home_.attention();
       why.code = errc::would_park;
       why.message = "the metadata of topic " + std::string(to->name.str()) + " has not arrived yet";
       break;

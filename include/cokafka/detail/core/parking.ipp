@@ -43,9 +43,11 @@ COKAFKA_DECL send_outcome accumulator::park(const record_view& record, topic& to
     deadlines_.set(parked->expiry, now + std::min(clock_duration(settings_.user.max_block), parked->timeout));
     switch (reason) {
       case parked_for::metadata:
-        // The answer that nobody knows the topic may have come after the look-up, when nothing was parked: ask again.
+        // The answer that nobody knows the topic may have come after the look-up, when nothing was parked, or it has been
+        // forgotten: ask again.
         if (to.parked.fetch_add(1, std::memory_order_seq_cst) == 0 &&
-            to.last_error.load(std::memory_order_seq_cst) != broker_errc::none) {
+            (to.last_error.load(std::memory_order_seq_cst) != broker_errc::none ||
+             to.is_forgotten.load(std::memory_order_seq_cst))) {
           to.wanted.store(true, std::memory_order_release);
         }
         break;
@@ -88,6 +90,7 @@ COKAFKA_DECL void accumulator::wait_on(parked_record& parked, parked_for reason,
     behind->parked.fetch_add(1, std::memory_order_relaxed);
   }
   const parked_for before = std::exchange(parked.reason, reason);
+  if (reason == parked_for::metadata) parked.of->parked.fetch_add(1, std::memory_order_relaxed);
   if (reason == parked_for::memory) waiting_for_memory_.fetch_add(1, std::memory_order_relaxed);
   if (before == parked_for::metadata) parked.of->parked.fetch_sub(1, std::memory_order_release);
   if (before == parked_for::memory) waiting_for_memory_.fetch_sub(1, std::memory_order_release);
@@ -217,6 +220,13 @@ COKAFKA_DECL void accumulator::place_memory_line(effects& out) {
       continue;
     }
     const partition_table* table = first.of->table.load(std::memory_order_acquire);
+    if (table == nullptr) {  // forgotten just when it was parked
+      first.of->wanted.store(true, std::memory_order_release);
+      wait_on(first, parked_for::metadata, nullptr);
+      metadata_line_.splice(metadata_line_.end(), memory_line_, here);
+      home_.attention();
+      continue;
+    }
     const auto& wanted = first.record->view().partition;
     if (first.behind == nullptr && wanted && static_cast<std::size_t>(*wanted) >= table->all.size()) {
       wait_for_partition(first);

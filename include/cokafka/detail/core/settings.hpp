@@ -31,7 +31,7 @@ struct settings {
         partition_window(idempotent ? 5 : from.max_in_flight_requests_per_connection),
         max_in_flight(static_cast<std::size_t>(from.max_in_flight_requests_per_connection)) {
     // Kafka's "for ever" is 2^63 - 1 ms, which is too much for a clock of nanoseconds.
-    for (auto* each : {&user.max_block, &user.metadata_max_age,
+    for (auto* each : {&user.max_block, &user.metadata_max_age, &user.metadata_max_idle,
                        &user.metadata_recovery_rebootstrap_trigger, &user.retry_backoff, &user.retry_backoff_max,
                        &user.reconnect_backoff, &user.reconnect_backoff_max, &user.socket_connection_setup_timeout,
                        &user.socket_connection_setup_timeout_max, &user.connections_max_idle}) {

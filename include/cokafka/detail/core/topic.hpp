@@ -11,6 +11,7 @@
 #include "cokafka/detail/wire/types.hpp"
 #include "cokafka/topic_name.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -47,8 +48,11 @@ class topic {
   /// The last error that metadata had for it while senders wait; named when they time out.
   std::atomic<broker_errc> last_error{broker_errc::none};
   std::atomic<bool> wanted{false};  // the engine has been told
+  std::atomic<bool> used{true};     // somebody has sent to it since the engine looked last
+  std::atomic<bool> is_forgotten{false};  // nobody did for metadata.max.idle.ms: it is not asked for
   bool asked_for = false;           // metadata has been, once at least
   std::uint32_t refusals = 0;       // in a row
+  clock_time used_at{};
   clock_time ask_again_at{};        // while it is refused and somebody sends to it all the same
 
   /// The partition, made when first mentioned.
@@ -61,10 +65,12 @@ class topic {
   }
   const std::vector<std::unique_ptr<partition_queue>>& partitions() const noexcept { return partitions_; }
 
-  /// Makes a new table visible to senders. Older tables are kept: a sender may be reading one.
+  /// Makes a new table visible to senders. Older tables are kept, since a sender may be reading one, and used again: there
+  /// are as many as the topic has had different states.
   void publish(std::unique_ptr<const partition_table> next) {
-    tables_.push_back(std::move(next));
-    table.store(tables_.back().get(), std::memory_order_release);
+    auto same = std::find_if(tables_.begin(), tables_.end(), [&](const auto& each) { return *each == *next; });
+    if (same == tables_.end()) same = tables_.insert(tables_.end(), std::move(next));
+    table.store(same->get(), std::memory_order_release);
     sticky.reset();
   }
 

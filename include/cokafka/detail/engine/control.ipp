@@ -161,10 +161,12 @@ COKAFKA_DECL clock_duration engine::control_timeout() const {
   return std::min<clock_duration>(settings_.user.request_timeout, std::chrono::seconds(5));
 }
 
-COKAFKA_DECL messages::metadata_request engine::metadata_request_now() const {
+COKAFKA_DECL messages::metadata_request engine::metadata_request_now() {
   messages::metadata_request request;
   request.allow_auto_topic_creation = settings_.user.allow_auto_create_topics;
-  for (const topic* each : accumulator_.topics.all()) {
+  for (topic* each : accumulator_.topics.all()) {
+    if (is_idle(*each, env_->now())) forget_topic(*each);
+    if (each->is_forgotten.load(std::memory_order_relaxed)) continue;
     request.topics->emplace_back();
     request.topics->back().name = std::string(each->name.str());
   }

@@ -134,7 +134,7 @@ class engine final : public link_host,
   void note_control_use();
   void close_idle_control(clock_time now);
   std::vector<endpoint> candidates() const;
-  messages::metadata_request metadata_request_now() const;
+  messages::metadata_request metadata_request_now();
   clock_duration control_timeout() const;
   std::string unreachable_text() const;
 
@@ -147,6 +147,11 @@ class engine final : public link_host,
   void apply_leaders(const leader_news& news);
   std::unique_ptr<partition_table> route(topic& of, const topic_state& state, bool made_anew);
   partition_owner& owner_for(std::int32_t leader);
+  broker_link& make_link(std::int32_t id, const endpoint& at);
+  void spare_links();
+  bool is_needed(const broker_link& link) const;
+  bool is_idle(topic& of, clock_time now);
+  void forget_topic(topic& idle);
   static void assign(partition_queue& partition, partition_owner& wanted, bool made_anew);
 
   // The home strand's round: after anything that senders, links or timers have changed.
@@ -177,6 +182,7 @@ class engine final : public link_host,
   cluster_metadata metadata_;
   metadata_schedule schedule_;
   std::map<std::int32_t, std::unique_ptr<broker_link>> links_;  // written under mutex_, on the home strand
+  std::vector<std::unique_ptr<broker_link>> spare_;  // of brokers that are gone; likewise
   std::vector<endpoint> bootstrap_;
 
   // Home strand.
@@ -221,6 +227,7 @@ class engine final : public link_host,
 #if defined(COKAFKA_HEADER_ONLY)
 #include "cokafka/detail/engine/control.ipp"
 #include "cokafka/detail/engine/engine.ipp"
+#include "cokafka/detail/engine/expiry.ipp"
 #include "cokafka/detail/engine/lifecycle.ipp"
 #include "cokafka/detail/engine/routing.ipp"
 #endif

@@ -77,6 +77,7 @@ COKAFKA_DECL void engine::look_around() {
   const std::vector<topic*> topics = accumulator_.topics.all();
   for (topic* each : topics) {
     if (!each->wanted.exchange(false, std::memory_order_acq_rel)) continue;
+    each->is_forgotten.store(false, std::memory_order_release);
     if (each->refused.load(std::memory_order_relaxed) != broker_errc::none) {
       schedule_.want_at(each->ask_again_at);
       continue;

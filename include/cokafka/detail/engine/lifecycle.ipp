@@ -80,6 +80,7 @@ COKAFKA_DECL std::uint64_t engine::timer_wake_ups() {
   std::scoped_lock guard(mutex_);
   std::uint64_t all = home_.timer_wake_ups();
   for (const auto& [id, link] : links_) all += link->timer_wake_ups();
+  for (const auto& link : spare_) all += link->timer_wake_ups();
   return all;
 }
 
@@ -176,8 +177,9 @@ COKAFKA_DECL void engine::stop_everything(error_details why) {
   }
   post_waiters(watching);
   home_.fail_partitions(why);
-  tasks_left_ = links_.size() + (control_started_ ? 1 : 0) + 1;
+  tasks_left_ = links_.size() + spare_.size() + (control_started_ ? 1 : 0) + 1;
   for (auto& [id, link] : links_) link->stop(why);
+  for (auto& link : spare_) link->stop(why);
   control_.close();
   home_.deadlines().stop();
   news_.set();
@@ -224,6 +226,7 @@ COKAFKA_DECL void engine::drop() noexcept {
   }
   destroy_waiters(all);
   for (auto& [id, link] : links_) link->shutdown();
+  for (auto& link : spare_) link->shutdown();
   control_.shutdown();
   home_.shutdown();
   news_.drop();

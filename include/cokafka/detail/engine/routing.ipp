@@ -32,6 +32,7 @@ COKAFKA_DECL void engine::apply(const messages::metadata_request& request, messa
     apply_topic(each, now, out);
     helped = false;
   }
+  spare_links();
   schedule_.succeeded(now, helped, env_->random());
   // For a record whose partition this answer does not know, one more refresh decides.
   if (accumulator_.is_partition_missing()) schedule_.want();
@@ -111,15 +112,7 @@ COKAFKA_DECL partition_owner& engine::owner_for(std::int32_t leader) {
   if (const auto found = links_.find(leader); found != links_.end()) return *found->second;
   const auto named = metadata_.brokers().find(leader);
   if (named == metadata_.brokers().end()) return home_;
-  const endpoint at{named->second.host, static_cast<std::uint16_t>(named->second.port)};
-  auto made = std::make_unique<broker_link>(*this, operations_->executor, leader, at);
-  broker_link& link = *made;
-  {
-    std::scoped_lock guard(mutex_);
-    links_.emplace(leader, std::move(made));
-  }
-  accumulator_.memory.limit_shares(links_.size() > 1);
-  return link;
+  return make_link(leader, {named->second.host, static_cast<std::uint16_t>(named->second.port)});
 }
 
 // Every partition to its leader's strand. Null when senders see nothing new.

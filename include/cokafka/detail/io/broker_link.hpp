@@ -41,9 +41,12 @@ class broker_link final : public partition_keeper {
   void set_endpoint(endpoint at);
   /// Connects although there is nothing to send.
   void connect_soon();
+  /// The broker is gone, and nothing is left to be sent to it: the connection ends.
+  void let_go();
+  /// From now on it is the link of another broker. Precondition: let_go(), and it owns no partition.
+  void take_on(std::int32_t id, endpoint at);
   /// Ends the connection and the tasks; then fails what its partitions still hold, and says link_ended().
   void stop(error_details why);
-  std::int32_t id() const noexcept { return id_; }
   bool is_connected() const noexcept { return connected_.load(std::memory_order_relaxed); }
   /// The execution context is being destroyed: drops everything that refers to it.
   void shutdown() noexcept;
@@ -74,7 +77,7 @@ class broker_link final : public partition_keeper {
   void end();
   std::string name() const;
 
-  const std::int32_t id_;
+  std::int32_t id_;
   endpoint endpoint_;
   connection connection_;
   event news_;

@@ -26,6 +26,31 @@ COKAFKA_DECL void broker_link::set_endpoint(endpoint at) {
   });
 }
 
+COKAFKA_DECL void broker_link::let_go() {
+  on_strand([this] {
+    host_.say(log_level::info, name() + ": is no longer part of the cluster");
+    connect_wanted_ = false;
+    moved_ = true;
+    connection_.close();
+    news_.set();
+  });
+}
+
+COKAFKA_DECL void broker_link::take_on(std::int32_t id, endpoint at) {
+  on_strand([this, id, at = std::move(at)]() mutable {
+    id_ = id;
+    endpoint_ = std::move(at);
+    moved_ = true;
+    connection_.close();
+    last_error_ = {};
+    failed_attempts_ = 0;
+    retry_connect_at_ = {};
+    throttled_until_ = {};
+    deadlines_.heap.clear(throttle_over_);
+    news_.set();
+  });
+}
+
 COKAFKA_DECL void broker_link::connect_soon() {
   on_strand([this] {
     if (is_connected()) return;
