@@ -39,6 +39,7 @@
 #include "cokafka/detail/io/system_environment.ipp"
 #include "cokafka/detail/engine/control.ipp"
 #include "cokafka/detail/engine/engine.ipp"
+#include "cokafka/detail/engine/expiry.ipp"
 #include "cokafka/detail/engine/lifecycle.ipp"
 #include "cokafka/detail/engine/routing.ipp"
 
