@@ -30,14 +30,6 @@ COKAFKA_DECL broker_link::broker_link(link_host& host, asio::any_io_executor exe
 
 // --- run -------------------------------------------------------------------------------------------------------------
 
-COKAFKA_DECL void broker_link::start_running() {
-  if (started_ || stopping_) return;
-  started_ = true;
-  auto alive = host_.keep_alive();
-  deadlines_.start(alive, [this] { handle_deadlines(); });
-  asio::co_spawn(strand_, run(), [alive](std::exception_ptr) {});
-}
-
 // Throughout the tasks an awaited value gets a statement of its own: g++ 12 miscompiles `if (co_await a()) co_await
 // b();`.
 COKAFKA_DECL asio::awaitable<void> broker_link::run() {
@@ -58,8 +50,6 @@ COKAFKA_DECL asio::awaitable<void> broker_link::run() {
   }
   end();
 }
-
-COKAFKA_DECL bool broker_link::has_reason_to_connect() { return connect_wanted_ || queue_.has_work(); }
 
 // One attempt to connect, or the wait before it. False: ask again.
 COKAFKA_DECL asio::awaitable<bool> broker_link::reach() {
@@ -214,13 +204,6 @@ COKAFKA_DECL asio::awaitable<void> broker_link::read_responses() {
   connection_.close();
 }
 
-COKAFKA_DECL void broker_link::reader_has_ended(const std::exception_ptr& failed) {
-  if (failed && !last_error_) last_error_ = asio::error::no_memory;
-  connection_.close();
-  reader_ended_.set();
-  news_.set();
-}
-
 COKAFKA_DECL bool broker_link::handle_response(std::string_view frame) {
   if (host_.rules().acks == 0) return true;  // some fake brokers answer all the same
   wire::reader header(frame);
@@ -304,12 +287,6 @@ COKAFKA_DECL void broker_link::lose_requests(error_code why) {
   for (auto& request : lost) {
     for (auto& each : request->batches) reconsider(*each.partition, now);
   }
-}
-
-COKAFKA_DECL void broker_link::obey_throttle(std::chrono::milliseconds throttle, clock_time now) {
-  throttled_until_ = std::max(throttled_until_, now + clock_duration(throttle));
-  deadlines_.heap.set(throttle_over_, throttled_until_);
-  deadlines_.update();
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail

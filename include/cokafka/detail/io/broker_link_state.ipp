@@ -6,6 +6,9 @@
 
 #include "cokafka/detail/io/broker_link.hpp"
 
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <exception>
 #include <utility>
 
 namespace cokafka::inline COKAFKA_ABI::detail {
@@ -71,6 +74,29 @@ COKAFKA_DECL void broker_link::stop(error_details why) {
 }
 
 // --- the strand ------------------------------------------------------------------------------------------------------
+
+COKAFKA_DECL void broker_link::start_running() {
+  if (started_ || stopping_) return;
+  started_ = true;
+  auto alive = host_.keep_alive();
+  deadlines_.start(alive, [this] { handle_deadlines(); });
+  asio::co_spawn(strand_, run(), [alive](std::exception_ptr) {});
+}
+
+COKAFKA_DECL bool broker_link::has_reason_to_connect() { return connect_wanted_ || queue_.has_work(); }
+
+COKAFKA_DECL void broker_link::reader_has_ended(const std::exception_ptr& failed) {
+  if (failed && !last_error_) last_error_ = asio::error::no_memory;
+  connection_.close();
+  reader_ended_.set();
+  news_.set();
+}
+
+COKAFKA_DECL void broker_link::obey_throttle(std::chrono::milliseconds throttle, clock_time now) {
+  throttled_until_ = std::max(throttled_until_, now + clock_duration(throttle));
+  deadlines_.heap.set(throttle_over_, throttled_until_);
+  deadlines_.update();
+}
 
 COKAFKA_DECL void broker_link::news() {
   start_running();
