@@ -749,6 +749,12 @@ enum class linger_policy {
   always      ///< always, as the Java producer does
 };
 
+/// What happens when no broker that metadata has named can be reached (KIP-899).
+enum class metadata_recovery {
+  none,        ///< they are tried again
+  rebootstrap  ///< `bootstrap.servers` are asked as in the beginning
+};
+
 namespace detail {
 
 template <class Range>
@@ -805,8 +811,14 @@ struct config {
   /// `partitioner.ignore.keys`: records with a key are spread like those without.
   bool partitioner_ignore_keys = false;
 
-  /// `metadata.max.age.ms`: metadata is fetched anew after this time, 0 or more.
+  /// `metadata.max.age.ms`: metadata is fetched anew after this time, 0 or more, but not more often than every 10 ms.
   std::chrono::milliseconds metadata_max_age{300'000};
+  /// `metadata.max.idle.ms`: a topic that nobody has sent to for so long is no longer asked for, 5000 or more.
+  std::chrono::milliseconds metadata_max_idle{300'000};
+  /// `metadata.recovery.strategy`: none or rebootstrap, when no known broker can be reached.
+  cokafka::metadata_recovery metadata_recovery_strategy = cokafka::metadata_recovery::rebootstrap;
+  /// `metadata.recovery.rebootstrap.trigger.ms`: without metadata for so long the bootstrap servers are asked, 0 or more.
+  std::chrono::milliseconds metadata_recovery_rebootstrap_trigger{300'000};
   /// `allow.auto.create.topics`: let the broker create a topic it does not know, if it is configured to.
   bool allow_auto_create_topics = true;
 
@@ -881,6 +893,8 @@ struct config {
 COKAFKA_DECL std::string_view to_string(acks value) noexcept;
 /// "when_busy" or "always".
 COKAFKA_DECL std::string_view to_string(linger_policy value) noexcept;
+/// "none" or "rebootstrap".
+COKAFKA_DECL std::string_view to_string(metadata_recovery value) noexcept;
 
 }  // namespace cokafka::inline COKAFKA_ABI
 
@@ -2476,6 +2490,7 @@ struct parked_record {
   }
 
   parked_for reason = parked_for::metadata;
+  std::uint64_t asked_before = 0;  // partition: refreshes that had begun when it was parked; a later one decides
   topic* of = nullptr;
   partition_queue* behind =
       nullptr;  // once its broker's share was full: where it goes, and whose later records park behind it
@@ -2512,7 +2527,8 @@ struct settings {
         partition_window(idempotent ? 5 : from.max_in_flight_requests_per_connection),
         max_in_flight(static_cast<std::size_t>(from.max_in_flight_requests_per_connection)) {
     // Kafka's "for ever" is 2^63 - 1 ms, which is too much for a clock of nanoseconds.
-    for (auto* each : {&user.max_block, &user.metadata_max_age, &user.retry_backoff, &user.retry_backoff_max,
+    for (auto* each : {&user.max_block, &user.metadata_max_age, &user.metadata_max_idle,
+                       &user.metadata_recovery_rebootstrap_trigger, &user.retry_backoff, &user.retry_backoff_max,
                        &user.reconnect_backoff, &user.reconnect_backoff_max, &user.socket_connection_setup_timeout,
                        &user.socket_connection_setup_timeout_max, &user.connections_max_idle}) {
       *each = bounded(*each);
@@ -2956,6 +2972,8 @@ class partition_queue
   std::atomic<partition_owner*> owner{nullptr};          // who must be woken
   std::atomic<partition_owner*> desired_owner{nullptr};  // where it shall go as soon as nothing is in flight
   std::atomic<bool> wake_pending{false};
+  std::atomic<bool> is_gone{false};       // the topic has fewer partitions now: what is sent here fails
+  std::atomic<bool> is_made_anew{false};  // of another topic than before, of the same name; the owner has to hear of it
   std::atomic<std::uint32_t> parked{0};  // records parked behind a full share of the broker
   std::uint64_t blocked_in_pass = 0;  // the last pass over the parking lot that left a record of it behind; the lot's
   partition_queue* woken_next = nullptr;
@@ -2989,6 +3007,14 @@ class partition_queue
   void expire(clock_time now, boost::system::error_code cause, effects& out);
   /// Fails what has not been sent, or is proven absent, and waits for a producer id. Precondition: needs_identity().
   void fail_unsent(const error_details& why, clock_time now, effects& out);
+  /// Fails everything: `maybe_written` what is in flight or may have been appended, else `not_written`.
+  void fail_queued(const error_details& why, clock_time now, effects& out);
+  /// Its topic was deleted and made anew: no broker remembers our sequences.
+  void begin_anew() noexcept {
+    window_open_ = false;
+    backoff_until_ = {};
+    if (identity_) new_epoch_ = true;
+  }
   /// The end: fails everything that is not in flight, tells the deliveries of what is, and refuses further records.
   void fail_all(const error_details& why, clock_time now, effects& out);
 
@@ -3224,6 +3250,8 @@ struct partition_table {
   wire::uuid topic_id{};                    // zero where the broker gave none
   std::vector<partition_queue*> all{};
   std::vector<partition_queue*> available{};  // those with a leader; all of them when none has
+  std::vector<partition_queue*> gone{};       // of former lives of the topic, which had more
+  bool operator==(const partition_table&) const = default;
 };
 
 /// Owned by the registry of topics, for the life of the core: senders and handles keep plain pointers. Fields other than
@@ -3246,7 +3274,12 @@ class topic {
   /// The last error that metadata had for it while senders wait; named when they time out.
   std::atomic<broker_errc> last_error{broker_errc::none};
   std::atomic<bool> wanted{false};  // the engine has been told
+  std::atomic<bool> used{true};     // somebody has sent to it since the engine looked last
+  std::atomic<bool> is_forgotten{false};  // nobody did for metadata.max.idle.ms: it is not asked for
   bool asked_for = false;           // metadata has been, once at least
+  std::uint32_t refusals = 0;       // in a row
+  clock_time used_at{};
+  clock_time ask_again_at{};        // while it is refused and somebody sends to it all the same
 
   /// The partition, made when first mentioned.
   partition_queue& partition(std::int32_t index, const settings& rules, buffer_memory& memory, flush_tracker& flushes) {
@@ -3258,10 +3291,12 @@ class topic {
   }
   const std::vector<std::unique_ptr<partition_queue>>& partitions() const noexcept { return partitions_; }
 
-  /// Makes a new table visible to senders. Older tables are kept: a sender may be reading one.
+  /// Makes a new table visible to senders. Older tables are kept, since a sender may be reading one, and used again: there
+  /// are as many as the topic has had different states.
   void publish(std::unique_ptr<const partition_table> next) {
-    tables_.push_back(std::move(next));
-    table.store(tables_.back().get(), std::memory_order_release);
+    auto same = std::find_if(tables_.begin(), tables_.end(), [&](const auto& each) { return *each == *next; });
+    if (same == tables_.end()) same = tables_.insert(tables_.end(), std::move(next));
+    table.store(same->get(), std::memory_order_release);
     sticky.reset();
   }
 
@@ -3396,12 +3431,16 @@ class accumulator {
   /// Metadata says that the topic cannot be used: its parked records fail.
   void refuse(topic& of, broker_errc why, const std::string& message, clock_time now, effects& out);
   /// Memory was given back: places what waits for it. True when somebody still waits.
-  bool place_waiting(clock_time now, effects& out);
+  bool place_waiting(effects& out);
   /// Fails what has waited too long; `unreachable` says why metadata is missing, where that is known.
   void expire(clock_time now, const std::string& unreachable, boost::system::error_code cause, effects& out);
   void fail_parked(const error_details& why, clock_time now, effects& out);
   std::optional<clock_time> earliest_parked_deadline();
   bool is_partition_missing();  // somebody waits for a partition that is not there
+  /// A refresh of the metadata begins, and its answer has come. A record for a partition that is not there fails by an answer
+  /// to a question that was asked after it was parked.
+  void refresh_begins();
+  void refresh_answered();
   void abandon(waiter_list& out);
 
   /// From now on sends fail with errc::closed.
@@ -3431,11 +3470,12 @@ class accumulator {
 
   bool place_parked(parked_record& parked, const partition_table& table, std::vector<partition_owner*>& full,
                     effects& out);
+  void wait_for_partition(parked_record& parked) noexcept;
   void leave_line(parked_record& parked) noexcept;
   void wait_on(parked_record& parked, parked_for reason, partition_queue* behind) noexcept;
   void fail_without_partition(parked_record& parked, const partition_table& table, clock_time now, effects& out);
   void fail_one(parked_record& parked, error_details why, clock_time now, effects& out);
-  void place_memory_line(clock_time now, effects& out);
+  void place_memory_line(effects& out);
   parking_line& line_of(const parked_record& parked) noexcept {
     const bool needs_metadata = parked.reason == parked_for::metadata || parked.reason == parked_for::partition;
     return needs_metadata ? metadata_line_ : memory_line_;
@@ -3451,12 +3491,111 @@ class accumulator {
   parking_line metadata_line_;
   parking_line memory_line_;
   std::size_t parked_bytes_ = 0;
+  std::uint64_t refreshes_begun_ = 0;
+  std::uint64_t refreshes_answered_ = 0;
   std::uint64_t pass_ = 0;  // number of the pass over a line that is being made
   deadline_heap deadlines_;
   std::vector<partition_queue*> to_wake_;  // by placing; woken after the mutex is released
 };
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/core/produce_queue.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// One batch of a request.
+struct planned_batch {
+  partition_queue* partition = nullptr;
+  batch_ptr what{};
+  bool moved = false;     // the partition has another owner by now, and has sent the batch again (rule 10)
+  bool settled = false;   // its answer has been obeyed
+  wire::uuid topic_id{};  // as it was when the request was made: the topic may be made anew before the answer
+};
+
+/// The partitions that one owner drains. A partition is in one of three places: `ready` (a ring: who has been served
+/// goes to the end, so the start rotates), `lingering` (would be sent at once if the link were idle), or nowhere
+/// (empty, its window is full, or it backs off), and comes back by wake, answer or deadline. A blocked partition never
+/// ends a pass. Belongs to the owner's strand.
+class produce_queue {
+ public:
+  produce_queue(const settings& rules, deadline_heap& deadlines) : settings_(rules), deadlines_(deadlines) {}
+
+  void adopt(partition_queue& added, clock_time now, drain_conditions conditions);
+  /// Forgets the partition; its batches stay with it.
+  void release(partition_queue& gone);
+  /// Looks again after news of the partition: puts it where it belongs and sets its deadlines.
+  void reconsider(partition_queue& seen, clock_time now, drain_conditions conditions);
+  void reconsider_all(clock_time now, drain_conditions conditions);
+
+  /// The batches of the next request, now in flight; empty when nothing may go. At most one per partition, and not more
+  /// than max.request.size in all unless a single batch is larger. `link_idle`: nothing is in flight on this broker, so
+  /// nobody lingers.
+  std::vector<planned_batch> next_request(clock_time now, bool link_idle, drain_conditions conditions,
+                                          const std::optional<producer_identity>& identity);
+
+  /// Something might go into a request now.
+  bool has_candidates(bool link_idle) const noexcept {
+    return !ready_.empty() || (link_idle && idle_sends() && !lingering_.empty());
+  }
+  /// Some partition has records, sent or not.
+  bool has_work() const;
+  /// The last pass left partitions out that need a producer id, or another one than used_up_id().
+  bool is_identity_missing() const noexcept { return identity_missing_; }
+  std::optional<std::int64_t> used_up_id() const noexcept { return used_up_id_; }
+  const std::vector<partition_queue*>& partitions() const noexcept { return partitions_; }
+
+ private:
+  using ring = boost::intrusive::list<partition_queue, boost::intrusive::constant_time_size<false>>;
+
+  bool idle_sends() const noexcept { return settings_.user.linger_policy == linger_policy::when_busy; }
+  void reconsider_unless_waiting_for_identity(partition_queue& seen, clock_time now, drain_conditions conditions);
+  void put(partition_queue& moved, partition_queue::place where);
+
+  const settings& settings_;
+  deadline_heap& deadlines_;
+  std::vector<partition_queue*> partitions_;
+  ring ready_;
+  ring lingering_;
+  bool identity_missing_ = false;
+  std::optional<std::int64_t> used_up_id_{};
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/messages/leader_hint.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail::messages {
+
+struct leader_and_epoch {
+  std::int32_t leader_id = -1;
+  std::int32_t leader_epoch = -1;
+
+  template <class Self, class Fields>
+  static void describe(Self& self, Fields& f) {
+    f.field(self.leader_id);
+    f.field(self.leader_epoch);
+  }
+  bool operator==(const leader_and_epoch&) const = default;
+};
+
+struct node_endpoint {
+  std::int32_t node_id = 0;
+  std::string host{};
+  std::int32_t port = 0;
+  std::optional<std::string> rack{};
+
+  template <class Self, class Fields>
+  static void describe(Self& self, Fields& f) {
+    f.field(self.node_id);
+    f.field(self.host);
+    f.field(self.port);
+    f.field(self.rack);
+  }
+  bool operator==(const node_endpoint&) const = default;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail::messages
 
 // ---- cokafka/detail/messages/api_key.hpp
 
@@ -3481,6 +3620,160 @@ enum class api_key : std::int16_t {
 };
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail::messages
+
+// ---- cokafka/detail/messages/produce.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail::messages {
+
+using wire::since;
+using wire::until;
+
+struct produce_response;
+
+struct produce_request {
+  using response_type = produce_response;
+  static constexpr api_key key = api_key::produce;
+  static constexpr wire::version_range versions{0, 13};
+  static constexpr std::int16_t flexible_from = 9;
+
+  struct partition {
+    std::int32_t index = 0;
+    wire::records_field records{};
+
+    template <class Self, class Fields>
+    static void describe(Self& self, Fields& f) {
+      f.field(self.index);
+      f.field(self.records);
+    }
+    bool operator==(const partition&) const = default;
+  };
+
+  struct topic {
+    std::string name{};
+    wire::uuid topic_id{};
+    std::vector<partition> partitions{};
+
+    template <class Self, class Fields>
+    static void describe(Self& self, Fields& f) {
+      f.field(self.name, until(12));
+      f.field(self.topic_id, since(13));
+      f.field(self.partitions);
+    }
+    bool operator==(const topic&) const = default;
+  };
+
+  std::optional<std::string> transactional_id{};
+  std::int16_t acks = -1;
+  std::int32_t timeout_ms = 0;
+  std::vector<topic> topics{};
+
+  template <class Self, class Fields>
+  static void describe(Self& self, Fields& f) {
+    f.field(self.transactional_id, since(3));
+    f.field(self.acks);
+    f.field(self.timeout_ms);
+    f.field(self.topics);
+  }
+  bool operator==(const produce_request&) const = default;
+};
+
+struct produce_response {
+  static constexpr api_key key = api_key::produce;
+  static constexpr wire::version_range versions = produce_request::versions;
+  static constexpr std::int16_t flexible_from = produce_request::flexible_from;
+
+  struct record_error {
+    std::int32_t batch_index = 0;
+    std::optional<std::string> message{};
+
+    template <class Self, class Fields>
+    static void describe(Self& self, Fields& f) {
+      f.field(self.batch_index);
+      f.field(self.message);
+    }
+    bool operator==(const record_error&) const = default;
+  };
+
+  struct partition {
+    std::int32_t index = 0;
+    std::int16_t error_code = 0;
+    std::int64_t base_offset = -1;
+    std::int64_t log_append_time_ms = -1;
+    std::int64_t log_start_offset = -1;
+    std::vector<record_error> record_errors{};
+    std::optional<std::string> error_message{};
+    leader_and_epoch current_leader{};
+
+    template <class Self, class Fields>
+    static void describe(Self& self, Fields& f) {
+      f.field(self.index);
+      f.field(self.error_code);
+      f.field(self.base_offset);
+      f.field(self.log_append_time_ms, since(2));
+      f.field(self.log_start_offset, since(5));
+      f.field(self.record_errors, since(8));
+      f.field(self.error_message, since(8));
+      f.tagged(0, self.current_leader, since(10));
+    }
+    bool operator==(const partition&) const = default;
+  };
+
+  struct topic {
+    std::string name{};
+    wire::uuid topic_id{};
+    std::vector<partition> partitions{};
+
+    template <class Self, class Fields>
+    static void describe(Self& self, Fields& f) {
+      f.field(self.name, until(12));
+      f.field(self.topic_id, since(13));
+      f.field(self.partitions);
+    }
+    bool operator==(const topic&) const = default;
+  };
+
+  std::vector<topic> responses{};
+  std::int32_t throttle_time_ms = 0;
+  std::vector<node_endpoint> node_endpoints{};
+
+  template <class Self, class Fields>
+  static void describe(Self& self, Fields& f) {
+    f.field(self.responses);
+    f.field(self.throttle_time_ms, since(1));
+    f.tagged(0, self.node_endpoints, since(10));
+  }
+  bool operator==(const produce_response&) const = default;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail::messages
+
+// ---- cokafka/detail/core/leader_news.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// Collected on the broker's strand, judged on the home strand by cluster_metadata.
+struct leader_news {
+  struct partition {
+    std::string topic{};
+    wire::uuid topic_id{};  // as the request was made; zero where there was none
+    std::int32_t index = 0;
+    std::int32_t leader = -1;
+    std::int32_t leader_epoch = -1;
+  };
+  std::vector<partition> moved{};
+  std::vector<messages::node_endpoint> endpoints{};
+
+  /// Takes note where the broker refuses the batch because others lead, and says who.
+  void note(const planned_batch& sent, const messages::produce_response::partition& said) {
+    const auto code = static_cast<broker_errc>(said.error_code);
+    if (code != broker_errc::not_leader_or_follower && code != broker_errc::fenced_leader_epoch) return;
+    if (said.current_leader.leader_id < 0 || said.current_leader.leader_epoch < 0) return;
+    moved.push_back({std::string(sent.partition->called().str()), sent.topic_id, sent.partition->index(),
+                     said.current_leader.leader_id, said.current_leader.leader_epoch});
+  }
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
 
 // ---- cokafka/detail/messages/metadata.hpp
 
@@ -3627,8 +3920,11 @@ struct partition_state {
 };
 
 struct topic_state {
-  wire::uuid id{};
+  wire::uuid id{};  // zero while no answer told it (Metadata before version 10)
   std::vector<partition_state> partitions{};
+  std::vector<wire::uuid> former{};  // of topics of this name that were deleted: a broker that lags may still tell them
+  int backwards = 0;         // answers in a row that were older than what is known, as far as one can see without ids
+  bool was_missing = false;  // the last answer did not know it
 };
 
 /// What an answer says of one topic that was asked for.
@@ -3638,21 +3934,41 @@ struct topic_news {
   kind is = kind::waiting;
   broker_errc error = broker_errc::none;  // why it is waited for, or refused
   bool complete = true;                   // known: every partition has a leader
+  bool made_anew = false;                 // known: another topic than before, of the same name
+  bool doubtful = false;                  // known: the answer was older than the cache, or seemed so; ask again
 };
 
 /// The cache. Belongs to the home strand; brokers in the order of their ids.
 class cluster_metadata {
  public:
-  /// Takes an answer in and says what it means for each topic in it. A partition keeps its cached leader where the answer is of
-  /// an older leader epoch (same topic id), guarantee.md rule 10.
+  /// A topic with more is not believed: what is kept per partition is a hundred times what the answer spends on it.
+  static constexpr std::size_t most_partitions = 200'000;
+  /// Without topic ids a topic that was made anew looks like an answer of a broker that lags. Such a broker catches up;
+  /// what is told so many times in a row is true.
+  static constexpr int believed_after = 3;
+
+  /// Takes an answer in and says what it means for each topic in it. A partition keeps its cached leader where the
+  /// answer is of an older leader epoch of the same topic, guarantee.md rule 10.
   std::vector<topic_news> merge(const messages::metadata_response& response);
+  /// Takes the leaders in that a Produce answer named, where their epochs are newer than what is known (KIP-951). The
+  /// names of the topics that have changed.
+  std::vector<std::string> learn(const leader_news& news);
+  /// The brokers are to be learned anew, from the bootstrap servers (KIP-899).
+  void forget_brokers() noexcept { brokers_.clear(); }
+  void forget(const std::string& name) { topics_.erase(name); }
 
   const std::map<std::int32_t, messages::metadata_response::broker>& brokers() const noexcept { return brokers_; }
   const topic_state* find(const std::string& name) const;
   std::vector<partition_info> describe(const std::string& name) const;
 
  private:
+  enum class relation : std::uint8_t { same, another, outdated };
+
   topic_news merge_topic(const messages::metadata_response::topic& told);
+  static relation compare(topic_state& cached, const messages::metadata_response::topic& told, std::size_t count);
+  void take_partitions(topic_state& cached, const messages::metadata_response::topic& told, std::size_t count,
+                       bool same_topic) const;
+  bool take_endpoint(std::int32_t id, const std::vector<messages::node_endpoint>& endpoints);
 
   std::map<std::int32_t, messages::metadata_response::broker> brokers_;
   std::map<std::string, topic_state> topics_;
@@ -3688,6 +4004,9 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 /// Requests are coalesced: however many ask, one refresh answers them. Belongs to the home strand.
 class metadata_schedule {
  public:
+  /// Between two refreshes, whatever `retry.backoff.ms` and `metadata.max.age.ms` say: only a new topic is faster.
+  static constexpr std::chrono::milliseconds shortest_pause{10};
+
   metadata_schedule(backoff_policy again, clock_duration max_age) : again_(again), max_age_(max_age) {}
 
   /// Somebody met a sign that the metadata is out of date.
@@ -3695,36 +4014,47 @@ class metadata_schedule {
   /// A topic that has never been asked for: does not wait for a backoff.
   void want_now() noexcept { at_once_ = true; }
 
+  /// Not before that time.
+  void want_at(clock_time at) noexcept { later_ = std::min(later_.value_or(at), at); }
+
   /// When the next refresh is due; empty when nothing was ever wanted.
   std::optional<clock_time> due() const noexcept {
     if (at_once_) return clock_time::min();
     if (wanted_) return not_before_;
-    if (succeeded_at_) return std::max(*succeeded_at_ + max_age_, not_before_);  // never without a pause
-    return std::nullopt;
+    std::optional<clock_time> at = later_;
+    if (succeeded_at_) at = std::min(at.value_or(clock_time::max()), *succeeded_at_ + max_age_);
+    if (at) at = std::max(*at, not_before_);  // never without a pause
+    return at;
   }
 
   /// A refresh begins; what is wanted from now on is for the next one.
   void started() noexcept {
     wanted_ = false;
     at_once_ = false;
+    later_.reset();
   }
   /// It was answered. `helped`: everything that was waited for is known now.
   void succeeded(clock_time now, bool helped, std::uint64_t random) noexcept {
     succeeded_at_ = now;
     attempts_ = helped ? 0 : attempts_ + 1;
-    not_before_ = now + again_.delay(std::max<std::uint32_t>(attempts_, 1), random);
+    not_before_ = now + pause(std::max<std::uint32_t>(attempts_, 1), random);
     wanted_ = wanted_ || !helped;
   }
   void failed(clock_time now, std::uint64_t random) noexcept {
     wanted_ = true;
-    not_before_ = now + again_.delay(++attempts_, random);
+    not_before_ = now + pause(++attempts_, random);
   }
 
  private:
+  clock_duration pause(std::uint32_t attempts, std::uint64_t random) const noexcept {
+    return std::max<clock_duration>(shortest_pause, again_.delay(attempts, random));
+  }
+
   backoff_policy again_;
   clock_duration max_age_;
   bool wanted_ = false;
   bool at_once_ = false;
+  std::optional<clock_time> later_{};
   std::uint32_t attempts_ = 0;
   clock_time not_before_ = clock_time::min();
   std::optional<clock_time> succeeded_at_{};
@@ -3786,69 +4116,6 @@ class engine_service : public asio::execution_context::service {
 
   std::mutex mutex_;
   std::vector<member> members_;
-};
-
-}  // namespace cokafka::inline COKAFKA_ABI::detail
-
-// ---- cokafka/detail/core/produce_queue.hpp
-
-namespace cokafka::inline COKAFKA_ABI::detail {
-
-/// One batch of a request.
-struct planned_batch {
-  partition_queue* partition = nullptr;
-  batch_ptr what{};
-  bool moved = false;     // the partition has another owner by now, and has sent the batch again (rule 10)
-  bool settled = false;   // its answer has been obeyed
-  wire::uuid topic_id{};  // as it was when the request was made: the topic may be made anew before the answer
-};
-
-/// The partitions that one owner drains. A partition is in one of three places: `ready` (a ring: who has been served
-/// goes to the end, so the start rotates), `lingering` (would be sent at once if the link were idle), or nowhere
-/// (empty, its window is full, or it backs off), and comes back by wake, answer or deadline. A blocked partition never
-/// ends a pass. Belongs to the owner's strand.
-class produce_queue {
- public:
-  produce_queue(const settings& rules, deadline_heap& deadlines) : settings_(rules), deadlines_(deadlines) {}
-
-  void adopt(partition_queue& added, clock_time now, drain_conditions conditions);
-  /// Forgets the partition; its batches stay with it.
-  void release(partition_queue& gone);
-  /// Looks again after news of the partition: puts it where it belongs and sets its deadlines.
-  void reconsider(partition_queue& seen, clock_time now, drain_conditions conditions);
-  void reconsider_all(clock_time now, drain_conditions conditions);
-
-  /// The batches of the next request, now in flight; empty when nothing may go. At most one per partition, and not more
-  /// than max.request.size in all unless a single batch is larger. `link_idle`: nothing is in flight on this broker, so
-  /// nobody lingers.
-  std::vector<planned_batch> next_request(clock_time now, bool link_idle, drain_conditions conditions,
-                                          const std::optional<producer_identity>& identity);
-
-  /// Something might go into a request now.
-  bool has_candidates(bool link_idle) const noexcept {
-    return !ready_.empty() || (link_idle && idle_sends() && !lingering_.empty());
-  }
-  /// Some partition has records, sent or not.
-  bool has_work() const;
-  /// The last pass left partitions out that need a producer id, or another one than used_up_id().
-  bool is_identity_missing() const noexcept { return identity_missing_; }
-  std::optional<std::int64_t> used_up_id() const noexcept { return used_up_id_; }
-  const std::vector<partition_queue*>& partitions() const noexcept { return partitions_; }
-
- private:
-  using ring = boost::intrusive::list<partition_queue, boost::intrusive::constant_time_size<false>>;
-
-  bool idle_sends() const noexcept { return settings_.user.linger_policy == linger_policy::when_busy; }
-  void reconsider_unless_waiting_for_identity(partition_queue& seen, clock_time now, drain_conditions conditions);
-  void put(partition_queue& moved, partition_queue::place where);
-
-  const settings& settings_;
-  deadline_heap& deadlines_;
-  std::vector<partition_queue*> partitions_;
-  ring ready_;
-  ring lingering_;
-  bool identity_missing_ = false;
-  std::optional<std::int64_t> used_up_id_{};
 };
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
@@ -4083,6 +4350,8 @@ class link_host {
   virtual void carry_out(effects& wanted) = 0;
   /// The cluster metadata is out of date.
   virtual void want_metadata() = 0;
+  /// An answer named new leaders.
+  virtual void learn_leaders(leader_news news) = 0;
   /// The producer id, when there is one.
   virtual std::optional<producer_identity> identity() const = 0;
   /// A partition cannot go on without a producer id, or without another one than `used_up`.
@@ -4208,6 +4477,7 @@ class partition_keeper : public partition_owner {
  private:
   void take_woken();
   void fail_one(partition_queue& partition);
+  void heed_its_topic(partition_queue& seen, clock_time now);
   void hand_over_if_wanted(partition_queue& seen);
 
   woken_stack woken_;
@@ -4246,166 +4516,6 @@ class home_keeper final : public partition_keeper {
 };
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
-
-// ---- cokafka/detail/messages/leader_hint.hpp
-
-namespace cokafka::inline COKAFKA_ABI::detail::messages {
-
-struct leader_and_epoch {
-  std::int32_t leader_id = -1;
-  std::int32_t leader_epoch = -1;
-
-  template <class Self, class Fields>
-  static void describe(Self& self, Fields& f) {
-    f.field(self.leader_id);
-    f.field(self.leader_epoch);
-  }
-  bool operator==(const leader_and_epoch&) const = default;
-};
-
-struct node_endpoint {
-  std::int32_t node_id = 0;
-  std::string host{};
-  std::int32_t port = 0;
-  std::optional<std::string> rack{};
-
-  template <class Self, class Fields>
-  static void describe(Self& self, Fields& f) {
-    f.field(self.node_id);
-    f.field(self.host);
-    f.field(self.port);
-    f.field(self.rack);
-  }
-  bool operator==(const node_endpoint&) const = default;
-};
-
-}  // namespace cokafka::inline COKAFKA_ABI::detail::messages
-
-// ---- cokafka/detail/messages/produce.hpp
-
-namespace cokafka::inline COKAFKA_ABI::detail::messages {
-
-using wire::since;
-using wire::until;
-
-struct produce_response;
-
-struct produce_request {
-  using response_type = produce_response;
-  static constexpr api_key key = api_key::produce;
-  static constexpr wire::version_range versions{0, 13};
-  static constexpr std::int16_t flexible_from = 9;
-
-  struct partition {
-    std::int32_t index = 0;
-    wire::records_field records{};
-
-    template <class Self, class Fields>
-    static void describe(Self& self, Fields& f) {
-      f.field(self.index);
-      f.field(self.records);
-    }
-    bool operator==(const partition&) const = default;
-  };
-
-  struct topic {
-    std::string name{};
-    wire::uuid topic_id{};
-    std::vector<partition> partitions{};
-
-    template <class Self, class Fields>
-    static void describe(Self& self, Fields& f) {
-      f.field(self.name, until(12));
-      f.field(self.topic_id, since(13));
-      f.field(self.partitions);
-    }
-    bool operator==(const topic&) const = default;
-  };
-
-  std::optional<std::string> transactional_id{};
-  std::int16_t acks = -1;
-  std::int32_t timeout_ms = 0;
-  std::vector<topic> topics{};
-
-  template <class Self, class Fields>
-  static void describe(Self& self, Fields& f) {
-    f.field(self.transactional_id, since(3));
-    f.field(self.acks);
-    f.field(self.timeout_ms);
-    f.field(self.topics);
-  }
-  bool operator==(const produce_request&) const = default;
-};
-
-struct produce_response {
-  static constexpr api_key key = api_key::produce;
-  static constexpr wire::version_range versions = produce_request::versions;
-  static constexpr std::int16_t flexible_from = produce_request::flexible_from;
-
-  struct record_error {
-    std::int32_t batch_index = 0;
-    std::optional<std::string> message{};
-
-    template <class Self, class Fields>
-    static void describe(Self& self, Fields& f) {
-      f.field(self.batch_index);
-      f.field(self.message);
-    }
-    bool operator==(const record_error&) const = default;
-  };
-
-  struct partition {
-    std::int32_t index = 0;
-    std::int16_t error_code = 0;
-    std::int64_t base_offset = -1;
-    std::int64_t log_append_time_ms = -1;
-    std::int64_t log_start_offset = -1;
-    std::vector<record_error> record_errors{};
-    std::optional<std::string> error_message{};
-    leader_and_epoch current_leader{};
-
-    template <class Self, class Fields>
-    static void describe(Self& self, Fields& f) {
-      f.field(self.index);
-      f.field(self.error_code);
-      f.field(self.base_offset);
-      f.field(self.log_append_time_ms, since(2));
-      f.field(self.log_start_offset, since(5));
-      f.field(self.record_errors, since(8));
-      f.field(self.error_message, since(8));
-      f.tagged(0, self.current_leader, since(10));
-    }
-    bool operator==(const partition&) const = default;
-  };
-
-  struct topic {
-    std::string name{};
-    wire::uuid topic_id{};
-    std::vector<partition> partitions{};
-
-    template <class Self, class Fields>
-    static void describe(Self& self, Fields& f) {
-      f.field(self.name, until(12));
-      f.field(self.topic_id, since(13));
-      f.field(self.partitions);
-    }
-    bool operator==(const topic&) const = default;
-  };
-
-  std::vector<topic> responses{};
-  std::int32_t throttle_time_ms = 0;
-  std::vector<node_endpoint> node_endpoints{};
-
-  template <class Self, class Fields>
-  static void describe(Self& self, Fields& f) {
-    f.field(self.responses);
-    f.field(self.throttle_time_ms, since(1));
-    f.tagged(0, self.node_endpoints, since(10));
-  }
-  bool operator==(const produce_response&) const = default;
-};
-
-}  // namespace cokafka::inline COKAFKA_ABI::detail::messages
 
 // ---- cokafka/detail/core/produce_request.hpp
 
@@ -5289,9 +5399,12 @@ class broker_link final : public partition_keeper {
   void set_endpoint(endpoint at);
   /// Connects although there is nothing to send.
   void connect_soon();
+  /// The broker is gone, and nothing is left to be sent to it: the connection ends.
+  void let_go();
+  /// From now on it is the link of another broker. Precondition: let_go(), and it owns no partition.
+  void take_on(std::int32_t id, endpoint at);
   /// Ends the connection and the tasks; then fails what its partitions still hold, and says link_ended().
   void stop(error_details why);
-  std::int32_t id() const noexcept { return id_; }
   bool is_connected() const noexcept { return connected_.load(std::memory_order_relaxed); }
   /// The execution context is being destroyed: drops everything that refers to it.
   void shutdown() noexcept;
@@ -5322,7 +5435,7 @@ class broker_link final : public partition_keeper {
   void end();
   std::string name() const;
 
-  const std::int32_t id_;
+  std::int32_t id_;
   endpoint endpoint_;
   connection connection_;
   event news_;
@@ -5340,6 +5453,7 @@ class broker_link final : public partition_keeper {
   deadline_entry idle_close_;
   deadline_entry backoff_over_;
   deadline_entry throttle_over_;
+  bool moved_ = false;  // the connection, or the attempt to connect, is to an address where the broker is no longer
   bool stopping_ = false;
   bool request_timed_out_ = false;
   bool connect_wanted_ = false;
@@ -5418,6 +5532,7 @@ class engine final : public link_host,
   // --- link_host, attention_listener ---------------------------------------------------------------------------------
   void carry_out(effects& wanted) override;
   void want_metadata() override;
+  void learn_leaders(leader_news news) override;
   std::optional<producer_identity> identity() const override;
   void want_identity(std::optional<std::int64_t> used_up) override;
   drain_conditions conditions() const override;
@@ -5451,17 +5566,30 @@ class engine final : public link_host,
   void refuse_identity(error_code why);
   std::optional<clock_time> next_control_time() const;
   void control_failed(error_code why);
+  bool is_stranded(error_code why, bool all_failed, clock_time now) const;
+  void rebootstrap();
+  void note_control_use();
+  void close_idle_control(clock_time now);
   std::vector<endpoint> candidates() const;
-  messages::metadata_request metadata_request_now() const;
+  messages::metadata_request metadata_request_now();
   clock_duration control_timeout() const;
   std::string unreachable_text() const;
 
   // What an answer changes.
-  void apply(const messages::metadata_response& response, clock_time now);
+  void apply(const messages::metadata_request& request, messages::metadata_response& response, clock_time now);
+  static std::vector<topic_news> left_out(const messages::metadata_request& request,
+                                          const messages::metadata_response& response);
   void apply_brokers();
   bool apply_topic(const topic_news& news, clock_time now, effects& out);
-  std::unique_ptr<partition_table> route(topic& of, const topic_state& state);
+  void apply_leaders(const leader_news& news);
+  std::unique_ptr<partition_table> route(topic& of, const topic_state& state, bool made_anew);
   partition_owner& owner_for(std::int32_t leader);
+  broker_link& make_link(std::int32_t id, const endpoint& at);
+  void spare_links();
+  bool is_needed(const broker_link& link) const;
+  bool is_idle(topic& of, clock_time now);
+  void forget_topic(topic& idle);
+  static void assign(partition_queue& partition, partition_owner& wanted, bool made_anew);
 
   // The home strand's round: after anything that senders, links or timers have changed.
   void look_around();
@@ -5491,6 +5619,7 @@ class engine final : public link_host,
   cluster_metadata metadata_;
   metadata_schedule schedule_;
   std::map<std::int32_t, std::unique_ptr<broker_link>> links_;  // written under mutex_, on the home strand
+  std::vector<std::unique_ptr<broker_link>> spare_;  // of brokers that are gone; likewise
   std::vector<endpoint> bootstrap_;
 
   // Home strand.
@@ -5498,6 +5627,9 @@ class engine final : public link_host,
   std::uint32_t control_failures_ = 0;
   clock_time control_not_before_ = clock_time::min();
   error_code control_error_{};
+  std::optional<clock_time> metadata_missing_since_{};  // when it was asked for in vain first
+  clock_time control_used_{};
+  bool control_busy_ = false;
   bool identity_wanted_ = false;
   std::uint32_t identity_failures_ = 0;
   clock_time identity_not_before_ = clock_time::min();
@@ -5507,6 +5639,7 @@ class engine final : public link_host,
   bool stopping_ = false;
   std::size_t tasks_left_ = 0;
   std::optional<error> close_failure_{};
+  deadline_entry control_idle_;
   deadline_entry control_due_;
   deadline_entry parked_due_;
   deadline_entry watch_due_;
@@ -5832,9 +5965,6 @@ inline constexpr foreign_property foreign_properties[] = {
     {"interceptor.classes", not_yet},
     {"key.serializer", "has no place here, keys are bytes"},
     {"metadata.cluster.check.enable", not_yet},
-    {"metadata.max.idle.ms", not_yet},
-    {"metadata.recovery.rebootstrap.trigger.ms", not_yet},
-    {"metadata.recovery.strategy", not_yet},
     {"metric.reporters", "has no place here, ask producer::metrics()"},
     {"metrics.", "has no place here, ask producer::metrics()"},
     {"partitioner.adaptive.partitioning.enable", not_yet, "false"},
@@ -7359,13 +7489,20 @@ struct property_words<cokafka::linger_policy> {
 };
 
 template <>
+struct property_words<cokafka::metadata_recovery> {
+  static constexpr property_word<cokafka::metadata_recovery> all[] = {{"none", metadata_recovery::none},
+                                                                      {"rebootstrap", metadata_recovery::rebootstrap}};
+};
+
+template <>
 struct property_words<cokafka::log_level> {
   static constexpr property_word<cokafka::log_level> all[] = {
       {"trace", log_level::trace},     {"debug", log_level::debug}, {"info", log_level::info},
       {"warning", log_level::warning}, {"error", log_level::error}, {"off", log_level::off}};
 };
 
-using config_property = property_row<config, cokafka::acks, cokafka::linger_policy, cokafka::log_level>;
+using config_property =
+    property_row<config, cokafka::acks, cokafka::linger_policy, cokafka::metadata_recovery, cokafka::log_level>;
 
 inline constexpr std::int64_t any_int64 = std::numeric_limits<std::int64_t>::max();
 
@@ -7387,6 +7524,9 @@ inline constexpr config_property config_properties[] = {
     {"parked.memory", &config::parked_memory, 0, any_int64},
     {"partitioner.ignore.keys", &config::partitioner_ignore_keys},
     {"metadata.max.age.ms", &config::metadata_max_age, 0, for_ever},
+    {"metadata.max.idle.ms", &config::metadata_max_idle, 5000, for_ever},
+    {"metadata.recovery.strategy", &config::metadata_recovery_strategy},
+    {"metadata.recovery.rebootstrap.trigger.ms", &config::metadata_recovery_rebootstrap_trigger, 0, for_ever},
     {"allow.auto.create.topics", &config::allow_auto_create_topics},
     {"retry.backoff.ms", &config::retry_backoff, 0, for_ever},
     {"retry.backoff.max.ms", &config::retry_backoff_max, 0, for_ever},
@@ -7488,6 +7628,7 @@ inline result<void> refuse_property(std::string_view name, std::string_view valu
 COKAFKA_DECL std::string_view to_string(acks value) noexcept { return detail::word_of(value); }
 
 COKAFKA_DECL std::string_view to_string(linger_policy value) noexcept { return detail::word_of(value); }
+COKAFKA_DECL std::string_view to_string(metadata_recovery value) noexcept { return detail::word_of(value); }
 
 COKAFKA_DECL result<void> config::set(std::string_view name, std::string_view value) {
   value = detail::trimmed(value);
@@ -8411,6 +8552,14 @@ COKAFKA_DECL std::vector<batch_ptr> partition_queue::written_in_order() const {
 }
 
 COKAFKA_DECL void partition_queue::fail_all(const error_details& why, clock_time now, effects& out) {
+  {
+    std::scoped_lock guard(lock_);
+    closed_ = true;
+  }
+  fail_queued(why, now, out);
+}
+
+COKAFKA_DECL void partition_queue::fail_queued(const error_details& why, clock_time now, effects& out) {
   const auto fail_one = [&](batch& each, bool maybe) {
     error_details its = why;
     its.fate = maybe ? fate::maybe_written : fate::not_written;
@@ -8425,7 +8574,6 @@ COKAFKA_DECL void partition_queue::fail_all(const error_details& why, clock_time
   std::deque<batch_ptr> unsent;
   {
     std::scoped_lock guard(lock_);
-    closed_ = true;
     unsent.swap(pending_);
   }
   for (auto& each : unsent) fail_one(*each, false);
@@ -8890,6 +9038,7 @@ COKAFKA_DECL std::optional<error> accumulator::check(const record_view& record) 
 
 COKAFKA_DECL topic& accumulator::want_topic(std::string_view name) {
   topic& found = topics.find_or_add(name);
+  found.used.store(true, std::memory_order_relaxed);
   if (found.table.load(std::memory_order_acquire) == nullptr && !found.wanted.exchange(true)) home_.attention();
   return found;
 }
@@ -8908,7 +9057,10 @@ COKAFKA_DECL std::optional<error> accumulator::find_topic(const record_view& rec
       to = &want_topic(record.topic);
     }
   }
-  return refusal(*to);
+  auto refused = refusal(*to);
+  // The permission may have come back: who is refused asks for those that come later.
+  if (refused && !to->wanted.exchange(true)) home_.attention();
+  return refused;
 }
 
 COKAFKA_DECL std::optional<error> accumulator::refusal(const topic& of) {
@@ -8949,6 +9101,7 @@ COKAFKA_DECL partition_queue* accumulator::choose(const record_view& record, top
 COKAFKA_DECL bool accumulator::place_directly(const record_view& record, topic& to, std::int64_t timestamp,
                                               clock_time now, send_outcome& out, parked_for& otherwise,
                                               partition_queue*& behind) {
+  if (!to.used.load(std::memory_order_relaxed)) to.used.store(true, std::memory_order_relaxed);
   const partition_table* table = to.table.load(std::memory_order_acquire);
   otherwise = parked_for::metadata;
   // In this order, and acquiring: a record that is moved from one line to another is counted there first.
@@ -9019,6 +9172,7 @@ COKAFKA_DECL result<send_outcome> accumulator::try_send(const record_view& recor
   error_details why;
   switch (otherwise) {
     case parked_for::metadata:
+      if (!to->wanted.exchange(true)) home_.attention();
       why.code = errc::would_park;
       why.message = "the metadata of topic " + std::string(to->name.str()) + " has not arrived yet";
       break;
@@ -9033,10 +9187,12 @@ COKAFKA_DECL auto accumulator::outstanding() -> outstanding_total {
   for (topic* each : topics.all()) {
     const partition_table* table = each->table.load(std::memory_order_acquire);
     if (table == nullptr) continue;
-    for (partition_queue* partition : table->all) {
-      const auto counted = partition->outstanding();
-      total.records += counted.records;
-      total.bytes += counted.bytes;
+    for (const auto* partitions : {&table->all, &table->gone}) {
+      for (partition_queue* partition : *partitions) {
+        const auto counted = partition->outstanding();
+        total.records += counted.records;
+        total.bytes += counted.bytes;
+      }
     }
   }
   std::scoped_lock guard(mutex_);
@@ -9088,9 +9244,11 @@ COKAFKA_DECL send_outcome accumulator::park(const record_view& record, topic& to
     deadlines_.set(parked->expiry, now + std::min(clock_duration(settings_.user.max_block), parked->timeout));
     switch (reason) {
       case parked_for::metadata:
-        // The answer that nobody knows the topic may have come after the look-up, when nothing was parked: ask again.
+        // The answer that nobody knows the topic may have come after the look-up, when nothing was parked, or it has been
+        // forgotten: ask again.
         if (to.parked.fetch_add(1, std::memory_order_seq_cst) == 0 &&
-            to.last_error.load(std::memory_order_seq_cst) != broker_errc::none) {
+            (to.last_error.load(std::memory_order_seq_cst) != broker_errc::none ||
+             to.is_forgotten.load(std::memory_order_seq_cst))) {
           to.wanted.store(true, std::memory_order_release);
         }
         break;
@@ -9099,7 +9257,7 @@ COKAFKA_DECL send_outcome accumulator::park(const record_view& record, topic& to
         behind->parked.fetch_add(1, std::memory_order_relaxed);
         break;
       case parked_for::memory: waiting_for_memory_.fetch_add(1, std::memory_order_relaxed); break;
-      case parked_for::partition:
+      case parked_for::partition: parked->asked_before = refreshes_begun_; break;
       case parked_for::space: break;
     }
     parking_line& line = line_of(*parked);
@@ -9133,10 +9291,17 @@ COKAFKA_DECL void accumulator::wait_on(parked_record& parked, parked_for reason,
     behind->parked.fetch_add(1, std::memory_order_relaxed);
   }
   const parked_for before = std::exchange(parked.reason, reason);
+  if (reason == parked_for::metadata) parked.of->parked.fetch_add(1, std::memory_order_relaxed);
   if (reason == parked_for::memory) waiting_for_memory_.fetch_add(1, std::memory_order_relaxed);
   if (before == parked_for::metadata) parked.of->parked.fetch_sub(1, std::memory_order_release);
   if (before == parked_for::memory) waiting_for_memory_.fetch_sub(1, std::memory_order_release);
   if (reason == parked_for::memory || reason == parked_for::share) memory.somebody_waits(true);
+}
+
+// One refresh that is yet to begin decides, and nobody waits behind it.
+COKAFKA_DECL void accumulator::wait_for_partition(parked_record& parked) noexcept {
+  wait_on(parked, parked_for::partition, nullptr);
+  parked.asked_before = refreshes_begun_;
 }
 
 // Under the mutex. True when the record has found its batch; else its reason says what it waits for now. `full` are the
@@ -9194,11 +9359,11 @@ COKAFKA_DECL void accumulator::publish(topic& of, std::unique_ptr<const partitio
       const bool wait = waiting_for_memory_.load(std::memory_order_relaxed) > 0;
       const auto& wanted = each.record->view().partition;
       if (wanted && static_cast<std::size_t>(*wanted) >= now_known.all.size()) {
-        if (each.reason == parked_for::partition) {
+        if (each.reason == parked_for::partition && each.asked_before < refreshes_answered_) {
           fail_without_partition(each, now_known, now, out);
           metadata_line_.erase(here);
-        } else {
-          wait_on(each, parked_for::partition, nullptr);  // one forced refresh decides, and nobody waits behind it
+        } else if (each.reason != parked_for::partition) {
+          wait_for_partition(each);
         }
         continue;
       }
@@ -9228,12 +9393,12 @@ COKAFKA_DECL void accumulator::fail_without_partition(parked_record& parked, con
   fail_one(parked, std::move(why), now, out);
 }
 
-COKAFKA_DECL bool accumulator::place_waiting(clock_time now, effects& out) {
+COKAFKA_DECL bool accumulator::place_waiting(effects& out) {
   std::vector<partition_queue*> woken;
   bool somebody_waits = false;
   {
     std::scoped_lock guard(mutex_);
-    place_memory_line(now, out);
+    place_memory_line(out);
     somebody_waits = !memory_line_.empty();
     memory.somebody_waits(somebody_waits);
     woken.swap(to_wake_);
@@ -9242,7 +9407,7 @@ COKAFKA_DECL bool accumulator::place_waiting(clock_time now, effects& out) {
   return somebody_waits;
 }
 
-COKAFKA_DECL void accumulator::place_memory_line(clock_time now, effects& out) {
+COKAFKA_DECL void accumulator::place_memory_line(effects& out) {
   ++pass_;
   std::vector<partition_owner*> full;
   for (auto next = memory_line_.begin(); next != memory_line_.end();) {
@@ -9256,10 +9421,17 @@ COKAFKA_DECL void accumulator::place_memory_line(clock_time now, effects& out) {
       continue;
     }
     const partition_table* table = first.of->table.load(std::memory_order_acquire);
+    if (table == nullptr) {  // forgotten just when it was parked
+      first.of->wanted.store(true, std::memory_order_release);
+      wait_on(first, parked_for::metadata, nullptr);
+      metadata_line_.splice(metadata_line_.end(), memory_line_, here);
+      home_.attention();
+      continue;
+    }
     const auto& wanted = first.record->view().partition;
     if (first.behind == nullptr && wanted && static_cast<std::size_t>(*wanted) >= table->all.size()) {
-      fail_without_partition(first, *table, now, out);
-      memory_line_.erase(here);
+      wait_for_partition(first);
+      metadata_line_.splice(metadata_line_.end(), memory_line_, here);
     } else if (place_parked(first, *table, full, out)) {
       memory_line_.erase(here);
     } else if (first.reason == parked_for::memory) {
@@ -9341,7 +9513,7 @@ COKAFKA_DECL void accumulator::expire(clock_time now, const std::string& unreach
   std::erase_if(metadata_line_, ended);
   std::erase_if(memory_line_, ended);
   guard.unlock();
-  place_waiting(now, out);  // what was behind them in the line may fit
+  place_waiting(out);  // what was behind them in the line may fit
 }
 
 COKAFKA_DECL void accumulator::fail_parked(const error_details& why, clock_time now, effects& out) {
@@ -9362,6 +9534,16 @@ COKAFKA_DECL bool accumulator::is_partition_missing() {
   std::scoped_lock guard(mutex_);
   return std::any_of(metadata_line_.begin(), metadata_line_.end(),
                      [](const parked_ptr& each) { return each->reason == parked_for::partition; });
+}
+
+COKAFKA_DECL void accumulator::refresh_begins() {
+  std::scoped_lock guard(mutex_);
+  ++refreshes_begun_;
+}
+
+COKAFKA_DECL void accumulator::refresh_answered() {
+  std::scoped_lock guard(mutex_);
+  refreshes_answered_ = refreshes_begun_;
 }
 
 COKAFKA_DECL void accumulator::abandon(waiter_list& out) {
@@ -9444,97 +9626,6 @@ COKAFKA_DECL bool accumulator::cancel_space(operation_waiter& waiting) {
   }
   home_.attention();  // what was behind it in the line may fit
   return true;
-}
-
-}  // namespace cokafka::inline COKAFKA_ABI::detail
-
-// ---- cokafka/detail/core/cluster_metadata.ipp
-
-namespace cokafka::inline COKAFKA_ABI::detail {
-
-COKAFKA_DECL std::vector<topic_news> cluster_metadata::merge(const messages::metadata_response& response) {
-  // An answer without brokers comes from a broker that is still starting; what we know is better.
-  if (!response.brokers.empty()) {
-    brokers_.clear();
-    for (const auto& each : response.brokers) {
-      const bool is_possible = each.node_id >= 0 && each.port > 0 && each.port <= 65535;
-      if (is_possible) brokers_.insert_or_assign(each.node_id, each);
-    }
-  }
-  std::vector<topic_news> news;
-  for (const auto& each : response.topics) {
-    if (each.name) news.push_back(merge_topic(each));
-  }
-  return news;
-}
-
-COKAFKA_DECL topic_news cluster_metadata::merge_topic(const messages::metadata_response::topic& told) {
-  topic_news news;
-  news.name = *told.name;
-  news.error = static_cast<broker_errc>(told.error_code);
-  if (news.error != broker_errc::none) {
-    const bool passes = has(classify(news.error), error_class::retriable);
-    news.is = passes ? topic_news::kind::waiting : topic_news::kind::refused;
-    return news;
-  }
-  const auto is_numbered = [](const auto& each) { return each.partition_index >= 0; };
-  if (std::none_of(told.partitions.begin(), told.partitions.end(), is_numbered)) {
-    news.error = broker_errc::leader_not_available;
-    return news;
-  }
-  topic_state& cached = topics_[news.name];
-  const bool same_topic = cached.id == told.topic_id;
-  topic_state fresh;
-  fresh.id = told.topic_id;
-  std::int64_t count = 0;
-  for (const auto& each : told.partitions) count = std::max(count, std::int64_t{each.partition_index} + 1);
-  // Indexes are dense in every answer of a real broker; a gap would be a partition without a leader.
-  fresh.partitions.resize(std::min(static_cast<std::size_t>(count), told.partitions.size() * 2));
-  // A topic never loses partitions while it is the same; a broker that lags behind may not know all.
-  if (same_topic && !told.topic_id.is_zero() && fresh.partitions.size() < cached.partitions.size()) {
-    const auto known = static_cast<std::ptrdiff_t>(fresh.partitions.size());
-    fresh.partitions.insert(fresh.partitions.end(), cached.partitions.begin() + known, cached.partitions.end());
-  }
-  for (const auto& each : told.partitions) {
-    const auto index = static_cast<std::size_t>(each.partition_index);
-    if (each.partition_index < 0 || index >= fresh.partitions.size()) continue;
-    partition_state& state = fresh.partitions[index];
-    state = {each.leader_id, each.leader_epoch, each.replica_nodes, each.isr_nodes};
-    if (same_topic && index < cached.partitions.size() && each.leader_epoch >= 0 &&
-        each.leader_epoch < cached.partitions[index].leader_epoch) {
-      state = cached.partitions[index];
-    }
-  }
-  for (auto& each : fresh.partitions) {
-    if (each.leader < 0 || !brokers_.contains(each.leader)) {
-      each.leader = -1;
-      news.complete = false;
-    }
-  }
-  cached = std::move(fresh);
-  news.is = topic_news::kind::known;
-  return news;
-}
-
-COKAFKA_DECL const topic_state* cluster_metadata::find(const std::string& name) const {
-  const auto found = topics_.find(name);
-  return found == topics_.end() ? nullptr : &found->second;
-}
-
-COKAFKA_DECL std::vector<partition_info> cluster_metadata::describe(const std::string& name) const {
-  std::vector<partition_info> listed;
-  if (const topic_state* state = find(name)) {
-    for (std::size_t i = 0; i < state->partitions.size(); ++i) {
-      const partition_state& each = state->partitions[i];
-      partition_info info;
-      info.id = static_cast<std::int32_t>(i);
-      if (each.leader >= 0) info.leader = each.leader;
-      info.replicas = each.replicas;
-      info.in_sync_replicas = each.in_sync;
-      listed.push_back(std::move(info));
-    }
-  }
-  return listed;
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
@@ -9649,6 +9740,176 @@ COKAFKA_DECL void produce_queue::reconsider_unless_waiting_for_identity(partitio
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
 
+// ---- cokafka/detail/core/cluster_metadata.ipp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+namespace describing {
+
+constexpr bool is_port(std::int32_t port) noexcept { return port > 0 && port <= 65535; }
+
+// One more than the largest index that can be. Indexes are dense in every answer of a real broker.
+inline std::size_t count_partitions(const messages::metadata_response::topic& told) noexcept {
+  std::int64_t count = 0;
+  for (const auto& each : told.partitions) count = std::max(count, std::int64_t{each.partition_index} + 1);
+  return std::min(static_cast<std::size_t>(count), told.partitions.size());
+}
+
+}  // namespace describing
+
+COKAFKA_DECL std::vector<topic_news> cluster_metadata::merge(const messages::metadata_response& response) {
+  // An answer without brokers comes from a broker that is still starting; what we know is better.
+  if (!response.brokers.empty()) {
+    brokers_.clear();
+    for (const auto& each : response.brokers) {
+      if (each.node_id >= 0 && describing::is_port(each.port)) brokers_.insert_or_assign(each.node_id, each);
+    }
+  }
+  std::vector<topic_news> news;
+  for (const auto& each : response.topics) {
+    if (each.name) news.push_back(merge_topic(each));
+  }
+  return news;
+}
+
+COKAFKA_DECL topic_news cluster_metadata::merge_topic(const messages::metadata_response::topic& told) {
+  topic_news news;
+  news.name = *told.name;
+  news.error = static_cast<broker_errc>(told.error_code);
+  if (news.error != broker_errc::none) {
+    const bool passes = has(classify(news.error), error_class::retriable);
+    news.is = passes ? topic_news::kind::waiting : topic_news::kind::refused;
+    const auto found = topics_.find(news.name);
+    if (found != topics_.end() && news.error == broker_errc::unknown_topic_or_partition)
+      found->second.was_missing = true;
+    return news;
+  }
+  const std::size_t count = describing::count_partitions(told);
+  if (count == 0 || count > most_partitions) {
+    news.error = broker_errc::leader_not_available;
+    return news;
+  }
+  news.is = topic_news::kind::known;
+  topic_state& cached = topics_[news.name];
+  const relation is = compare(cached, told, count);
+  news.made_anew = is == relation::another && !cached.partitions.empty();
+  news.doubtful = is == relation::outdated;
+  const bool other_id = !cached.id.is_zero() && !told.topic_id.is_zero() && cached.id != told.topic_id;
+  if (news.doubtful && other_id) return news;  // nothing in it is of this topic
+  take_partitions(cached, told, count, is != relation::another);
+  for (const auto& each : cached.partitions) news.complete = news.complete && each.leader >= 0;
+  return news;
+}
+
+// With ids there is no doubt. Without them a topic that was deleted and made anew has older epochs or fewer partitions,
+// and would keep leaders of its former life for ever (KAFKA-12257).
+COKAFKA_DECL auto cluster_metadata::compare(topic_state& cached, const messages::metadata_response::topic& told,
+                                            std::size_t count) -> relation {
+  const bool was_missing = std::exchange(cached.was_missing, false);
+  if (cached.partitions.empty()) return relation::another;
+  if (!cached.id.is_zero() && !told.topic_id.is_zero()) {
+    cached.backwards = 0;
+    if (cached.id == told.topic_id) return relation::same;
+    const bool is_over = std::find(cached.former.begin(), cached.former.end(), told.topic_id) != cached.former.end();
+    return is_over ? relation::outdated : relation::another;
+  }
+  const auto is_older = [&](const auto& each) {
+    const auto index = static_cast<std::size_t>(each.partition_index);
+    return each.partition_index >= 0 && index < cached.partitions.size() && each.leader_epoch >= 0 &&
+           each.leader_epoch < cached.partitions[index].leader_epoch;
+  };
+  const bool back =
+      count < cached.partitions.size() || std::any_of(told.partitions.begin(), told.partitions.end(), is_older);
+  cached.backwards = back ? cached.backwards + 1 : 0;
+  if (!back) return relation::same;
+  if (!was_missing && cached.backwards < believed_after) return relation::outdated;
+  cached.backwards = 0;
+  return relation::another;
+}
+
+COKAFKA_DECL void cluster_metadata::take_partitions(topic_state& cached, const messages::metadata_response::topic& told,
+                                                    std::size_t count, bool same_topic) const {
+  constexpr std::size_t most_former = 8;
+  const std::vector<partition_state> before = std::exchange(cached.partitions, {});
+  if (!same_topic && !cached.id.is_zero() && cached.id != told.topic_id) {
+    if (cached.former.size() == most_former) cached.former.erase(cached.former.begin());
+    cached.former.push_back(cached.id);
+  }
+  // A broker that is too old to tell ids says nothing against the one that is known.
+  if (!same_topic || !told.topic_id.is_zero()) cached.id = told.topic_id;
+  cached.partitions.resize(count);
+  for (const auto& each : told.partitions) {
+    const auto index = static_cast<std::size_t>(each.partition_index);
+    if (each.partition_index < 0 || index >= count) continue;
+    partition_state& state = cached.partitions[index];
+    const bool is_older =
+        same_topic && index < before.size() && each.leader_epoch >= 0 && each.leader_epoch < before[index].leader_epoch;
+    if (is_older) {
+      state = before[index];
+    } else {
+      state = {each.leader_id, each.leader_epoch, each.replica_nodes, each.isr_nodes};
+    }
+  }
+  // A topic never loses partitions while it is the same; a broker that lags behind may not know all.
+  if (same_topic && count < before.size()) {
+    cached.partitions.insert(cached.partitions.end(), before.begin() + static_cast<std::ptrdiff_t>(count),
+                             before.end());
+  }
+  for (auto& each : cached.partitions) {
+    if (!brokers_.contains(each.leader)) each.leader = -1;
+  }
+}
+
+COKAFKA_DECL std::vector<std::string> cluster_metadata::learn(const leader_news& news) {
+  std::vector<std::string> changed;
+  for (const auto& each : news.moved) {
+    const auto found = topics_.find(each.topic);
+    if (found == topics_.end() || found->second.id != each.topic_id) continue;
+    auto& partitions = found->second.partitions;
+    const auto index = static_cast<std::size_t>(each.index);
+    if (index >= partitions.size() || each.leader_epoch <= partitions[index].leader_epoch) continue;
+    if (!take_endpoint(each.leader, news.endpoints)) continue;
+    partitions[index].leader = each.leader;
+    partitions[index].leader_epoch = each.leader_epoch;
+    if (changed.empty() || changed.back() != each.topic) changed.push_back(each.topic);
+  }
+  return changed;
+}
+
+// False when nobody has said where the broker is.
+COKAFKA_DECL bool cluster_metadata::take_endpoint(std::int32_t id,
+                                                  const std::vector<messages::node_endpoint>& endpoints) {
+  for (const auto& each : endpoints) {
+    if (each.node_id == id && !each.host.empty() && describing::is_port(each.port)) {
+      brokers_.insert_or_assign(id, messages::metadata_response::broker{id, each.host, each.port, each.rack});
+    }
+  }
+  return brokers_.contains(id);
+}
+
+COKAFKA_DECL const topic_state* cluster_metadata::find(const std::string& name) const {
+  const auto found = topics_.find(name);
+  return found == topics_.end() ? nullptr : &found->second;
+}
+
+COKAFKA_DECL std::vector<partition_info> cluster_metadata::describe(const std::string& name) const {
+  std::vector<partition_info> listed;
+  if (const topic_state* state = find(name)) {
+    for (std::size_t i = 0; i < state->partitions.size(); ++i) {
+      const partition_state& each = state->partitions[i];
+      partition_info info;
+      info.id = static_cast<std::int32_t>(i);
+      if (each.leader >= 0) info.leader = each.leader;
+      info.replicas = each.replicas;
+      info.in_sync_replicas = each.in_sync;
+      listed.push_back(std::move(info));
+    }
+  }
+  return listed;
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
 // ---- cokafka/detail/io/partition_keeper.ipp
 
 namespace cokafka::inline COKAFKA_ABI::detail {
@@ -9662,6 +9923,7 @@ COKAFKA_DECL void partition_keeper::adopt_soon(partition_queue& added) {
     if (added.owner.load(std::memory_order_acquire) != this || added.adopted_by == this) return;
     added.adopted_by = this;
     if (ended_) return fail_one(added);
+    heed_its_topic(added, host_.env().now());
     queue_.adopt(added, host_.env().now(), host_.conditions());
     hand_over_if_wanted(added);
     news();
@@ -9720,9 +9982,23 @@ COKAFKA_DECL void partition_keeper::take_woken() {
 COKAFKA_DECL void partition_keeper::reconsider(partition_queue& seen, clock_time now) {
   // Two lost requests may name one partition: it may have been handed over for the first, and is the next owner's then.
   if (seen.owner.load(std::memory_order_acquire) != this) return;
+  heed_its_topic(seen, now);
   hand_over_if_wanted(seen);
   if (seen.owner.load(std::memory_order_acquire) != this) return;
   if (seen.adopted_by == this) queue_.reconsider(seen, now, host_.conditions());
+}
+
+// A topic that was deleted and made anew: sequences begin again, and where it has fewer partitions there is nowhere to go.
+COKAFKA_DECL void partition_keeper::heed_its_topic(partition_queue& seen, clock_time now) {
+  if (seen.is_made_anew.exchange(false, std::memory_order_acq_rel)) seen.begin_anew();
+  if (!seen.is_gone.load(std::memory_order_acquire)) return;
+  error_details why;
+  why.code = broker_errc::unknown_topic_or_partition;
+  why.message = "topic " + std::string(seen.called().str()) + " was deleted and made anew without partition " +
+                std::to_string(seen.index());
+  effects out;
+  seen.fail_queued(why, now, out);
+  carry_out(out);
 }
 
 // Rule 10: a partition moves at once, and what was not answered here is sent again there; without idempotence it moves
@@ -10113,12 +10389,50 @@ COKAFKA_DECL error_code connection::reason(error_code seen) const noexcept {
 
 // ---- cokafka/detail/io/broker_link_state.ipp
 
+#include <boost/asio/co_spawn.hpp>
+#include <exception>
+
 namespace cokafka::inline COKAFKA_ABI::detail {
 
 // --- any thread ------------------------------------------------------------------------------------------------------
 
 COKAFKA_DECL void broker_link::set_endpoint(endpoint at) {
-  on_strand([this, at = std::move(at)]() mutable { endpoint_ = std::move(at); });
+  on_strand([this, at = std::move(at)]() mutable {
+    if (at == endpoint_) return;
+    host_.say(log_level::info, name() + ": is now at " + text_of(at));
+    endpoint_ = std::move(at);
+    moved_ = true;
+    failed_attempts_ = 0;
+    retry_connect_at_ = {};
+    // What was read there may be executed all the same: without idempotence its answers are waited for.
+    if (host_.rules().idempotent || in_flight_.empty()) connection_.close();
+    news_.set();
+  });
+}
+
+COKAFKA_DECL void broker_link::let_go() {
+  on_strand([this] {
+    host_.say(log_level::info, name() + ": is no longer part of the cluster");
+    connect_wanted_ = false;
+    moved_ = true;
+    connection_.close();
+    news_.set();
+  });
+}
+
+COKAFKA_DECL void broker_link::take_on(std::int32_t id, endpoint at) {
+  on_strand([this, id, at = std::move(at)]() mutable {
+    id_ = id;
+    endpoint_ = std::move(at);
+    moved_ = true;
+    connection_.close();
+    last_error_ = {};
+    failed_attempts_ = 0;
+    retry_connect_at_ = {};
+    throttled_until_ = {};
+    deadlines_.heap.clear(throttle_over_);
+    news_.set();
+  });
 }
 
 COKAFKA_DECL void broker_link::connect_soon() {
@@ -10141,6 +10455,29 @@ COKAFKA_DECL void broker_link::stop(error_details why) {
 }
 
 // --- the strand ------------------------------------------------------------------------------------------------------
+
+COKAFKA_DECL void broker_link::start_running() {
+  if (started_ || stopping_) return;
+  started_ = true;
+  auto alive = host_.keep_alive();
+  deadlines_.start(alive, [this] { handle_deadlines(); });
+  asio::co_spawn(strand_, run(), [alive](std::exception_ptr) {});
+}
+
+COKAFKA_DECL bool broker_link::has_reason_to_connect() { return connect_wanted_ || queue_.has_work(); }
+
+COKAFKA_DECL void broker_link::reader_has_ended(const std::exception_ptr& failed) {
+  if (failed && !last_error_) last_error_ = asio::error::no_memory;
+  connection_.close();
+  reader_ended_.set();
+  news_.set();
+}
+
+COKAFKA_DECL void broker_link::obey_throttle(std::chrono::milliseconds throttle, clock_time now) {
+  throttled_until_ = std::max(throttled_until_, now + clock_duration(throttle));
+  deadlines_.heap.set(throttle_over_, throttled_until_);
+  deadlines_.update();
+}
 
 COKAFKA_DECL void broker_link::news() {
   start_running();
@@ -10210,7 +10547,6 @@ COKAFKA_DECL void broker_link::shutdown() noexcept {
 
 // ---- cokafka/detail/io/broker_link.ipp
 
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 
 namespace cokafka::inline COKAFKA_ABI::detail {
@@ -10226,14 +10562,6 @@ COKAFKA_DECL broker_link::broker_link(link_host& host, asio::any_io_executor exe
       throttle_over_(static_cast<int>(deadline_kind::throttle_over), this) {}
 
 // --- run -------------------------------------------------------------------------------------------------------------
-
-COKAFKA_DECL void broker_link::start_running() {
-  if (started_ || stopping_) return;
-  started_ = true;
-  auto alive = host_.keep_alive();
-  deadlines_.start(alive, [this] { handle_deadlines(); });
-  asio::co_spawn(strand_, run(), [alive](std::exception_ptr) {});
-}
 
 // Throughout the tasks an awaited value gets a statement of its own: g++ 12 miscompiles `if (co_await a()) co_await
 // b();`.
@@ -10256,8 +10584,6 @@ COKAFKA_DECL asio::awaitable<void> broker_link::run() {
   end();
 }
 
-COKAFKA_DECL bool broker_link::has_reason_to_connect() { return connect_wanted_ || queue_.has_work(); }
-
 // One attempt to connect, or the wait before it. False: ask again.
 COKAFKA_DECL asio::awaitable<bool> broker_link::reach() {
   if (host_.env().now() < retry_connect_at_) {
@@ -10270,9 +10596,11 @@ COKAFKA_DECL asio::awaitable<bool> broker_link::reach() {
   const backoff_policy setup{user.effective_connection_setup_timeout(), user.socket_connection_setup_timeout_max};
   const clock_duration timeout = setup.delay(failed_attempts_ + 1, host_.env().random());
   const endpoint to = endpoint_;
+  moved_ = false;
   error_code failed = co_await connection_.open(to, timeout, failed_attempts_);
+  if (moved_) connection_.close();
+  if (stopping_ || moved_) co_return false;
   connect_wanted_ = false;
-  if (stopping_) co_return false;
   const auto version = connection_.versions().newest(messages::api_key::produce);
   if (!failed && !version) failed = make_error_code(errc::unsupported_version);
   if (!failed) {
@@ -10307,6 +10635,12 @@ COKAFKA_DECL asio::awaitable<void> broker_link::serve() {
   connected_.store(false, std::memory_order_relaxed);
   deadlines_.heap.clear(request_timeout_);
   deadlines_.heap.clear(idle_close_);
+  if (std::exchange(moved_, false)) {
+    last_error_ = {};
+    request_timed_out_ = false;
+    lose_requests(make_error_code(errc::disconnected));
+    co_return;
+  }
   if (in_flight_.empty() && !last_error_) co_return;  // closed because it was idle
   if (!last_error_) last_error_ = make_error_code(errc::disconnected);
   const config& user = host_.rules().user;
@@ -10322,6 +10656,7 @@ COKAFKA_DECL asio::awaitable<void> broker_link::serve() {
 
 COKAFKA_DECL asio::awaitable<void> broker_link::write_requests() {
   while (!stopping_ && connection_.is_open()) {
+    if (moved_ && in_flight_.empty()) co_return;
     const clock_time now = host_.env().now();
     if (auto request = next_request(now)) {
       const bool written = co_await write(std::move(request));
@@ -10335,7 +10670,7 @@ COKAFKA_DECL asio::awaitable<void> broker_link::write_requests() {
 
 COKAFKA_DECL std::shared_ptr<produce_request> broker_link::next_request(clock_time now) {
   const settings& rules = host_.rules();
-  if (in_flight_.size() >= rules.max_in_flight || throttled_until_ > now) return nullptr;
+  if (moved_ || in_flight_.size() >= rules.max_in_flight || throttled_until_ > now) return nullptr;
   if (!queue_.has_candidates(in_flight_.empty())) return nullptr;
   const auto identity = host_.identity();
   auto request = std::make_shared<produce_request>();
@@ -10402,13 +10737,6 @@ COKAFKA_DECL asio::awaitable<void> broker_link::read_responses() {
   connection_.close();
 }
 
-COKAFKA_DECL void broker_link::reader_has_ended(const std::exception_ptr& failed) {
-  if (failed && !last_error_) last_error_ = asio::error::no_memory;
-  connection_.close();
-  reader_ended_.set();
-  news_.set();
-}
-
 COKAFKA_DECL bool broker_link::handle_response(std::string_view frame) {
   if (host_.rules().acks == 0) return true;  // some fake brokers answer all the same
   wire::reader header(frame);
@@ -10439,6 +10767,7 @@ COKAFKA_DECL void broker_link::settle_request(produce_request& answered, const m
                                               clock_time now) {
   const backoff_policy again{host_.rules().user.effective_retry_backoff(), host_.rules().user.retry_backoff_max};
   effects out;
+  leader_news leaders;
   for (auto& each : answered.batches) {
     partition_queue::answer said;
     said.broker = id_;
@@ -10447,6 +10776,7 @@ COKAFKA_DECL void broker_link::settle_request(produce_request& answered, const m
       said.base_offset = found->base_offset;
       said.log_append_time = found->log_append_time_ms;
       if (found->error_message) said.message = *found->error_message;
+      leaders.note(each, *found);
     } else {
       said.cause = make_error_code(errc::invalid_response);
     }
@@ -10465,6 +10795,9 @@ COKAFKA_DECL void broker_link::settle_request(produce_request& answered, const m
   }
   carry_out(out);
   for (auto& each : answered.batches) reconsider(*each.partition, now);
+  if (leaders.moved.empty()) return;
+  leaders.endpoints = response.node_endpoints;
+  host_.learn_leaders(std::move(leaders));
 }
 
 COKAFKA_DECL void broker_link::lose_requests(error_code why) {
@@ -10487,12 +10820,6 @@ COKAFKA_DECL void broker_link::lose_requests(error_code why) {
   for (auto& request : lost) {
     for (auto& each : request->batches) reconsider(*each.partition, now);
   }
-}
-
-COKAFKA_DECL void broker_link::obey_throttle(std::chrono::milliseconds throttle, clock_time now) {
-  throttled_until_ = std::max(throttled_until_, now + clock_duration(throttle));
-  deadlines_.heap.set(throttle_over_, throttled_until_);
-  deadlines_.update();
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
@@ -10519,24 +10846,29 @@ COKAFKA_DECL asio::awaitable<void> engine::run_control() {
       if (!next || *next > env_->now()) co_await news_.wait(asio::deferred);
       continue;
     }
+    control_busy_ = true;
     try {
       co_await ask_cluster();
     } catch (const std::bad_alloc&) {
       control_failed(asio::error::no_memory);
       schedule_.failed(env_->now(), env_->random());
     }
+    control_busy_ = false;
+    note_control_use();
   }
   control_.close();
 }
 
 // The one thing that is due most.
 COKAFKA_DECL asio::awaitable<void> engine::ask_cluster() {
+  const auto metadata_due = schedule_.due();
+  const bool wants_metadata = metadata_due && *metadata_due <= env_->now();
+  if (wants_metadata && !metadata_missing_since_) metadata_missing_since_ = env_->now();
   if (!control_.is_open()) {
     const bool reached = co_await reach_somebody();
     if (!reached) co_return;
   }
-  const auto metadata_due = schedule_.due();
-  if (metadata_due && *metadata_due <= env_->now()) {
+  if (wants_metadata) {
     co_await refresh_metadata();
   } else if (identity_wanted_) {
     co_await fetch_identity();
@@ -10551,12 +10883,13 @@ COKAFKA_DECL std::optional<clock_time> engine::next_control_time() const {
   return next;
 }
 
-// The brokers that metadata named, then the bootstrap list, each address once.
+// The brokers that metadata named; the bootstrap servers, each address once, while there are none.
 COKAFKA_DECL std::vector<endpoint> engine::candidates() const {
   std::vector<endpoint> all;
   for (const auto& [id, broker] : metadata_.brokers()) {
     all.push_back({broker.host, static_cast<std::uint16_t>(broker.port)});
   }
+  if (!all.empty()) return all;
   for (const auto& each : bootstrap_) {
     if (std::find(all.begin(), all.end(), each) == all.end()) all.push_back(each);
   }
@@ -10588,11 +10921,48 @@ COKAFKA_DECL void engine::control_failed(error_code why) {
   control_error_ = why;
   const std::size_t all = candidates().size();
   candidate_ = (candidate_ + 1) % all;
-  ++control_failures_;
-  if (control_failures_ % all != 0) return;
+  const bool all_failed = ++control_failures_ % all == 0;
+  if (is_stranded(why, all_failed, env_->now())) return rebootstrap();
+  if (!all_failed) return;
   const backoff_policy again{settings_.user.reconnect_backoff, settings_.user.effective_reconnect_backoff_max()};
   const auto rounds = static_cast<std::uint32_t>(control_failures_ / all);
   control_not_before_ = env_->now() + again.delay(rounds, env_->random());
+}
+
+// KIP-899: nobody whom metadata has named can be reached. KIP-1102: nobody has answered for too long, or a broker says
+// that it is no longer the one to ask.
+COKAFKA_DECL bool engine::is_stranded(error_code why, bool all_failed, clock_time now) const {
+  if (settings_.user.metadata_recovery_strategy == metadata_recovery::none || metadata_.brokers().empty()) return false;
+  const clock_duration patience = settings_.user.metadata_recovery_rebootstrap_trigger;
+  return all_failed || why == make_error_code(broker_errc::rebootstrap_required) ||
+         (metadata_missing_since_ && now - *metadata_missing_since_ >= patience);
+}
+
+// At once: the bootstrap servers have not been tried yet. Connections to brokers that work are left alone; the next
+// metadata says where everybody is.
+COKAFKA_DECL void engine::rebootstrap() {
+  say(log_level::warning, "back to the bootstrap servers: " + unreachable_text());
+  metadata_.forget_brokers();
+  candidate_ = 0;
+  control_failures_ = 0;
+  metadata_missing_since_.reset();
+  schedule_.want_now();
+}
+
+// The control connection, too, is closed after connections.max.idle.ms.
+COKAFKA_DECL void engine::note_control_use() {
+  control_used_ = env_->now();
+  const auto max_idle = settings_.user.connections_max_idle;
+  if (stopping_ || !control_.is_open() || max_idle.count() <= 0 || control_idle_.is_set()) return;
+  home_.deadlines().heap.set(control_idle_, control_used_ + max_idle);
+}
+
+COKAFKA_DECL void engine::close_idle_control(clock_time now) {
+  if (control_busy_ || !control_.is_open()) return;  // set again when it has been used
+  const clock_time due = control_used_ + clock_duration(settings_.user.connections_max_idle);
+  if (due > now) return home_.deadlines().heap.set(control_idle_, due);
+  say(log_level::debug, "the connection for metadata is closed, because it was idle");
+  control_.close();
 }
 
 // Short, so that a broker that hangs costs little before the next is asked.
@@ -10600,10 +10970,12 @@ COKAFKA_DECL clock_duration engine::control_timeout() const {
   return std::min<clock_duration>(settings_.user.request_timeout, std::chrono::seconds(5));
 }
 
-COKAFKA_DECL messages::metadata_request engine::metadata_request_now() const {
+COKAFKA_DECL messages::metadata_request engine::metadata_request_now() {
   messages::metadata_request request;
   request.allow_auto_topic_creation = settings_.user.allow_auto_create_topics;
-  for (const topic* each : accumulator_.topics.all()) {
+  for (topic* each : accumulator_.topics.all()) {
+    if (is_idle(*each, env_->now())) forget_topic(*each);
+    if (each->is_forgotten.load(std::memory_order_relaxed)) continue;
     request.topics->emplace_back();
     request.topics->back().name = std::string(each->name.str());
   }
@@ -10614,6 +10986,7 @@ COKAFKA_DECL asio::awaitable<void> engine::refresh_metadata() {
   const messages::metadata_request request = metadata_request_now();
   messages::metadata_response response;
   schedule_.started();
+  accumulator_.refresh_begins();
   const error_code failed = co_await control_.call(request, response, control_timeout());
   if (stopping_) co_return;
   const clock_time now = env_->now();
@@ -10623,7 +10996,8 @@ COKAFKA_DECL asio::awaitable<void> engine::refresh_metadata() {
     co_return;
   }
   control_failures_ = 0;
-  apply(response, now);
+  metadata_missing_since_.reset();
+  apply(request, response, now);
 }
 
 COKAFKA_DECL asio::awaitable<void> engine::fetch_identity() {
@@ -10652,7 +11026,8 @@ COKAFKA_DECL asio::awaitable<void> engine::fetch_identity() {
   if (!failed)
     why = answered != broker_errc::none ? make_error_code(answered) : make_error_code(errc::invalid_response);
   const backoff_policy again{settings_.user.effective_retry_backoff(), settings_.user.retry_backoff_max};
-  identity_not_before_ = env_->now() + again.delay(++identity_failures_, env_->random());
+  const clock_duration pause = again.delay(++identity_failures_, env_->random());
+  identity_not_before_ = env_->now() + std::max<clock_duration>(pause, metadata_schedule::shortest_pause);
   const bool is_too_old = why == make_error_code(errc::unsupported_version);
   const bool passes =
       failed ? !is_too_old : answered == broker_errc::none || has(classify(answered), error_class::retriable);
@@ -10679,90 +11054,6 @@ COKAFKA_DECL void engine::refuse_identity(error_code why) {
     });
   }
   post_waiters(ended);
-}
-
-// --- what an answer changes ------------------------------------------------------------------------------------------
-
-COKAFKA_DECL void engine::apply(const messages::metadata_response& response, clock_time now) {
-  const std::vector<topic_news> news = metadata_.merge(response);
-  apply_brokers();
-  accumulator_.set_wall_offset(env_->wall_now().time_since_epoch() - now.time_since_epoch());
-  effects out;
-  // Records for a partition without a leader wait on the home strand: ask until it has one.
-  bool helped = !metadata_.brokers().empty() && !home_.has_work();
-  for (const auto& each : news) helped = apply_topic(each, now, out) && helped;
-  schedule_.succeeded(now, helped, env_->random());
-  // For a record whose partition this answer does not know, one more refresh decides.
-  if (accumulator_.is_partition_missing()) schedule_.want();
-  carry_out(out);
-  check_watches(now);
-}
-
-COKAFKA_DECL void engine::apply_brokers() {
-  for (const auto& [id, broker] : metadata_.brokers()) {
-    const endpoint at{broker.host, static_cast<std::uint16_t>(broker.port)};
-    if (const auto found = links_.find(id); found != links_.end()) {
-      found->second->set_endpoint(at);
-      continue;
-    }
-    auto made = std::make_unique<broker_link>(*this, operations_->executor, id, at);
-    std::scoped_lock guard(mutex_);
-    links_.emplace(id, std::move(made));
-  }
-  accumulator_.memory.limit_shares(links_.size() > 1);
-}
-
-// False when somebody still waits for the topic: ask again, with backoff.
-COKAFKA_DECL bool engine::apply_topic(const topic_news& news, clock_time now, effects& out) {
-  topic* const of = accumulator_.topics.find(news.name);
-  if (of == nullptr) return true;
-  switch (news.is) {
-    case topic_news::kind::known:
-      accumulator_.publish(*of, route(*of, *metadata_.find(news.name)), now, out);
-      return true;
-    case topic_news::kind::refused:
-      accumulator_.refuse(*of, news.error, "topic " + news.name + ": " + make_error_code(news.error).message(), now,
-                          out);
-      return true;
-    case topic_news::kind::waiting: break;
-  }
-  of->last_error.store(news.error, std::memory_order_seq_cst);  // before the question, see accumulator::park
-  if (of->parked.load(std::memory_order_seq_cst) > 0) return false;
-  std::scoped_lock guard(mutex_);
-  return std::none_of(watches_.begin(), watches_.end(), [&](const topic_watch& each) { return each.of == of; });
-}
-
-COKAFKA_DECL partition_owner& engine::owner_for(std::int32_t leader) {
-  const auto found = links_.find(leader);
-  if (found == links_.end()) return home_;
-  return *found->second;
-}
-
-// Every partition to its leader's strand. Null when senders see nothing new.
-COKAFKA_DECL std::unique_ptr<partition_table> engine::route(topic& of, const topic_state& state) {
-  auto table = std::make_unique<partition_table>();
-  table->topic_id = state.id;
-  for (std::size_t i = 0; i < state.partitions.size(); ++i) {
-    partition_queue& partition =
-        of.partition(static_cast<std::int32_t>(i), settings_, accumulator_.memory, accumulator_.flushes);
-    const std::int32_t leader = state.partitions[i].leader;
-    partition_owner& wanted = owner_for(leader);
-    partition_owner* const owner = partition.owner.load(std::memory_order_acquire);
-    if (owner == nullptr) {
-      partition.desired_owner.store(&wanted, std::memory_order_release);
-      partition.owner.store(&wanted, std::memory_order_release);
-      wanted.adopt_soon(partition);
-    } else if (partition.desired_owner.exchange(&wanted, std::memory_order_acq_rel) != &wanted) {
-      owner->reconsider_owner_soon(partition);
-    }
-    table->all.push_back(&partition);
-    if (leader >= 0) table->available.push_back(&partition);
-  }
-  if (table->available.empty()) table->available = table->all;
-  const partition_table* const seen = of.table.load(std::memory_order_acquire);
-  const bool same = seen != nullptr && seen->topic_id == table->topic_id && seen->all == table->all &&
-                    seen->available == table->available;
-  return same ? nullptr : std::move(table);
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
@@ -10836,12 +11127,17 @@ COKAFKA_DECL void engine::look_around() {
   const std::vector<topic*> topics = accumulator_.topics.all();
   for (topic* each : topics) {
     if (!each->wanted.exchange(false, std::memory_order_acq_rel)) continue;
+    each->is_forgotten.store(false, std::memory_order_release);
+    if (each->refused.load(std::memory_order_relaxed) != broker_errc::none) {
+      schedule_.want_at(each->ask_again_at);
+      continue;
+    }
     // Only the first question is urgent: sends to a topic that does not exist must not become as many requests.
     std::exchange(each->asked_for, true) ? schedule_.want() : schedule_.want_now();
   }
-  if (accumulator_.is_partition_missing()) schedule_.want();
   effects out;
-  const bool pressed = accumulator_.place_waiting(now, out);
+  const bool pressed = accumulator_.place_waiting(out);
+  if (accumulator_.is_partition_missing()) schedule_.want();
   carry_out(out);
   // Each flush anew: what has begun to linger since the one before knows nothing of it.
   if (hurry_.exchange(false, std::memory_order_acq_rel) || (pressed && !was_pressed_)) {
@@ -10880,6 +11176,7 @@ COKAFKA_DECL void engine::handle_deadlines() {
     switch (static_cast<deadline_kind>(due->kind)) {
       case deadline_kind::call_timeout: control_.timed_out(); break;
       case deadline_kind::parked_expiry: accumulator_.expire(now, unreachable_text(), control_error_, out); break;
+      case deadline_kind::idle_close: close_idle_control(now); break;
       case deadline_kind::watch_expiry: check_watches(now); break;
       case deadline_kind::close_timeout: {
         error_details why;
@@ -11000,6 +11297,85 @@ COKAFKA_DECL bool engine::cancel_watch(topic_waiter& waiting) {
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
 
+// ---- cokafka/detail/engine/expiry.ipp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+// KIP-526, looked at whenever metadata is about to be fetched. A sender only marks the topic; the time is read here.
+COKAFKA_DECL bool engine::is_idle(topic& of, clock_time now) {
+  if (of.used.exchange(false, std::memory_order_acq_rel)) {
+    of.used_at = now;
+    of.is_forgotten.store(false, std::memory_order_release);
+  }
+  if (of.is_forgotten.load(std::memory_order_relaxed)) return false;
+  if (now - of.used_at < clock_duration(settings_.user.metadata_max_idle)) return false;
+  if (of.parked.load(std::memory_order_seq_cst) > 0) return false;
+  const bool has_records = std::any_of(of.partitions().begin(), of.partitions().end(),
+                                       [](const auto& each) { return each->outstanding().records > 0; });
+  if (has_records) return false;
+  std::scoped_lock guard(mutex_);
+  return std::none_of(watches_.begin(), watches_.end(), [&](const topic_watch& each) { return each.of == &of; });
+}
+
+// As if it had never been asked for. A sender that is just reading the old table may still append to a partition, which
+// then waits on the home strand for metadata.
+COKAFKA_DECL void engine::forget_topic(topic& idle) {
+  say(log_level::debug, "topic " + std::string(idle.name.str()) + " is forgotten: nobody sends to it");
+  idle.is_forgotten.store(true, std::memory_order_seq_cst);  // before the table goes, see accumulator::park
+  idle.asked_for = false;
+  idle.refusals = 0;
+  idle.last_error.store(broker_errc::none, std::memory_order_relaxed);
+  idle.refused.store(broker_errc::none, std::memory_order_relaxed);
+  idle.table.store(nullptr, std::memory_order_release);
+  metadata_.forget(std::string(idle.name.str()));
+  for (const auto& each : idle.partitions()) {
+    if (each->owner.load(std::memory_order_acquire) != nullptr) assign(*each, home_, false);
+  }
+}
+
+// A link is never destroyed before the engine: a sender may be on its way to wake it. It is used again for the next
+// broker that comes, so that there are never more than were needed at one time.
+COKAFKA_DECL void engine::spare_links() {
+  if (metadata_.brokers().empty()) return;
+  for (auto next = links_.begin(); next != links_.end();) {
+    const auto here = next++;
+    if (metadata_.brokers().contains(here->first) || is_needed(*here->second)) continue;
+    here->second->let_go();
+    std::scoped_lock guard(mutex_);
+    spare_.push_back(std::move(here->second));
+    links_.erase(here);
+  }
+  accumulator_.memory.limit_shares(links_.size() > 1);
+}
+
+COKAFKA_DECL bool engine::is_needed(const broker_link& link) const {
+  if (link.share.used.load(std::memory_order_acquire) != 0) return true;
+  for (const topic* of : accumulator_.topics.all()) {
+    const bool owns = std::any_of(of->partitions().begin(), of->partitions().end(), [&](const auto& each) {
+      return each->owner.load(std::memory_order_acquire) == &link ||
+             each->desired_owner.load(std::memory_order_acquire) == &link;
+    });
+    if (owns) return true;
+  }
+  return false;
+}
+
+COKAFKA_DECL broker_link& engine::make_link(std::int32_t id, const endpoint& at) {
+  std::scoped_lock guard(mutex_);
+  std::unique_ptr<broker_link>& made = links_[id];
+  if (spare_.empty()) {
+    made = std::make_unique<broker_link>(*this, operations_->executor, id, at);
+  } else {
+    made = std::move(spare_.back());
+    spare_.pop_back();
+    made->take_on(id, at);
+  }
+  accumulator_.memory.limit_shares(links_.size() > 1);
+  return *made;
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
 // ---- cokafka/detail/engine/lifecycle.ipp
 
 #include <boost/asio/query.hpp>
@@ -11054,9 +11430,8 @@ COKAFKA_DECL engine::engine(asio::any_io_executor executor, const config& user, 
       accumulator_(settings_, *this, env_->random()),
       home_(*this, asio::make_strand(executor)),
       control_(*env_, home_.strand(), settings_, home_.deadlines(), caps_),
-      schedule_(
-          {std::max(user.effective_retry_backoff(), std::chrono::milliseconds(1)), settings_.user.retry_backoff_max},
-          settings_.user.metadata_max_age),
+      schedule_({user.effective_retry_backoff(), settings_.user.retry_backoff_max}, settings_.user.metadata_max_age),
+      control_idle_(static_cast<int>(deadline_kind::idle_close), this),
       control_due_(static_cast<int>(deadline_kind::metadata_refresh), this),
       parked_due_(static_cast<int>(deadline_kind::parked_expiry), this),
       watch_due_(static_cast<int>(deadline_kind::watch_expiry), this),
@@ -11072,6 +11447,7 @@ COKAFKA_DECL std::uint64_t engine::timer_wake_ups() {
   std::scoped_lock guard(mutex_);
   std::uint64_t all = home_.timer_wake_ups();
   for (const auto& [id, link] : links_) all += link->timer_wake_ups();
+  for (const auto& link : spare_) all += link->timer_wake_ups();
   return all;
 }
 
@@ -11168,8 +11544,9 @@ COKAFKA_DECL void engine::stop_everything(error_details why) {
   }
   post_waiters(watching);
   home_.fail_partitions(why);
-  tasks_left_ = links_.size() + (control_started_ ? 1 : 0) + 1;
+  tasks_left_ = links_.size() + spare_.size() + (control_started_ ? 1 : 0) + 1;
   for (auto& [id, link] : links_) link->stop(why);
+  for (auto& link : spare_) link->stop(why);
   control_.close();
   home_.deadlines().stop();
   news_.set();
@@ -11216,9 +11593,154 @@ COKAFKA_DECL void engine::drop() noexcept {
   }
   destroy_waiters(all);
   for (auto& [id, link] : links_) link->shutdown();
+  for (auto& link : spare_) link->shutdown();
   control_.shutdown();
   home_.shutdown();
   news_.drop();
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/engine/routing.ipp
+
+#include <unordered_set>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+COKAFKA_DECL void engine::apply(const messages::metadata_request& request, messages::metadata_response& response,
+                                clock_time now) {
+  accumulator_.refresh_answered();
+  // Nothing is kept of what was not asked for.
+  std::erase_if(response.topics,
+                [&](const auto& each) { return !each.name || accumulator_.topics.find(*each.name) == nullptr; });
+  const std::vector<topic_news> news = metadata_.merge(response);
+  apply_brokers();
+  accumulator_.set_wall_offset(env_->wall_now().time_since_epoch() - now.time_since_epoch());
+  effects out;
+  // Records for a partition without a leader wait on the home strand: ask until it has one.
+  bool helped = !metadata_.brokers().empty() && !home_.has_work();
+  for (const auto& each : news) helped = apply_topic(each, now, out) && helped;
+  for (const auto& each : left_out(request, response)) {
+    apply_topic(each, now, out);
+    helped = false;
+  }
+  spare_links();
+  schedule_.succeeded(now, helped, env_->random());
+  // For a record whose partition this answer does not know, one more refresh decides.
+  if (accumulator_.is_partition_missing()) schedule_.want();
+  carry_out(out);
+  check_watches(now);
+}
+
+// Topics that were asked for and are not in the answer: nothing is known of them, who waits goes on waiting.
+COKAFKA_DECL std::vector<topic_news> engine::left_out(const messages::metadata_request& request,
+                                                      const messages::metadata_response& response) {
+  std::unordered_set<std::string_view> named;
+  for (const auto& each : response.topics) named.insert(*each.name);
+  std::vector<topic_news> missing;
+  for (const auto& each : *request.topics) {
+    if (named.contains(*each.name)) continue;
+    topic_news& news = missing.emplace_back();
+    news.name = *each.name;
+    news.error = broker_errc::unknown_topic_or_partition;
+  }
+  return missing;
+}
+
+// What links are there for lives where metadata says; those of brokers that lead nothing of ours are never made.
+COKAFKA_DECL void engine::apply_brokers() {
+  for (auto& [id, link] : links_) {
+    const auto found = metadata_.brokers().find(id);
+    if (found == metadata_.brokers().end()) continue;
+    link->set_endpoint({found->second.host, static_cast<std::uint16_t>(found->second.port)});
+  }
+}
+
+// False when the cluster must be asked again, with backoff: somebody waits for the topic, or the answer was out of
+// date.
+COKAFKA_DECL bool engine::apply_topic(const topic_news& news, clock_time now, effects& out) {
+  topic* const of = accumulator_.topics.find(news.name);
+  if (of == nullptr) return true;
+  switch (news.is) {
+    case topic_news::kind::known:
+      of->refusals = 0;
+      if (news.made_anew) say(log_level::warning, "topic " + news.name + " was deleted and made anew");
+      accumulator_.publish(*of, route(*of, *metadata_.find(news.name), news.made_anew), now, out);
+      return !news.doubtful;
+    case topic_news::kind::refused: {
+      const backoff_policy again{settings_.user.effective_retry_backoff(), settings_.user.retry_backoff_max};
+      of->ask_again_at = now + again.delay(++of->refusals, env_->random());
+      accumulator_.refuse(*of, news.error, "topic " + news.name + ": " + make_error_code(news.error).message(), now,
+                          out);
+      return true;
+    }
+    case topic_news::kind::waiting: break;
+  }
+  of->last_error.store(news.error, std::memory_order_seq_cst);  // before the question, see accumulator::park
+  if (of->parked.load(std::memory_order_seq_cst) > 0) return false;
+  std::scoped_lock guard(mutex_);
+  return std::none_of(watches_.begin(), watches_.end(), [&](const topic_watch& each) { return each.of == of; });
+}
+
+COKAFKA_DECL void engine::learn_leaders(leader_news news) {
+  home_.on_strand([this, news = std::move(news)] { apply_leaders(news); });
+}
+
+// The answer of a broker that leads no longer says who does: no metadata is waited for (KIP-951).
+COKAFKA_DECL void engine::apply_leaders(const leader_news& news) {
+  if (stopping_) return;
+  const clock_time now = env_->now();
+  const std::vector<std::string> changed = metadata_.learn(news);
+  apply_brokers();
+  effects out;
+  for (const std::string& name : changed) {
+    topic& of = *accumulator_.topics.find(name);
+    accumulator_.publish(of, route(of, *metadata_.find(name), false), now, out);
+  }
+  carry_out(out);
+}
+
+COKAFKA_DECL partition_owner& engine::owner_for(std::int32_t leader) {
+  if (const auto found = links_.find(leader); found != links_.end()) return *found->second;
+  const auto named = metadata_.brokers().find(leader);
+  if (named == metadata_.brokers().end()) return home_;
+  return make_link(leader, {named->second.host, static_cast<std::uint16_t>(named->second.port)});
+}
+
+// Every partition to its leader's strand. Null when senders see nothing new.
+COKAFKA_DECL std::unique_ptr<partition_table> engine::route(topic& of, const topic_state& state, bool made_anew) {
+  auto table = std::make_unique<partition_table>();
+  table->topic_id = state.id;
+  for (std::size_t i = 0; i < state.partitions.size(); ++i) {
+    partition_queue& partition =
+        of.partition(static_cast<std::int32_t>(i), settings_, accumulator_.memory, accumulator_.flushes);
+    const std::int32_t leader = state.partitions[i].leader;
+    partition.is_gone.store(false, std::memory_order_release);
+    assign(partition, owner_for(leader), made_anew);
+    table->all.push_back(&partition);
+    if (leader >= 0) table->available.push_back(&partition);
+  }
+  if (table->available.empty()) table->available = table->all;
+  for (std::size_t i = state.partitions.size(); i < of.partitions().size(); ++i) {
+    partition_queue& gone = *of.partitions()[i];
+    const bool was_there = !gone.is_gone.exchange(true, std::memory_order_acq_rel);
+    assign(gone, home_, was_there);
+    table->gone.push_back(&gone);
+  }
+  const partition_table* const seen = of.table.load(std::memory_order_acquire);
+  return seen != nullptr && *seen == *table ? nullptr : std::move(table);
+}
+
+COKAFKA_DECL void engine::assign(partition_queue& partition, partition_owner& wanted, bool made_anew) {
+  partition_owner* const owner = partition.owner.load(std::memory_order_acquire);
+  if (owner == nullptr) {
+    partition.desired_owner.store(&wanted, std::memory_order_release);
+    partition.owner.store(&wanted, std::memory_order_release);
+    return wanted.adopt_soon(partition);
+  }
+  if (made_anew) partition.is_made_anew.store(true, std::memory_order_release);
+  const bool moves = partition.desired_owner.exchange(&wanted, std::memory_order_acq_rel) != &wanted;
+  if (moves || made_anew) owner->reconsider_owner_soon(partition);
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail

@@ -514,6 +514,8 @@ class cluster_state {
   std::string cluster_id;
   std::vector<broker_state> brokers;
   std::int64_t next_producer_id = 0;
+  std::map<std::string, broker_errc, std::less<>> topic_errors;  // what is answered for a topic instead of the truth
+  std::map<std::string, int, std::less<>> left_out;              // topics, and how many Metadata answers omit them
 
   /// Letters, digits, '.', '_' and '-', at most 249, not "." or "..".
   COKAFKA_DECL static bool is_legal_name(std::string_view name) noexcept;
@@ -526,6 +528,9 @@ class cluster_state {
   /// Precondition: no topic has this name.
   COKAFKA_DECL topic_state& create_topic(std::string name, int partitions, const topic_options& with,
                                          detail::wire::uuid id);
+  /// Precondition: the topic exists. Its logs are gone; a topic of the same name that is made later has another id.
+  COKAFKA_DECL void delete_topic(std::string_view name);
+  COKAFKA_DECL void add_partitions(topic_state& topic, int total);
   COKAFKA_DECL log_rules rules_of(const topic_state& topic) const noexcept;
 
   /// A new leader, or -1 for none; counts the epoch up.
@@ -546,6 +551,7 @@ class cluster_state {
   const std::deque<seen_request>& requests() const noexcept { return requests_; }
 
  private:
+  COKAFKA_DECL void add_partition(topic_state& topic) const;
   COKAFKA_DECL bool can_lead(const partition_state& partition, std::int32_t broker) const noexcept;
 
   std::map<std::string, topic_state, std::less<>> topics_;
@@ -576,6 +582,8 @@ class cluster_core : public std::enable_shared_from_this<cluster_core> {
   COKAFKA_DECL void stop_broker(std::int32_t broker);
   /// Listens again where the broker listened before. Any thread.
   COKAFKA_DECL void start_broker(std::int32_t broker);
+  /// Listens elsewhere; its connections end unless they are kept. Any thread.
+  COKAFKA_DECL void move_broker(std::int32_t broker, bool keep_connections);
   /// Closes everything for good. Any thread.
   COKAFKA_DECL void stop();
   /// Every waiting connection looks again whether it may go on. Any thread.
@@ -593,6 +601,10 @@ class cluster_core : public std::enable_shared_from_this<cluster_core> {
   detail::environment& environment() const noexcept { return *environment_; }
   COKAFKA_DECL bool is_alive(std::int32_t broker, std::uint32_t generation) const;
   COKAFKA_DECL bool is_frozen(std::int32_t broker) const;
+  /// The broker still accepts with this listener. On the strand.
+  bool is_door(std::int32_t broker, const detail::listener& asked) const noexcept {
+    return doors_[static_cast<std::size_t>(broker)].listener.get() == &asked;
+  }
 
   mutable std::mutex mutex;
   cluster_state state;
@@ -608,6 +620,7 @@ class cluster_core : public std::enable_shared_from_this<cluster_core> {
   COKAFKA_DECL static detail::asio::awaitable<void> reopen(std::shared_ptr<cluster_core> self, std::int32_t broker,
                                                            std::uint32_t generation);
   COKAFKA_DECL void close_dead();
+  COKAFKA_DECL void listen_elsewhere(std::int32_t broker);
 
   std::shared_ptr<detail::environment> environment_;
   detail::asio::any_io_executor strand_;
@@ -706,6 +719,18 @@ class cluster {
   /// Forgets all of the above.
   COKAFKA_DECL void clear_script();
 
+  /// The topic and its records are gone. Clients may make it again where auto_create_topics is on.
+  COKAFKA_DECL void delete_topic(std::string_view name);
+  /// Deleted and made again at once, empty and with another id. Throws std::invalid_argument for a count below 1.
+  COKAFKA_DECL void recreate_topic(std::string_view name, int partitions);
+  /// So many in all. Throws std::invalid_argument when that is fewer than there are.
+  COKAFKA_DECL void add_partitions(std::string_view name, int total);
+  /// What Metadata and Produce answer for the topic, which need not exist, until it is broker_errc::none:
+  /// topic_authorization_failed, for instance.
+  COKAFKA_DECL void set_topic_error(std::string_view name, broker_errc error);
+  /// The next answers to Metadata requests that ask for the topic do not mention it.
+  COKAFKA_DECL void leave_out_topic(std::string_view name, int times = 1);
+
   /// -1: nobody. The leader epoch counts up.
   COKAFKA_DECL void set_leader(std::string_view topic, std::int32_t partition, std::int32_t broker);
   /// Listener and connections close; leadership moves to replicas that run.
@@ -713,6 +738,9 @@ class cluster {
   /// The same port and logs. Of partitions without another replica only the last batch of each producer id is
   /// remembered, as in a real snapshot, and nothing where that batch has a timestamp of yesterday or earlier.
   COKAFKA_DECL void start_broker(std::int32_t broker);
+  /// Listens at another port, soon: port() tells when it does. It leads what it led. Its connections end, or are
+  /// served on.
+  COKAFKA_DECL void move_broker(std::int32_t broker, bool keep_connections = false);
   /// Reads nothing and answers nothing, but stays connected and a leader.
   COKAFKA_DECL void freeze(std::int32_t broker);
   COKAFKA_DECL void unfreeze(std::int32_t broker);
@@ -2198,18 +2226,34 @@ COKAFKA_DECL partition_state* cluster_state::find(topic_state* topic, std::int32
 
 COKAFKA_DECL topic_state& cluster_state::create_topic(std::string name, int partitions, const topic_options& with,
                                                       detail::wire::uuid id) {
-  const auto nodes = static_cast<std::int32_t>(brokers.size());
-  const std::int32_t copies = with.replication > 0 ? std::min<std::int32_t>(with.replication, nodes) : nodes;
-  topic_state made{name, id, with, std::vector<partition_state>(static_cast<std::size_t>(partitions))};
-  for (int p = 0; p != partitions; ++p) {
-    partition_state& partition = made.partitions[static_cast<std::size_t>(p)];
-    for (std::int32_t r = 0; r != copies; ++r) partition.replicas.push_back((p + r) % nodes);
-    const auto leader = std::find_if(partition.replicas.begin(), partition.replicas.end(),
-                                     [&](std::int32_t broker) { return can_lead(partition, broker); });
-    partition.leader = leader == partition.replicas.end() ? -1 : *leader;
-  }
+  topic_state made{name, id, with, {}};
+  add_partitions(made, partitions);
   names_[id] = name;
   return topics_.insert_or_assign(std::move(name), std::move(made)).first->second;
+}
+
+COKAFKA_DECL void cluster_state::add_partitions(topic_state& topic, int total) {
+  while (topic.partitions.size() < static_cast<std::size_t>(total)) add_partition(topic);
+}
+
+// Its replicas are the brokers from its own number on, and the first of them that runs leads it.
+COKAFKA_DECL void cluster_state::add_partition(topic_state& topic) const {
+  const auto nodes = static_cast<std::int32_t>(brokers.size());
+  const std::int32_t wanted = topic.options.replication;
+  const std::int32_t copies = wanted > 0 ? std::min<std::int32_t>(wanted, nodes) : nodes;
+  const auto index = static_cast<std::int32_t>(topic.partitions.size());
+  partition_state partition;
+  for (std::int32_t r = 0; r != copies; ++r) partition.replicas.push_back((index + r) % nodes);
+  const auto leader = std::find_if(partition.replicas.begin(), partition.replicas.end(),
+                                   [&](std::int32_t broker) { return can_lead(partition, broker); });
+  partition.leader = leader == partition.replicas.end() ? -1 : *leader;
+  topic.partitions.push_back(std::move(partition));
+}
+
+COKAFKA_DECL void cluster_state::delete_topic(std::string_view name) {
+  const auto gone = topics_.find(name);
+  names_.erase(gone->second.id);
+  topics_.erase(gone);
 }
 
 COKAFKA_DECL log_rules cluster_state::rules_of(const topic_state& topic) const noexcept {
@@ -2306,7 +2350,7 @@ inline asio::awaitable<void> accept_all(std::shared_ptr<cluster_core> core, std:
   const std::unique_ptr<detail::timer> timer = core->environment().make_timer(core->strand());
   while (core->is_alive(broker, generation)) {
     auto [failed, accepted] = co_await detail::async_accept(*from, core->strand(), asio::as_tuple(asio::deferred));
-    if (!core->is_alive(broker, generation)) break;
+    if (!core->is_alive(broker, generation) || !core->is_door(broker, *from)) break;
     if (failed) {  // no more descriptors, for instance: some may come back
       const detail::clock_time soon = core->environment().now() + std::chrono::milliseconds(50);
       co_await detail::async_wait_until(*timer, soon, asio::as_tuple(asio::deferred));
@@ -2397,6 +2441,29 @@ COKAFKA_DECL bool cluster_core::try_listen(std::int32_t broker) {
   }
 }
 
+COKAFKA_DECL void cluster_core::move_broker(std::int32_t broker, bool keep_connections) {
+  {
+    const std::scoped_lock lock(mutex);
+    broker_state& moved = state.brokers[static_cast<std::size_t>(broker)];
+    if (stopped_ || !moved.running) return;
+    if (!keep_connections) ++moved.generation;
+  }
+  detail::asio::post(strand_, [self = shared_from_this(), broker] { self->listen_elsewhere(broker); });
+}
+
+COKAFKA_DECL void cluster_core::listen_elsewhere(std::int32_t broker) {
+  const auto index = static_cast<std::size_t>(broker);
+  if (const auto closed = std::exchange(doors_[index].listener, nullptr)) closed->close();
+  close_dead();
+  {
+    const std::scoped_lock lock(mutex);
+    if (stopped_ || !state.brokers[index].running) return;
+  }
+  const std::uint16_t port = listen(broker, 0);
+  const std::scoped_lock lock(mutex);
+  state.brokers[index].port = port;
+}
+
 COKAFKA_DECL void cluster_core::stop() {
   {
     const std::scoped_lock lock(mutex);
@@ -2463,6 +2530,12 @@ inline partition_state& partition_at(cluster_state& state, std::string_view topi
   return *found;
 }
 
+inline topic_state& topic_at(cluster_state& state, std::string_view name) {
+  topic_state* found = state.find(name);
+  if (found == nullptr) throw std::out_of_range("no topic " + std::string(name));
+  return *found;
+}
+
 inline void add_rule(cluster_core& core, const script::rule& rule) {
   const std::scoped_lock lock(core.mutex);
   if (rule.broker) index_of(core.state, *rule.broker);
@@ -2522,6 +2595,39 @@ COKAFKA_DECL void cluster::create_topic(std::string_view name, int partitions, c
   if (partitions < 1) throw std::invalid_argument("a topic has at least one partition");
   if (core_->state.find(name) != nullptr) throw std::invalid_argument("the topic exists: " + std::string(name));
   core_->state.create_topic(std::string(name), partitions, options, id);
+}
+
+COKAFKA_DECL void cluster::delete_topic(std::string_view name) {
+  const std::scoped_lock lock(core_->mutex);
+  embedded::topic_at(core_->state, name);
+  core_->state.delete_topic(name);
+}
+
+COKAFKA_DECL void cluster::recreate_topic(std::string_view name, int partitions) {
+  if (partitions < 1) throw std::invalid_argument("a topic has at least one partition");
+  const detail::wire::uuid id = embedded::random_id(core_->environment());
+  const std::scoped_lock lock(core_->mutex);
+  const topic_options options = embedded::topic_at(core_->state, name).options;
+  core_->state.delete_topic(name);
+  core_->state.create_topic(std::string(name), partitions, options, id);
+}
+
+COKAFKA_DECL void cluster::add_partitions(std::string_view name, int total) {
+  const std::scoped_lock lock(core_->mutex);
+  embedded::topic_state& grown = embedded::topic_at(core_->state, name);
+  if (static_cast<std::size_t>(std::max(total, 0)) < grown.partitions.size())
+    throw std::invalid_argument("a topic loses no partitions: " + std::string(name));
+  core_->state.add_partitions(grown, total);
+}
+
+COKAFKA_DECL void cluster::set_topic_error(std::string_view name, broker_errc error) {
+  const std::scoped_lock lock(core_->mutex);
+  core_->state.topic_errors.insert_or_assign(std::string(name), error);
+}
+
+COKAFKA_DECL void cluster::leave_out_topic(std::string_view name, int times) {
+  const std::scoped_lock lock(core_->mutex);
+  core_->state.left_out[std::string(name)] += times;
 }
 
 COKAFKA_DECL std::vector<stored_record> cluster::records(std::string_view topic, std::int32_t partition) const {
@@ -2611,6 +2717,11 @@ COKAFKA_DECL void cluster::stop_broker(std::int32_t broker) {
 COKAFKA_DECL void cluster::start_broker(std::int32_t broker) {
   embedded::index_of(core_->state, broker);
   core_->start_broker(broker);
+}
+
+COKAFKA_DECL void cluster::move_broker(std::int32_t broker, bool keep_connections) {
+  embedded::index_of(core_->state, broker);
+  core_->move_broker(broker, keep_connections);
 }
 
 COKAFKA_DECL void cluster::freeze(std::int32_t broker) {
@@ -3809,8 +3920,17 @@ inline topic_answer look_up(exchange& e, const messages::metadata_request& reque
     const topic_state* known = e.cluster.find(asked.topic_id);
     return known ? describe(e.cluster, *known) : failed(asked, broker_errc::unknown_topic_id);
   }
+  const auto said = e.cluster.topic_errors.find(*asked.name);
+  if (said != e.cluster.topic_errors.end() && said->second != broker_errc::none) return failed(asked, said->second);
   const topic_state* known = e.cluster.find(*asked.name);
   return known ? describe(e.cluster, *known) : missing(e, request, asked);
+}
+
+inline bool is_left_out(cluster_state& cluster, const messages::metadata_request::topic& asked) {
+  const auto found = asked.name ? cluster.left_out.find(*asked.name) : cluster.left_out.end();
+  if (found == cluster.left_out.end()) return false;
+  if (--found->second <= 0) cluster.left_out.erase(found);
+  return true;
 }
 
 }  // namespace metadata
@@ -3835,6 +3955,7 @@ COKAFKA_DECL reaction execute(exchange& e, const messages::metadata_request& req
   for (const auto& asked : *request.topics) {
     if (!asked.name && (asked.topic_id.is_zero() || e.version < first_with_look_up_by_id)) return reaction::close;
     if (!asked.topic_id.is_zero() && e.version < first_with_look_up_by_id) return reaction::close;
+    if (metadata::is_left_out(e.cluster, asked)) continue;
     response.topics.push_back(metadata::look_up(e, request, asked));
   }
   return reaction::answer;
@@ -3893,6 +4014,9 @@ inline partition_answer append(exchange& e, topic_state* topic, const messages::
     const bool by_id = e.version >= first_with_ids;
     return failed(asked.index, by_id ? broker_errc::unknown_topic_id : broker_errc::unknown_topic_or_partition);
   }
+  const auto said = e.cluster.topic_errors.find(topic->name);
+  if (said != e.cluster.topic_errors.end() && said->second != broker_errc::none)
+    return failed(asked.index, said->second);
   const std::string_view records = asked.records.bytes.value_or(std::string_view{});
   if (is_too_new_codec(e.version, records)) return failed(asked.index, broker_errc::unsupported_compression_type);
   partition_state* partition = e.cluster.find(topic, asked.index);
