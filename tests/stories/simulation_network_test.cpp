@@ -342,6 +342,29 @@ TEST_CASE("of several addresses of a host the first that answers is taken", "[si
   CHECK_FALSE(net.broker.stream->remote().empty());
 }
 
+TEST_CASE("the second attempt begins with the second address", "[simulation]") {
+  pair net;
+  net.world.network().delay(1ms, 1ms).host("kafka.example", {"10.0.0.1", "127.0.0.1"});
+  net.client.stream = net.world.environment()->make_stream(net.world.get_executor(), {.attempt = 1});
+  net.connect("kafka.example");
+  REQUIRE(net.world.run_until([&] { return net.connected.has_value(); }));
+  CHECK(*net.connected == error_code());
+  CHECK(net.world.elapsed() == 3ms);  // look-up, question, answer
+}
+
+TEST_CASE("a producer gets through to a host of which one address is dead", "[simulation]") {
+  simulation world;
+  auto kafka = world.make_cluster({.first_port = 9092});
+  world.network().host("kafka.example", {"10.0.0.1", "127.0.0.1"}).hang("10.0.0.1:9092");
+  auto shop = world.make_producer({.bootstrap_servers = "kafka.example:9092"});
+  std::optional<bool> sent;
+  shop.send({.topic = "orders", .value = "1"})([&](const auto& answer) { sent = answer.has_value(); });
+  REQUIRE(world.run_until([&] { return sent.has_value(); }));
+  CHECK(*sent);
+  CHECK(world.elapsed() > 8s);  // socket.connection.setup.timeout.ms of the first attempt
+  CHECK(world.elapsed() < 14s);
+}
+
 TEST_CASE("a name that is not known, and a look-up that fails or hangs", "[simulation]") {
   pair net;
   const auto try_again = [&](const std::string& host) {

@@ -72,7 +72,8 @@ class network {
 
   /// @name Names and descriptors
   /// @{
-  /// Gives a name addresses ("10.0.0.1"), which clients try in this order. "localhost" is 127.0.0.1 from the beginning.
+  /// Gives a name addresses ("10.0.0.1"), which clients try in this order, and again from the next one on.
+  /// "localhost" is 127.0.0.1 from the beginning.
   COKAFKA_DECL network& host(std::string name, std::vector<std::string> addresses);
   COKAFKA_DECL network& fail_lookups(std::string_view name, bool on = true);
   /// Look-ups are not answered until it is switched off.

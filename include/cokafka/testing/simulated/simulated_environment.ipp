@@ -27,8 +27,8 @@ COKAFKA_DECL simulated_environment::simulated_environment(std::uint64_t seed)
 }
 
 COKAFKA_DECL std::unique_ptr<detail::stream> simulated_environment::make_stream(asio::any_io_executor executor,
-                                                                                const detail::socket_options&) {
-  return std::make_unique<simulated_stream>(network, std::move(executor));
+                                                                                const detail::socket_options& options) {
+  return std::make_unique<simulated_stream>(network, std::move(executor), options);
 }
 
 COKAFKA_DECL std::unique_ptr<detail::listener> simulated_environment::listen(asio::any_io_executor executor,

@@ -5,13 +5,13 @@
 #define COKAFKA_TESTING_SIMULATED_SIMULATED_STREAM_HPP
 
 #include "cokafka/detail/base/config.hpp"
+#include "cokafka/detail/io/environment.hpp"
 #include "cokafka/detail/io/stream.hpp"
 #include "cokafka/testing/simulated/agenda.hpp"
 #include "cokafka/testing/simulated/conversation.hpp"
 #include "cokafka/testing/simulated/network_state.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/error.hpp>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -27,8 +27,9 @@ class attempt final : public agenda_item {
  public:
   using done_handler = detail::stream::done_handler;
 
+  /// `first`: the address that is asked first, counted on round the addresses of the host.
   COKAFKA_DECL attempt(network_state& in, std::shared_ptr<conversation>& into, asio::any_io_executor executor,
-                       std::string host, std::uint16_t port, done_handler handler);
+                       std::string host, std::uint16_t port, std::uint32_t first, done_handler handler);
   ~attempt() override { in_.attempts.erase(id_); }
 
   /// Goes on where it was not answered, as far as it gets now.
@@ -60,6 +61,7 @@ class attempt final : public agenda_item {
   const asio::any_io_executor executor_;
   const std::string host_;
   const std::uint16_t port_;
+  const std::uint32_t first_;
   done_handler handler_;
   leg leg_ = leg::look_up;
   bool is_stuck_ = false;
@@ -70,18 +72,13 @@ class attempt final : public agenda_item {
 
 class simulated_stream final : public detail::stream {
  public:
-  simulated_stream(network_state& in, asio::any_io_executor executor) : in_(in), executor_(std::move(executor)) {}
+  simulated_stream(network_state& in, asio::any_io_executor executor, const detail::socket_options& options)
+      : in_(in), executor_(std::move(executor)), first_address_(options.attempt) {}
   simulated_stream(network_state& in, asio::any_io_executor executor, std::shared_ptr<conversation> accepted)
       : in_(in), executor_(std::move(executor)), side_(side::broker), conversation_(std::move(accepted)) {}
   ~simulated_stream() override { close(); }
 
-  void connect(std::string host, std::uint16_t port, done_handler handler) override {
-    if (is_closed_) {
-      const error_code failed = asio::error::operation_aborted;
-      return in_.nature.clock.complete(executor_, std::move(handler), failed);
-    }
-    attempt_ = std::make_unique<attempt>(in_, conversation_, executor_, std::move(host), port, std::move(handler));
-  }
+  COKAFKA_DECL void connect(std::string host, std::uint16_t port, done_handler handler) override;
   COKAFKA_DECL void read_some(asio::mutable_buffer into, size_handler handler) override;
   COKAFKA_DECL void write_all(std::span<const asio::const_buffer> from, size_handler handler) override;
   COKAFKA_DECL void close() noexcept override;
@@ -91,6 +88,7 @@ class simulated_stream final : public detail::stream {
   network_state& in_;
   const asio::any_io_executor executor_;
   const side side_ = side::client;
+  const std::uint32_t first_address_ = 0;
   bool is_closed_ = false;
   std::shared_ptr<conversation> conversation_;
   std::unique_ptr<attempt> attempt_;

@@ -6,14 +6,16 @@
 
 #include "cokafka/testing/simulated/simulated_stream.hpp"
 
+#include <algorithm>
 #include <boost/asio/error.hpp>
+#include <cstddef>
 
 namespace cokafka::inline COKAFKA_ABI::testing::simulated {
 
 // --- attempt ---------------------------------------------------------------------------------------------------------
 
 COKAFKA_DECL attempt::attempt(network_state& in, std::shared_ptr<conversation>& into, asio::any_io_executor executor,
-                              std::string host, std::uint16_t port, done_handler handler)
+                              std::string host, std::uint16_t port, std::uint32_t first, done_handler handler)
     : agenda_item(in.nature.clock),
       in_(in),
       into_(into),
@@ -21,6 +23,7 @@ COKAFKA_DECL attempt::attempt(network_state& in, std::shared_ptr<conversation>& 
       executor_(std::move(executor)),
       host_(std::move(host)),
       port_(port),
+      first_(first),
       handler_(std::move(handler)) {
   in_.attempts.emplace(id_, this);
   in_.nature.log.event(network_event::asks, id_, port_);
@@ -50,6 +53,8 @@ COKAFKA_DECL void attempt::looked_up() {
   }
   addresses_ = in_.addresses_of(host_);
   if (addresses_.empty()) return finish(asio::error::host_not_found);
+  const auto first = static_cast<std::ptrdiff_t>(first_ % addresses_.size());
+  std::rotate(addresses_.begin(), addresses_.begin() + first, addresses_.end());
   leg_ = leg::question;
   travel();
 }
@@ -92,6 +97,14 @@ COKAFKA_DECL void attempt::finish(error_code failed) {
 }
 
 // --- stream ----------------------------------------------------------------------------------------------------------
+
+COKAFKA_DECL void simulated_stream::connect(std::string host, std::uint16_t port, done_handler handler) {
+  if (is_closed_) {
+    return in_.nature.clock.complete(executor_, std::move(handler), error_code(asio::error::operation_aborted));
+  }
+  attempt_ = std::make_unique<attempt>(in_, conversation_, executor_, std::move(host), port, first_address_,
+                                       std::move(handler));
+}
 
 COKAFKA_DECL void simulated_stream::read_some(asio::mutable_buffer into, size_handler handler) {
   if (!conversation_ || is_closed_) {
