@@ -1239,7 +1239,8 @@ class network {
 
   /// @name Names and descriptors
   /// @{
-  /// Gives a name addresses ("10.0.0.1"), which clients try in this order. "localhost" is 127.0.0.1 from the beginning.
+  /// Gives a name addresses ("10.0.0.1"), which clients try in this order, and again from the next one on.
+  /// "localhost" is 127.0.0.1 from the beginning.
   COKAFKA_DECL network& host(std::string name, std::vector<std::string> addresses);
   COKAFKA_DECL network& fail_lookups(std::string_view name, bool on = true);
   /// Look-ups are not answered until it is switched off.
@@ -1616,8 +1617,6 @@ class connection {
 
 // ---- cokafka/testing/simulated/simulated_stream.hpp
 
-#include <boost/asio/error.hpp>
-
 namespace cokafka::inline COKAFKA_ABI::testing::simulated {
 
 /// One client that wants to connect. The legs of the journey, each of which takes the delay of the network:
@@ -1626,8 +1625,9 @@ class attempt final : public agenda_item {
  public:
   using done_handler = detail::stream::done_handler;
 
+  /// `first`: the address that is asked first, counted on round the addresses of the host.
   COKAFKA_DECL attempt(network_state& in, std::shared_ptr<conversation>& into, asio::any_io_executor executor,
-                       std::string host, std::uint16_t port, done_handler handler);
+                       std::string host, std::uint16_t port, std::uint32_t first, done_handler handler);
   ~attempt() override { in_.attempts.erase(id_); }
 
   /// Goes on where it was not answered, as far as it gets now.
@@ -1659,6 +1659,7 @@ class attempt final : public agenda_item {
   const asio::any_io_executor executor_;
   const std::string host_;
   const std::uint16_t port_;
+  const std::uint32_t first_;
   done_handler handler_;
   leg leg_ = leg::look_up;
   bool is_stuck_ = false;
@@ -1669,18 +1670,13 @@ class attempt final : public agenda_item {
 
 class simulated_stream final : public detail::stream {
  public:
-  simulated_stream(network_state& in, asio::any_io_executor executor) : in_(in), executor_(std::move(executor)) {}
+  simulated_stream(network_state& in, asio::any_io_executor executor, const detail::socket_options& options)
+      : in_(in), executor_(std::move(executor)), first_address_(options.attempt) {}
   simulated_stream(network_state& in, asio::any_io_executor executor, std::shared_ptr<conversation> accepted)
       : in_(in), executor_(std::move(executor)), side_(side::broker), conversation_(std::move(accepted)) {}
   ~simulated_stream() override { close(); }
 
-  void connect(std::string host, std::uint16_t port, done_handler handler) override {
-    if (is_closed_) {
-      const error_code failed = asio::error::operation_aborted;
-      return in_.nature.clock.complete(executor_, std::move(handler), failed);
-    }
-    attempt_ = std::make_unique<attempt>(in_, conversation_, executor_, std::move(host), port, std::move(handler));
-  }
+  COKAFKA_DECL void connect(std::string host, std::uint16_t port, done_handler handler) override;
   COKAFKA_DECL void read_some(asio::mutable_buffer into, size_handler handler) override;
   COKAFKA_DECL void write_all(std::span<const asio::const_buffer> from, size_handler handler) override;
   COKAFKA_DECL void close() noexcept override;
@@ -1690,6 +1686,7 @@ class simulated_stream final : public detail::stream {
   network_state& in_;
   const asio::any_io_executor executor_;
   const side side_ = side::client;
+  const std::uint32_t first_address_ = 0;
   bool is_closed_ = false;
   std::shared_ptr<conversation> conversation_;
   std::unique_ptr<attempt> attempt_;
@@ -2855,6 +2852,8 @@ COKAFKA_DECL std::string trace::text() const {
 
 // ---- cokafka/testing/simulated/pipe.ipp
 
+#include <boost/asio/error.hpp>
+
 namespace cokafka::inline COKAFKA_ABI::testing::simulated {
 
 // --- the reading end -------------------------------------------------------------------------------------------------
@@ -3324,8 +3323,8 @@ COKAFKA_DECL simulated_environment::simulated_environment(std::uint64_t seed)
 }
 
 COKAFKA_DECL std::unique_ptr<detail::stream> simulated_environment::make_stream(asio::any_io_executor executor,
-                                                                                const detail::socket_options&) {
-  return std::make_unique<simulated_stream>(network, std::move(executor));
+                                                                                const detail::socket_options& options) {
+  return std::make_unique<simulated_stream>(network, std::move(executor), options);
 }
 
 COKAFKA_DECL std::unique_ptr<detail::listener> simulated_environment::listen(asio::any_io_executor executor,
@@ -4273,7 +4272,7 @@ namespace cokafka::inline COKAFKA_ABI::testing::simulated {
 // --- attempt ---------------------------------------------------------------------------------------------------------
 
 COKAFKA_DECL attempt::attempt(network_state& in, std::shared_ptr<conversation>& into, asio::any_io_executor executor,
-                              std::string host, std::uint16_t port, done_handler handler)
+                              std::string host, std::uint16_t port, std::uint32_t first, done_handler handler)
     : agenda_item(in.nature.clock),
       in_(in),
       into_(into),
@@ -4281,6 +4280,7 @@ COKAFKA_DECL attempt::attempt(network_state& in, std::shared_ptr<conversation>& 
       executor_(std::move(executor)),
       host_(std::move(host)),
       port_(port),
+      first_(first),
       handler_(std::move(handler)) {
   in_.attempts.emplace(id_, this);
   in_.nature.log.event(network_event::asks, id_, port_);
@@ -4310,6 +4310,8 @@ COKAFKA_DECL void attempt::looked_up() {
   }
   addresses_ = in_.addresses_of(host_);
   if (addresses_.empty()) return finish(asio::error::host_not_found);
+  const auto first = static_cast<std::ptrdiff_t>(first_ % addresses_.size());
+  std::rotate(addresses_.begin(), addresses_.begin() + first, addresses_.end());
   leg_ = leg::question;
   travel();
 }
@@ -4352,6 +4354,14 @@ COKAFKA_DECL void attempt::finish(error_code failed) {
 }
 
 // --- stream ----------------------------------------------------------------------------------------------------------
+
+COKAFKA_DECL void simulated_stream::connect(std::string host, std::uint16_t port, done_handler handler) {
+  if (is_closed_) {
+    return in_.nature.clock.complete(executor_, std::move(handler), error_code(asio::error::operation_aborted));
+  }
+  attempt_ = std::make_unique<attempt>(in_, conversation_, executor_, std::move(host), port, first_address_,
+                                       std::move(handler));
+}
 
 COKAFKA_DECL void simulated_stream::read_some(asio::mutable_buffer into, size_handler handler) {
   if (!conversation_ || is_closed_) {
