@@ -26,6 +26,27 @@ COKAFKA_DECL bool partition_queue::is_predecessor_missing(const batch& of) const
   });
 }
 
+// A batch behind it may have been written under its stamp: such a one keeps that stamp (rule 6), and so no leader takes
+// it before this one, whether this one's deliveries still wait or not.
+COKAFKA_DECL bool partition_queue::holds_up(const batch& of) const noexcept {
+  if (!settings_.idempotent || !of.stamp) return false;
+  const auto waits_for_it = [&](const batch_ptr& other) {
+    return !other->finished && other->stamp && other.get() != &of &&
+           advance_sequence(other->stamp->base_sequence, -of.stamp->base_sequence) < (1 << 30);
+  };
+  return std::any_of(in_flight_.begin(), in_flight_.end(), waits_for_it) ||
+         std::any_of(retry_.begin(), retry_.end(), [&](auto& each) { return each->unknown && waits_for_it(each); });
+}
+
+// Told batches that wait for another attempt for the sake of those behind them, when there are none any more.
+COKAFKA_DECL void partition_queue::drop_told() {
+  const auto is_idle = [this](const batch_ptr& each) { return each->finished && !holds_up(*each); };
+  for (auto idle = retry_.begin(); (idle = std::find_if(retry_.begin(), retry_.end(), is_idle)) != retry_.end();) {
+    retry_.erase(idle);
+    new_epoch_ = true;
+  }
+}
+
 COKAFKA_DECL void partition_queue::back_to_retry_line(batch_ptr sent) {
   if (!settings_.idempotent) {
     retry_.push_back(std::move(sent));
@@ -50,7 +71,7 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
   facts.acknowledged = settings_.acks != 0;
   facts.earlier_unknown = sent.unknown;
   facts.predecessor_missing = settings_.idempotent && is_predecessor_missing(sent);
-  facts.expired = sent.finished;
+  facts.expired = sent.finished && !holds_up(sent);
   facts.acknowledged_before = sent.acknowledged;
   facts.attempts = sent.attempts;
   facts.retries = static_cast<std::uint32_t>(settings_.user.retries);
@@ -83,6 +104,7 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
   why.broker = said.broker;
   why.cause = said.cause;
   fail(sent, std::move(why), now, out);
+  drop_told();
   return judged;
 }
 
@@ -109,14 +131,14 @@ COKAFKA_DECL bool partition_queue::leave_leader() {
   backoff_until_ = {};
   std::deque<batch_ptr> unanswered;
   unanswered.swap(in_flight_);
-  for (auto& each : unanswered) {
-    each->unknown = true;
-    if (!each->finished) {
+  for (auto& each : unanswered) each->unknown = true;
+  std::for_each(unanswered.rbegin(), unanswered.rend(), [this](batch_ptr& each) {
+    if (!each->finished || (!each->acknowledged && holds_up(*each))) {
       back_to_retry_line(std::move(each));
     } else if (!each->acknowledged) {
       new_epoch_ = true;  // it has fallen due, and its sequence stays unresolved (rule 9)
     }
-  }
+  });
   return true;
 }
 
@@ -132,6 +154,7 @@ COKAFKA_DECL void partition_queue::acknowledged_late(batch& written, const answe
   const batch_ptr kept = waiting != retry_.end() ? *waiting : nullptr;
   if (kept) retry_.erase(waiting);
   finish(written, outcome_of(written, said, judged), out);
+  drop_told();
 }
 
 COKAFKA_DECL void partition_queue::written_unacknowledged(batch& sent, effects& out) {

@@ -210,6 +210,8 @@ class partition_queue
                                clock_duration timeout, std::optional<flush_tracker::generation> counted);
   void stamp(batch& sent);
   void settle_epoch(const std::optional<producer_identity>& latest);
+  bool holds_up(const batch& of) const noexcept;
+  void drop_told();
   void back_to_retry_line(batch_ptr sent);
   bool is_predecessor_missing(const batch& of) const noexcept;
   void expire_written(clock_time now, boost::system::error_code cause, effects& out);

@@ -99,26 +99,29 @@ COKAFKA_DECL void partition_queue::expire(clock_time now, boost::system::error_c
 }
 
 // Rule 15: a sealed batch keeps its bytes. While others of it live, a record that is due can only be told that it may
-// be written; with the last of them the batch goes, and takes its sequence numbers with it where they are on the way.
+// be written; with the last of them the batch goes, and takes its sequence numbers with it where they are on the way:
+// unless one behind it needs them.
 COKAFKA_DECL void partition_queue::expire_written(clock_time now, boost::system::error_code cause, effects& out) {
   for (auto& each : written_in_order()) {
     if (each->finished || each->deadline() > now) continue;
     const auto waiting = std::find(retry_.begin(), retry_.end(), each);
     const bool in_flight = waiting == retry_.end();
     const bool whole = each->deadlines.are_all_due(now);
+    const bool stays = in_flight || holds_up(*each);
     error_details why;
     why.code = errc::timed_out;
-    why.fate = in_flight || each->unknown || !whole ? fate::maybe_written : fate::not_written;
+    why.fate = stays || each->unknown || !whole ? fate::maybe_written : fate::not_written;
     why.cause = each->last_cause ? each->last_cause : cause;
     if (!whole) {
       end_due(*each, now, false, std::move(why), out);
       continue;
     }
     // A batch that was never stamped has no sequence numbers (rule 9).
-    if (!in_flight && each->stamp && settings_.idempotent) new_epoch_ = true;
+    if (!stays && each->stamp && settings_.idempotent) new_epoch_ = true;
     fail(*each, std::move(why), now, out);
-    if (!in_flight) retry_.erase(waiting);
+    if (!stays) retry_.erase(waiting);
   }
+  drop_told();
 }
 
 COKAFKA_DECL void partition_queue::expire_unsealed(clock_time now, boost::system::error_code cause, effects& out) {

@@ -67,6 +67,7 @@ class broker_link final : public partition_keeper {
   bool handle_response(std::string_view frame);
   void settle_request(produce_request& answered, const messages::produce_response& response, clock_time now);
   void lose_requests(error_code why);
+  void note_retry(const planned_batch& again, effects& out) const;
   void obey_throttle(std::chrono::milliseconds throttle, clock_time now);
   bool has_reason_to_connect();
 

@@ -254,11 +254,7 @@ COKAFKA_DECL void broker_link::settle_request(produce_request& answered, const m
     said.backoff = again.delay(each.what->attempts, host_.env().random());
     each.settled = true;
     const verdict judged = each.partition->answered(*each.what, said, now, out);
-    if (judged.action == verdict_action::retry && host_.is_logged(log_level::debug)) {
-      out.say(log_level::debug, name() + ": " + std::string(each.partition->of_topic().name.str()) + "-" +
-                                    std::to_string(each.partition->index()) +
-                                    " is tried again: " + each.what->last_cause.message());
-    }
+    if (judged.action == verdict_action::retry) note_retry(each, out);
   }
   carry_out(out);
   for (auto& each : answered.batches) reconsider(*each.partition, now);
@@ -280,7 +276,8 @@ COKAFKA_DECL void broker_link::lose_requests(error_code why) {
       nothing.broker = id_;
       nothing.cause = why;
       nothing.backoff = again.delay(each.what->attempts, host_.env().random());
-      each.partition->answered(*each.what, nothing, now, out);
+      const verdict judged = each.partition->answered(*each.what, nothing, now, out);
+      if (judged.action == verdict_action::retry) note_retry(each, out);
     }
   }
   carry_out(out);

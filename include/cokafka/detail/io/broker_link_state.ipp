@@ -109,6 +109,15 @@ COKAFKA_DECL void broker_link::forget_answers(partition_queue& gone) {
   }
 }
 
+COKAFKA_DECL void broker_link::note_retry(const planned_batch& again, effects& out) const {
+  if (!host_.is_logged(log_level::debug)) return;
+  const batch& what = *again.what;
+  out.say(log_level::debug, name() + ": " + std::string(again.partition->called().str()) + "-" +
+                                std::to_string(again.partition->index()) + " is tried again (" +
+                                std::to_string(what.records.count()) + " records, attempt " +
+                                std::to_string(what.attempts) + "): " + what.last_cause.message());
+}
+
 COKAFKA_DECL void broker_link::end() {
   fail_partitions(stop_reason_);
   host_.link_ended();

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: BSL-1.0
+// Scripts of guarantee.md, rules 6 and 9: a batch that was told it is too late, and those that were written behind it.
+#include "cokafka/detail/core/partition_queue.hpp"
+#include "support/core_bench.hpp"
+
+#include <vector>
+
+using namespace cokafka_test;
+using namespace std::chrono_literals;
+
+namespace {
+
+// A batch with a short deadline and two with long ones, in flight.
+struct told_bench : partition_bench {
+  told_bench() {
+    open_window();
+    early = send_alone("early", 1s);
+    late.push_back(send_alone("late", 50s));
+    late.push_back(send_alone("later", 60s));
+    sent = take_all();
+    REQUIRE(sent.size() == 3);
+    for (const auto& each : sent) stamps.push_back(*each->stamp);
+  }
+  void lose_all() {
+    for (const auto& each : sent) lose(each);
+  }
+  // Takes what is next, which must be the batch with this number, with its old stamp.
+  batch_ptr take_again(std::size_t number) {
+    const auto again = take_all();
+    REQUIRE(again.size() == 1);
+    CHECK(again[0] == sent[number]);
+    CHECK(*again[0]->stamp == stamps[number]);
+    return again[0];
+  }
+  sent_record early;
+  std::vector<sent_record> late;
+  std::vector<batch_ptr> sent;
+  std::vector<batch_stamp> stamps;
+};
+
+}  // namespace
+
+TEST_CASE("a batch that is due is sent again while one behind it may be in the log", "[core]") {
+  told_bench bench;
+  SECTION("due in flight") {
+    bench.expire_after(2s);
+    bench.lose_all();
+  }
+  SECTION("due in the retry line") {
+    bench.lose_all();
+    bench.expire_after(2s);
+  }
+  CHECK(bench.early.failure() == errc::timed_out);
+  CHECK(bench.early.failure().fate() == cokafka::fate::maybe_written);
+  bench.acknowledge(bench.take_again(0), 10);
+  // Without it the broker would answer OUT_OF_ORDER_SEQUENCE_NUMBER to this one until it is due.
+  bench.acknowledge(bench.take_again(1), 11);
+  bench.acknowledge(bench.take_again(2), 12);
+  CHECK(bench.late[0].offset() == 11);
+  CHECK(bench.late[1].offset() == 12);
+  bench.send("next");
+  CHECK(*bench.take()->stamp == batch_stamp{4711, 0, 4});  // nothing is missing: the epoch goes on
+}
+
+TEST_CASE("a batch that is due is given up with the last one behind it", "[core]") {
+  told_bench bench;
+  bench.lose_all();
+  bench.expire_after(2s);
+  bench.lose(bench.take_again(0));
+  bench.expire_after(50s);
+  CHECK(bench.late[0].failure().fate() == cokafka::fate::maybe_written);
+  bench.lose(bench.take_again(0));
+  bench.expire_after(10s);
+  CHECK(bench.late[1].failure().fate() == cokafka::fate::maybe_written);
+  CHECK_FALSE(bench.queue.has_pending());
+  bench.send("next");
+  CHECK(*bench.take()->stamp == batch_stamp{4711, 1, 0});
+}
+
+TEST_CASE("a refused batch that is due goes again for one behind it, and is told that it may be written then",
+          "[core]") {
+  told_bench bench;
+  bench.answer(bench.sent[0], broker_errc::not_enough_replicas);
+  bench.lose(bench.sent[1]);
+  bench.lose(bench.sent[2]);
+  bench.expire_after(2s);
+  CHECK(bench.early.failure().fate() == cokafka::fate::maybe_written);
+  bench.acknowledge(bench.take_again(0), 10);
+  bench.acknowledge(bench.take_again(1), 11);
+  CHECK(bench.late[0].offset() == 11);
+}
+
+TEST_CASE("a batch that is due is not sent for those behind it that were refused: they get new sequences", "[core]") {
+  told_bench bench;
+  for (const auto& each : bench.sent) bench.answer(each, broker_errc::not_enough_replicas);
+  bench.expire_after(2s);
+  CHECK(bench.early.failure().fate() == cokafka::fate::not_written);
+  const auto next = bench.take();
+  CHECK(next == bench.sent[1]);
+  CHECK(*next->stamp == batch_stamp{4711, 1, 0});
+}
+
+TEST_CASE("the memory of a batch that is due and waits for those behind it comes back with its answer", "[core]") {
+  told_bench bench;
+  bench.lose_all();
+  bench.expire_after(2s);
+  bench.sent.clear();
+  for (int i = 0; i != 3; ++i) {
+    const auto again = bench.take();
+    REQUIRE(again);
+    bench.acknowledge(again, i);
+  }
+  CHECK(bench.memory.available() == bench.memory.total());
+}
