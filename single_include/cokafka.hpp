@@ -3049,6 +3049,8 @@ class partition_queue
                                clock_duration timeout, std::optional<flush_tracker::generation> counted);
   void stamp(batch& sent);
   void settle_epoch(const std::optional<producer_identity>& latest);
+  bool holds_up(const batch& of) const noexcept;
+  void drop_told();
   void back_to_retry_line(batch_ptr sent);
   bool is_predecessor_missing(const batch& of) const noexcept;
   void expire_written(clock_time now, boost::system::error_code cause, effects& out);
@@ -5425,6 +5427,7 @@ class broker_link final : public partition_keeper {
   bool handle_response(std::string_view frame);
   void settle_request(produce_request& answered, const messages::produce_response& response, clock_time now);
   void lose_requests(error_code why);
+  void note_retry(const planned_batch& again, effects& out) const;
   void obey_throttle(std::chrono::milliseconds throttle, clock_time now);
   bool has_reason_to_connect();
 
@@ -8384,6 +8387,27 @@ COKAFKA_DECL bool partition_queue::is_predecessor_missing(const batch& of) const
   });
 }
 
+// A batch behind it may have been written under its stamp: such a one keeps that stamp (rule 6), and so no leader takes
+// it before this one, whether this one's deliveries still wait or not.
+COKAFKA_DECL bool partition_queue::holds_up(const batch& of) const noexcept {
+  if (!settings_.idempotent || !of.stamp) return false;
+  const auto waits_for_it = [&](const batch_ptr& other) {
+    return !other->finished && other->stamp && other.get() != &of &&
+           advance_sequence(other->stamp->base_sequence, -of.stamp->base_sequence) < (1 << 30);
+  };
+  return std::any_of(in_flight_.begin(), in_flight_.end(), waits_for_it) ||
+         std::any_of(retry_.begin(), retry_.end(), [&](auto& each) { return each->unknown && waits_for_it(each); });
+}
+
+// Told batches that wait for another attempt for the sake of those behind them, when there are none any more.
+COKAFKA_DECL void partition_queue::drop_told() {
+  const auto is_idle = [this](const batch_ptr& each) { return each->finished && !holds_up(*each); };
+  for (auto idle = retry_.begin(); (idle = std::find_if(retry_.begin(), retry_.end(), is_idle)) != retry_.end();) {
+    retry_.erase(idle);
+    new_epoch_ = true;
+  }
+}
+
 COKAFKA_DECL void partition_queue::back_to_retry_line(batch_ptr sent) {
   if (!settings_.idempotent) {
     retry_.push_back(std::move(sent));
@@ -8408,7 +8432,7 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
   facts.acknowledged = settings_.acks != 0;
   facts.earlier_unknown = sent.unknown;
   facts.predecessor_missing = settings_.idempotent && is_predecessor_missing(sent);
-  facts.expired = sent.finished;
+  facts.expired = sent.finished && !holds_up(sent);
   facts.acknowledged_before = sent.acknowledged;
   facts.attempts = sent.attempts;
   facts.retries = static_cast<std::uint32_t>(settings_.user.retries);
@@ -8441,6 +8465,7 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
   why.broker = said.broker;
   why.cause = said.cause;
   fail(sent, std::move(why), now, out);
+  drop_told();
   return judged;
 }
 
@@ -8467,14 +8492,14 @@ COKAFKA_DECL bool partition_queue::leave_leader() {
   backoff_until_ = {};
   std::deque<batch_ptr> unanswered;
   unanswered.swap(in_flight_);
-  for (auto& each : unanswered) {
-    each->unknown = true;
-    if (!each->finished) {
+  for (auto& each : unanswered) each->unknown = true;
+  std::for_each(unanswered.rbegin(), unanswered.rend(), [this](batch_ptr& each) {
+    if (!each->finished || (!each->acknowledged && holds_up(*each))) {
       back_to_retry_line(std::move(each));
     } else if (!each->acknowledged) {
       new_epoch_ = true;  // it has fallen due, and its sequence stays unresolved (rule 9)
     }
-  }
+  });
   return true;
 }
 
@@ -8490,6 +8515,7 @@ COKAFKA_DECL void partition_queue::acknowledged_late(batch& written, const answe
   const batch_ptr kept = waiting != retry_.end() ? *waiting : nullptr;
   if (kept) retry_.erase(waiting);
   finish(written, outcome_of(written, said, judged), out);
+  drop_told();
 }
 
 COKAFKA_DECL void partition_queue::written_unacknowledged(batch& sent, effects& out) {
@@ -8897,26 +8923,29 @@ COKAFKA_DECL void partition_queue::expire(clock_time now, boost::system::error_c
 }
 
 // Rule 15: a sealed batch keeps its bytes. While others of it live, a record that is due can only be told that it may
-// be written; with the last of them the batch goes, and takes its sequence numbers with it where they are on the way.
+// be written; with the last of them the batch goes, and takes its sequence numbers with it where they are on the way:
+// unless one behind it needs them.
 COKAFKA_DECL void partition_queue::expire_written(clock_time now, boost::system::error_code cause, effects& out) {
   for (auto& each : written_in_order()) {
     if (each->finished || each->deadline() > now) continue;
     const auto waiting = std::find(retry_.begin(), retry_.end(), each);
     const bool in_flight = waiting == retry_.end();
     const bool whole = each->deadlines.are_all_due(now);
+    const bool stays = in_flight || holds_up(*each);
     error_details why;
     why.code = errc::timed_out;
-    why.fate = in_flight || each->unknown || !whole ? fate::maybe_written : fate::not_written;
+    why.fate = stays || each->unknown || !whole ? fate::maybe_written : fate::not_written;
     why.cause = each->last_cause ? each->last_cause : cause;
     if (!whole) {
       end_due(*each, now, false, std::move(why), out);
       continue;
     }
     // A batch that was never stamped has no sequence numbers (rule 9).
-    if (!in_flight && each->stamp && settings_.idempotent) new_epoch_ = true;
+    if (!stays && each->stamp && settings_.idempotent) new_epoch_ = true;
     fail(*each, std::move(why), now, out);
-    if (!in_flight) retry_.erase(waiting);
+    if (!stays) retry_.erase(waiting);
   }
+  drop_told();
 }
 
 COKAFKA_DECL void partition_queue::expire_unsealed(clock_time now, boost::system::error_code cause, effects& out) {
@@ -10490,6 +10519,15 @@ COKAFKA_DECL void broker_link::forget_answers(partition_queue& gone) {
   }
 }
 
+COKAFKA_DECL void broker_link::note_retry(const planned_batch& again, effects& out) const {
+  if (!host_.is_logged(log_level::debug)) return;
+  const batch& what = *again.what;
+  out.say(log_level::debug, name() + ": " + std::string(again.partition->called().str()) + "-" +
+                                std::to_string(again.partition->index()) + " is tried again (" +
+                                std::to_string(what.records.count()) + " records, attempt " +
+                                std::to_string(what.attempts) + "): " + what.last_cause.message());
+}
+
 COKAFKA_DECL void broker_link::end() {
   fail_partitions(stop_reason_);
   host_.link_ended();
@@ -10787,11 +10825,7 @@ COKAFKA_DECL void broker_link::settle_request(produce_request& answered, const m
     said.backoff = again.delay(each.what->attempts, host_.env().random());
     each.settled = true;
     const verdict judged = each.partition->answered(*each.what, said, now, out);
-    if (judged.action == verdict_action::retry && host_.is_logged(log_level::debug)) {
-      out.say(log_level::debug, name() + ": " + std::string(each.partition->of_topic().name.str()) + "-" +
-                                    std::to_string(each.partition->index()) +
-                                    " is tried again: " + each.what->last_cause.message());
-    }
+    if (judged.action == verdict_action::retry) note_retry(each, out);
   }
   carry_out(out);
   for (auto& each : answered.batches) reconsider(*each.partition, now);
@@ -10813,7 +10847,8 @@ COKAFKA_DECL void broker_link::lose_requests(error_code why) {
       nothing.broker = id_;
       nothing.cause = why;
       nothing.backoff = again.delay(each.what->attempts, host_.env().random());
-      each.partition->answered(*each.what, nothing, now, out);
+      const verdict judged = each.partition->answered(*each.what, nothing, now, out);
+      if (judged.action == verdict_action::retry) note_retry(each, out);
     }
   }
   carry_out(out);
