@@ -89,9 +89,9 @@ class Partition:
         who = f"producer {producer} record {number}"
         if told.seen[number]:
             found.problem(f"{place}: {who} is there twice")
-        told.seen[number] = 1
-        if number <= self.last.get(producer, -1):
+        elif number <= self.last.get(producer, -1):
             found.problem(f"{place}: {who} lies behind record {self.last[producer]}")
+        told.seen[number] = 1
         self.last[producer] = number
         if zlib.crc32(value, zlib.crc32(key)) != told.checksum[number] or topics[told.topic[number]] != self.topic:
             found.problem(f"{place}: {who} is not what was sent")
@@ -152,17 +152,21 @@ def read_logs(bootstrap, topics, producers, found):
         found.problem(f"reading did not end: {sorted(missing)}")
 
 
-def audit(bootstrap, topics, short_lived, path, summary, say):
-    """`topics` in the order of the sender's numbers; acknowledged records of the short-lived ones may be gone."""
-    found = Findings()
-    producers = read_told(path, summary["sent"], found)
-    say("read what was told; reading the logs")
-    read_logs(bootstrap, topics, producers, found)
+def find_missing(producers, topics, short_lived, found):
     gone = {number for number, topic in enumerate(topics) if topic in short_lived}
     for producer, told in enumerate(producers):
         for number, outcome in enumerate(told.outcome):
             if outcome in (WRITTEN, FAILED_WRITTEN) and not told.seen[number] and told.topic[number] not in gone:
                 found.problem(f"producer {producer} record {number} is missing: told partition {told.partition[number]} "
                               f"offset {told.offset[number]}")
+
+
+def audit(bootstrap, topics, short_lived, path, summary, say):
+    """`topics` in the order of the sender's numbers; acknowledged records of the short-lived ones may be gone."""
+    found = Findings()
+    producers = read_told(path, summary["sent"], found)
+    say("read what was told; reading the logs")
+    read_logs(bootstrap, topics, producers, found)
+    find_missing(producers, list(topics), short_lived, found)
     say(f"{found.read} records read; {found.written_after_all} were told maybe_written and are there")
     return found
