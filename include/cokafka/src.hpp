@@ -31,6 +31,7 @@
 #include "cokafka/detail/core/partition_queue.ipp"
 #include "cokafka/detail/core/produce_queue.ipp"
 #include "cokafka/detail/core/produce_request.ipp"
+#include "cokafka/detail/core/splitting.ipp"
 #include "cokafka/detail/core/withdrawal.ipp"
 #include "cokafka/detail/io/broker_link.ipp"
 #include "cokafka/detail/io/broker_link_state.ipp"

@@ -265,3 +265,55 @@ TEST_CASE("a frozen leader stalls nothing once the partition has another one", "
   run_program(world.io, finish(producer));
   check_exactly_once(world.kafka, sent);
 }
+
+TEST_CASE("batches that are larger than the topic takes are split, and every record arrives once and in order",
+          "[stories]") {
+  embedded world;
+  cokafka::testing::topic_options small;
+  small.max_message_bytes = 2'000;
+  world.kafka.create_topic("t", 1, small);
+  cokafka::config settings = world.settings();
+  settings.linger = 50ms;
+  settings.linger_policy = cokafka::linger_policy::always;
+  cokafka::producer producer(world.io, settings);
+  std::vector<cokafka::delivery> sent;
+  run_program(world.io, send_sequence(producer, 1000, sent));
+  const cokafka::delivery lone = producer.send({.topic = "t", .value = std::string(3'000, 'v'), .partition = 0});
+  run_program(world.io, finish(producer));
+  check_exactly_once(world.kafka, sent);
+  REQUIRE(lone.ready());
+  CHECK(lone.get().error() == broker_errc::message_too_large);
+  CHECK(lone.get().error().fate() == cokafka::fate::not_written);
+  for (const auto& each : world.kafka.batches("t", 0)) CHECK(each.size <= 2'000);
+}
+
+TEST_CASE("only those records of a batch fail that the broker refuses", "[stories]") {
+  embedded world;  // as Kafka 4: timestamps may not be more than an hour in the future
+  world.kafka.create_topic("t", 1);
+  cokafka::config settings = world.settings();
+  settings.linger = 50ms;
+  settings.linger_policy = cokafka::linger_policy::always;
+  cokafka::producer producer(world.io, settings);
+  const auto now = std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now());
+  std::vector<cokafka::delivery> sent;
+  for (int i = 0; i != 20; ++i) {
+    const std::string value = std::to_string(i);
+    const auto timestamp = now + (i % 5 == 3 ? 48h : 0h);
+    sent.push_back(producer.send({.topic = "t", .value = value, .partition = 0, .timestamp = timestamp}));
+  }
+  run_program(world.io, finish(producer));
+  const auto stored = world.kafka.records("t", 0);
+  REQUIRE(stored.size() == 16);
+  for (std::size_t i = 0; i != sent.size(); ++i) {
+    CAPTURE(i);
+    REQUIRE(sent[i].ready());
+    const answer said = sent[i].get();
+    if (i % 5 == 3) {
+      CHECK(said.error() == broker_errc::invalid_timestamp);
+      CHECK(said.error().fate() == cokafka::fate::not_written);
+    } else {
+      REQUIRE(said.has_value());
+      CHECK(stored.at(static_cast<std::size_t>(said.value().offset.value())).value == std::to_string(i));
+    }
+  }
+}

@@ -62,6 +62,11 @@ class batch_builder {
   /// Returns its index in the batch.
   std::uint32_t append(const record_view& record, std::int64_t timestamp, record_shape shape) noexcept;
 
+  /// The same for a record of another batch: `from` stands behind its deltas, `rest` bytes before its end. Its offset
+  /// and timestamp deltas are written anew.
+  record_shape shape_of_copy(std::size_t rest, std::int64_t timestamp) const noexcept;
+  void append_copy(class chunk_reader& from, std::size_t rest, std::int64_t timestamp, record_shape shape) noexcept;
+
   /// Takes the marked records out, but not all of them; the others keep their order and are counted from 0 again.
   /// Linear in the bytes, once. Nothing may be appended afterwards. Returns the chunks that are empty now.
   chunk_chain remove(const record_marks& gone) noexcept;

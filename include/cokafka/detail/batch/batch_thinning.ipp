@@ -15,28 +15,6 @@
 
 namespace cokafka::inline COKAFKA_ABI::detail {
 
-namespace thinning {
-
-// What stands in a record before its key, and how much follows.
-struct record_start {
-  std::size_t body;
-  std::int64_t timestamp_delta;
-  std::int64_t offset_delta;
-  std::size_t rest;
-};
-
-inline record_start read_start(chunk_reader& from) noexcept {
-  record_start read{};
-  read.body = static_cast<std::size_t>(from.varint());
-  from.skip(1);  // attributes of a record are unused
-  read.timestamp_delta = from.varint();
-  read.offset_delta = from.varint();
-  read.rest = read.body - 1 - varint_size(read.timestamp_delta) - varint_size(read.offset_delta);
-  return read;
-}
-
-}  // namespace thinning
-
 // Front to back in place: what is written is never longer than what was read, for offset deltas only shrink. The base
 // timestamp stays, also when its record goes: a later one might need longer deltas. Brokers read the largest timestamp
 // from the header, so that one is computed anew.
@@ -48,7 +26,7 @@ COKAFKA_DECL chunk_chain batch_builder::remove(const record_marks& gone) noexcep
   body_size_ = 0;
   max_timestamp_ = std::numeric_limits<std::int64_t>::min();
   for (std::uint32_t i = 0; i < count_; ++i) {
-    const thinning::record_start record = thinning::read_start(from);
+    const record_start record = read_record_start(from);
     if (gone.test(i)) {
       from.skip(record.rest);
       continue;
@@ -78,6 +56,34 @@ COKAFKA_DECL chunk_chain batch_builder::remove(const record_marks& gone) noexcep
   }
   chain_.tail = current_;
   return spare;
+}
+
+COKAFKA_DECL auto batch_builder::shape_of_copy(std::size_t rest, std::int64_t timestamp) const noexcept
+    -> record_shape {
+  const std::int64_t delta = count_ == 0 ? 0 : timestamp - base_timestamp_;
+  const std::size_t body = 1 + varint_size(delta) + varint_size(count_) + rest;
+  return {body, varint_size(static_cast<std::int64_t>(body)) + body};
+}
+
+COKAFKA_DECL void batch_builder::append_copy(chunk_reader& from, std::size_t rest, std::int64_t timestamp,
+                                             record_shape shape) noexcept {
+  assert(!sealed_ && shortfall(shape.total) == 0);
+  if (count_ == 0) {
+    base_timestamp_ = timestamp;
+    max_timestamp_ = timestamp;
+  }
+  max_timestamp_ = std::max(max_timestamp_, timestamp);
+  put_varint_across(static_cast<std::int64_t>(shape.body));
+  put("\0", 1);
+  put_varint_across(timestamp - base_timestamp_);
+  put_varint_across(count_);
+  while (rest > 0) {
+    const std::string_view part = from.part(rest);
+    put(part.data(), part.size());
+    rest -= part.size();
+  }
+  body_size_ += shape.total;
+  ++count_;
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail

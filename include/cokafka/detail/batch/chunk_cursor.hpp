@@ -54,6 +54,24 @@ class chunk_reader {
   std::size_t offset_ = 0;
 };
 
+/// What stands in a record before its key, and how many bytes follow.
+struct record_start {
+  std::size_t body = 0;
+  std::int64_t timestamp_delta = 0;
+  std::int64_t offset_delta = 0;
+  std::size_t rest = 0;
+};
+
+inline record_start read_record_start(chunk_reader& from) noexcept {
+  record_start read;
+  read.body = static_cast<std::size_t>(from.varint());
+  from.skip(1);  // attributes of a record are unused
+  read.timestamp_delta = from.varint();
+  read.offset_delta = from.varint();
+  read.rest = read.body - 1 - varint_size(read.timestamp_delta) - varint_size(read.offset_delta);
+  return read;
+}
+
 /// Writes over a chain from its first byte on. It may follow a reader through the same chain, never overtake it.
 class chunk_writer {
  public:

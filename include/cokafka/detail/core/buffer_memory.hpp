@@ -7,6 +7,7 @@
 #include "cokafka/detail/base/chunk_pool.hpp"
 #include "cokafka/detail/base/config.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <functional>
@@ -27,7 +28,7 @@ class buffer_memory {
  public:
   enum class outcome { taken, exhausted, over_share };
 
-  explicit buffer_memory(std::size_t total) : pool_(total), total_(total), free_(total) {}
+  explicit buffer_memory(std::size_t total) : pool_(total), total_(total), free_(static_cast<std::ptrdiff_t>(total)) {}
 
   /// Called, on the thread that gave memory back, when somebody said that they wait. Set before first use.
   void on_release(std::function<void()> callback) { released_ = std::move(callback); }
@@ -36,19 +37,30 @@ class buffer_memory {
   /// chunks are not charged.
   outcome take(std::size_t capacity, std::size_t wanted, broker_share* share, chunk_chain& taken) {
     const std::size_t bytes = chunk_bytes_for(capacity, wanted);
-    std::size_t seen = free_.load(std::memory_order_seq_cst);  // after somebody_waits(), see there
+    const auto charge = static_cast<std::ptrdiff_t>(bytes);
+    std::ptrdiff_t seen = free_.load(std::memory_order_seq_cst);  // after somebody_waits(), see there
     do {
-      if (seen < bytes) return outcome::exhausted;
-      if (share != nullptr && share_is_full(*share, bytes, seen - bytes)) return outcome::over_share;
-    } while (!free_.compare_exchange_weak(seen, seen - bytes, std::memory_order_relaxed));
+      if (seen < charge) return outcome::exhausted;
+      const auto left = static_cast<std::size_t>(seen - charge);
+      if (share != nullptr && share_is_full(*share, bytes, left)) return outcome::over_share;
+    } while (!free_.compare_exchange_weak(seen, seen - charge, std::memory_order_relaxed));
     try {
       taken = pool_.acquire(capacity, wanted);
     } catch (...) {
-      free_.fetch_add(bytes, std::memory_order_seq_cst);
+      free_.fetch_add(charge, std::memory_order_seq_cst);
       throw;
     }
     if (share != nullptr) share->used.fetch_add(bytes, std::memory_order_relaxed);
     return outcome::taken;
+  }
+
+  /// The same without asking, for a batch that is split: it is held twice for a moment, and its pieces may need a chunk
+  /// more each than it had. What is free is less than nothing then, and nobody else gets any.
+  chunk_chain take_beyond(std::size_t capacity, std::size_t wanted, broker_share* share) {
+    chunk_chain taken = pool_.acquire(capacity, wanted);
+    free_.fetch_sub(static_cast<std::ptrdiff_t>(taken.capacity), std::memory_order_relaxed);
+    if (share != nullptr) share->used.fetch_add(taken.capacity, std::memory_order_relaxed);
+    return taken;
   }
 
   void give_back(chunk_chain&& chain, broker_share* share) noexcept {
@@ -56,7 +68,7 @@ class buffer_memory {
     const std::size_t bytes = chain.capacity;
     pool_.release(std::move(chain));
     if (share != nullptr) share->used.fetch_sub(bytes, std::memory_order_relaxed);
-    free_.fetch_add(bytes, std::memory_order_seq_cst);
+    free_.fetch_add(static_cast<std::ptrdiff_t>(bytes), std::memory_order_seq_cst);
     if (somebody_waits_.load(std::memory_order_seq_cst) && released_) released_();
   }
 
@@ -68,7 +80,9 @@ class buffer_memory {
   void limit_shares(bool limited) noexcept { limited_.store(limited, std::memory_order_relaxed); }
 
   std::size_t total() const noexcept { return total_; }
-  std::size_t available() const noexcept { return free_.load(std::memory_order_seq_cst); }
+  std::size_t available() const noexcept {
+    return static_cast<std::size_t>(std::max<std::ptrdiff_t>(free_.load(std::memory_order_seq_cst), 0));
+  }
 
  private:
   bool share_is_full(const broker_share& share, std::size_t bytes, std::size_t free_then) const noexcept {
@@ -79,7 +93,7 @@ class buffer_memory {
 
   chunk_pool pool_;
   const std::size_t total_;
-  std::atomic<std::size_t> free_;
+  std::atomic<std::ptrdiff_t> free_;
   std::atomic<bool> limited_{false};
   std::atomic<bool> somebody_waits_{false};
   std::function<void()> released_;

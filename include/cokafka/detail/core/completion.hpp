@@ -20,6 +20,8 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <utility>
+#include <vector>
 
 namespace cokafka::inline COKAFKA_ABI::detail {
 
@@ -37,6 +39,8 @@ struct batch_outcome {
 class record_waiter : public waiter {
  public:
   record_ticket ticket{};
+  /// The completion whose list it is, or was, linked into: its batch's, or that of the piece of a batch that was split.
+  std::atomic<class completion*> in{nullptr};
   /// Set when the completion that it was linked into has ended; the result is read from there.
   boost::intrusive_ptr<class completion> source{};
 
@@ -44,11 +48,12 @@ class record_waiter : public waiter {
   ~record_waiter() = default;
 };
 
-/// States: pending -> done, or pending -> forwarded (a parked record found its batch) and from then on the state of
-/// that batch's completion. While it is pending, stretches of its records may have ended already (they were due, say);
-/// and records may have been taken out of the batch before it was sealed, so that those behind them are nearer to its
-/// first offset than their index says. Owned by its batch or parked record and by the deliveries; it never keeps
-/// records' bytes. Thread safety: shared objects safe. Lock order: a parked record's completion before its batch's.
+/// States: pending -> done, or pending -> forwarded (a parked record found its batch; a batch was split) and from then
+/// on the state of that batch's, or of each piece's completion. While it is pending, stretches of its records may have
+/// ended already (they were due, say); and records may have been taken out of the batch before it was sealed, so that
+/// those behind them are nearer to its first offset than their index says. Owned by its batch or parked record and by
+/// the deliveries; it never keeps records' bytes. Thread safety: shared objects safe. Lock order: a parked record's
+/// completion before its batch's.
 class completion : public boost::intrusive_ref_counter<completion, boost::thread_safe_counter> {
  public:
   completion(topic_name topic, std::int32_t partition, partition_queue* queue = nullptr)
@@ -79,9 +84,26 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
   /// From now on this record is number `index` of the batch behind `target`, `bytes` long; whoever waits here waits
   /// there. Returns the waiters that must be completed at once because the batch has ended in the meantime.
   waiter_list forward(boost::intrusive_ptr<completion> target, std::uint32_t index, std::uint32_t bytes);
-  /// The batch's completion that this one was forwarded to, or null.
+  /// The batch's completion that this one, a parked record's, was forwarded to, or null.
   completion* forwarded_to() const noexcept {
-    return state_.load(std::memory_order_acquire) == state::forwarded ? target_.get() : nullptr;
+    return state_.load(std::memory_order_acquire) == state::forwarded ? redirections_.front().target.get() : nullptr;
+  }
+
+  /// From `first` on, up to that of the next, records of the batch are those from `index` on of another one.
+  struct redirection {
+    std::uint32_t first = 0;  // counted without the records that were removed
+    boost::intrusive_ptr<completion> target{};
+    std::uint32_t index = 0;
+    std::uint32_t bytes = 0;  // of a parked record where it is now
+  };
+  /// The batch goes on in pieces, which nobody knows yet: who waits here waits there. Records that have ended stay as
+  /// they are.
+  void split(std::vector<redirection> pieces);
+  /// Calls visit(first, end) for each stretch of records that have ended.
+  template <class Visit>
+  void for_each_ended(Visit visit) const {
+    std::scoped_lock guard(lock_);
+    for (const auto& [first, stretch] : stretches_) visit(first, stretch.end);
   }
 
   /// Hands out all waiters without an answer, for destruction; for deliveries that outlive the execution context it has
@@ -105,6 +127,8 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
   const std::pair<const std::uint32_t, ended_stretch>* find_stretch(std::uint32_t index) const;
   std::uint32_t place_of(std::uint32_t index) const noexcept { return removed ? index - removed->below(index) : index; }
   void put_in_order(waiter_list& waiting);
+  bool link(record_waiter& added);
+  completion& redirect(record_ticket& ticket) const noexcept;
 
   mutable spin_lock lock_;
   std::atomic<state> state_{state::pending};
@@ -112,13 +136,11 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
   bool handing_out_ = false;  // complete() has handed out waiters, and they may not have been posted yet
   topic_name topic_;
   std::int32_t partition_;
-  std::uint32_t forwarded_index_ = 0;
-  std::uint32_t forwarded_bytes_ = 0;
   waiter_list waiters_;
   batch_outcome outcome_;
   std::atomic<bool> has_stretches_{false};
   std::map<std::uint32_t, ended_stretch> stretches_;  // by their first record; under the lock
-  boost::intrusive_ptr<completion> target_;
+  std::vector<redirection> redirections_;             // in order; constant once it is forwarded
 };
 
 using completion_ptr = boost::intrusive_ptr<completion>;

@@ -6,6 +6,7 @@
 
 #include "cokafka/detail/core/completion.hpp"
 
+#include <algorithm>
 #include <cassert>
 #include <mutex>
 #include <utility>
@@ -30,24 +31,31 @@ COKAFKA_DECL auto completion::find_stretch(std::uint32_t index) const
 COKAFKA_DECL bool completion::is_ready(const record_ticket& ticket) const noexcept {
   switch (state_.load(std::memory_order_acquire)) {
     case state::done: return true;
-    case state::forwarded: {
-      record_ticket there = ticket;
-      there.index += forwarded_index_;
-      return target_->is_ready(there);
-    }
+    case state::forwarded:
     case state::pending: break;
   }
-  if (!has_stretches_.load(std::memory_order_acquire)) return false;
-  std::scoped_lock guard(lock_);
-  return find_stretch(ticket.index) != nullptr;
+  if (has_stretches_.load(std::memory_order_acquire)) {
+    std::scoped_lock guard(lock_);
+    if (find_stretch(ticket.index) != nullptr) return true;
+  }
+  if (state_.load(std::memory_order_acquire) != state::forwarded)
+    return state_.load(std::memory_order_acquire) == state::done;
+  record_ticket there = ticket;
+  return redirect(there).is_ready(there);
+}
+
+// The ticket becomes that of the same record where it is now. Precondition: forwarded, and it has not ended here.
+COKAFKA_DECL completion& completion::redirect(record_ticket& ticket) const noexcept {
+  const std::uint32_t place = place_of(ticket.index);
+  auto to = std::upper_bound(redirections_.begin(), redirections_.end(), place,
+                             [](std::uint32_t at, const redirection& each) { return at < each.first; });
+  --to;
+  ticket.index = place - to->first + to->index;
+  if (to->bytes != 0) ticket.bytes = to->bytes;
+  return *to->target;
 }
 
 COKAFKA_DECL result<record_metadata> completion::get(const record_ticket& ticket) const {
-  if (state_.load(std::memory_order_acquire) == state::forwarded) {
-    record_ticket there = ticket;
-    there.index += forwarded_index_;
-    return target_->get(there);
-  }
   const batch_outcome* outcome = &outcome_;
   std::uint32_t first = 0;
   if (has_stretches_.load(std::memory_order_acquire)) {
@@ -56,6 +64,10 @@ COKAFKA_DECL result<record_metadata> completion::get(const record_ticket& ticket
       first = found->first;
       outcome = &found->second.outcome;
     }
+  }
+  if (outcome == &outcome_ && state_.load(std::memory_order_acquire) == state::forwarded) {
+    record_ticket there = ticket;
+    return redirect(there).get(there);
   }
   assert(outcome != &outcome_ || state_ == state::done);
   if (outcome->failure) return *outcome->failure;
@@ -73,21 +85,15 @@ COKAFKA_DECL result<record_metadata> completion::get(const record_ticket& ticket
 COKAFKA_DECL bool completion::attach(record_waiter& added) {
   std::unique_lock guard(lock_);
   switch (state_.load(std::memory_order_relaxed)) {
-    case state::pending:
+    case state::pending: return link(added);
+    case state::forwarded: {
       if (find_stretch(added.ticket.index) != nullptr) {
         added.source.reset(this);
         return false;
       }
-      if (!waiters_.empty() && static_cast<record_waiter&>(waiters_.back()).ticket.index > added.ticket.index) {
-        in_order_ = false;
-      }
-      waiters_.push_back(added);
-      return true;
-    case state::forwarded:
       guard.unlock();
-      added.ticket.index += forwarded_index_;
-      added.ticket.bytes = forwarded_bytes_;
-      return target_->attach(added);
+      return redirect(added.ticket).attach(added);
+    }
     case state::done: break;
   }
   added.source.reset(this);
@@ -95,17 +101,32 @@ COKAFKA_DECL bool completion::attach(record_waiter& added) {
   return handing_out_;
 }
 
-COKAFKA_DECL bool completion::detach(record_waiter& gone) {
-  std::unique_lock guard(lock_);
-  switch (state_.load(std::memory_order_relaxed)) {
-    case state::pending:
-      if (!gone.is_linked() || gone.source) return false;  // with a source it has been handed out
-      unlink(waiters_, gone);
-      return true;
-    case state::forwarded: guard.unlock(); return target_->detach(gone);
-    case state::done: break;
+// Under the lock of a pending one.
+COKAFKA_DECL bool completion::link(record_waiter& added) {
+  if (find_stretch(added.ticket.index) != nullptr) {
+    added.source.reset(this);
+    return false;
   }
-  return false;
+  if (!waiters_.empty() && static_cast<record_waiter&>(waiters_.back()).ticket.index > added.ticket.index) {
+    in_order_ = false;
+  }
+  added.in.store(this, std::memory_order_release);
+  waiters_.push_back(added);
+  return true;
+}
+
+// It may move on to a piece of its batch until that completion's lock is held; this one keeps all pieces alive.
+COKAFKA_DECL bool completion::detach(record_waiter& gone) {
+  for (;;) {
+    completion* const at = gone.in.load(std::memory_order_acquire);
+    if (at == nullptr) return false;
+    std::scoped_lock guard(at->lock_);
+    if (gone.in.load(std::memory_order_acquire) != at) continue;
+    if (at->state_.load(std::memory_order_relaxed) != state::pending) return false;
+    if (!gone.is_linked() || gone.source) return false;  // with a source it has been handed out
+    at->unlink(at->waiters_, gone);
+    return true;
+  }
 }
 
 COKAFKA_DECL waiter_list completion::complete(batch_outcome outcome) {
@@ -162,18 +183,28 @@ COKAFKA_DECL waiter_list completion::forward(completion_ptr target, std::uint32_
   waiter_list ready;
   std::scoped_lock guard(lock_);
   if (state_.load(std::memory_order_relaxed) != state::pending) return ready;
-  target_ = std::move(target);
-  forwarded_index_ = index;
-  forwarded_bytes_ = bytes;
+  redirections_.push_back({0, std::move(target), index, bytes});
   while (!waiters_.empty()) {
     auto& each = static_cast<record_waiter&>(waiters_.front());
     waiters_.pop_front();
-    each.ticket.index += index;
-    each.ticket.bytes = bytes;
-    if (!target_->attach(each)) ready.push_back(each);
+    if (!redirect(each.ticket).attach(each)) ready.push_back(each);
   }
   state_.store(state::forwarded, std::memory_order_release);
   return ready;
+}
+
+COKAFKA_DECL void completion::split(std::vector<redirection> pieces) {
+  std::scoped_lock guard(lock_);
+  assert(state_.load(std::memory_order_relaxed) == state::pending && !pieces.empty());
+  redirections_ = std::move(pieces);
+  while (!waiters_.empty()) {
+    auto& each = static_cast<record_waiter&>(waiters_.front());
+    waiters_.pop_front();
+    completion& there = redirect(each.ticket);
+    const std::scoped_lock its(there.lock_);
+    there.link(each);  // nobody has ended it yet, or it would not wait
+  }
+  state_.store(state::forwarded, std::memory_order_release);
 }
 
 COKAFKA_DECL waiter_list completion::abandon(fate known) {

@@ -30,6 +30,12 @@ class flush_tracker {
     return first_ + generations_.size() - 1;
   }
 
+  /// A batch goes on as this many more: each leaves for itself.
+  void multiply(generation entered, std::size_t more) {
+    std::scoped_lock guard(mutex_);
+    at(entered).alive += more;
+  }
+
   /// It has been answered. Returns the flushes that this ends.
   [[nodiscard]] waiter_list leave(generation entered) {
     std::scoped_lock guard(mutex_);

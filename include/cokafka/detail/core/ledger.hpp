@@ -22,6 +22,8 @@ struct attempt_facts {
   bool predecessor_missing = false;    // a batch stamped before this one is not in the log yet
   bool expired = false;                // its deadlines have passed and its deliveries were told
   bool acknowledged_before = false;    // by a former leader (rule 10): it is in the log whatever this attempt came to
+  bool divisible = false;              // more than one record
+  bool names_culprits = false;         // the answer names single records (KIP-467), and not all of them
   std::uint32_t attempts = 1;          // written to a socket, this one included
   std::uint32_t retries = 2147483647;  // the limit of `retries`
 };
@@ -29,6 +31,8 @@ struct attempt_facts {
 enum class verdict_action : std::uint8_t {
   complete,  // the batch is in the log
   retry,     // the same bytes again, after a backoff
+  split,     // smaller batches with the same sequence numbers, at once (rule 19)
+  exclude,   // the records that were named fail; the others go again, at once (rule 20)
   fail       // the deliveries get the code
 };
 
@@ -44,7 +48,7 @@ struct verdict {
   bool operator==(const verdict&) const = default;
 };
 
-/// The whole decision (guarantee.md, rules 6, 8, 12, 13 in their plain form). `not_written` and a new stamp need proof;
+/// The whole decision (guarantee.md, rules 6, 8, 12, 13, 19, 20). `not_written` and a new stamp need proof;
 /// what is not proven is sent again byte for byte until it is answered or due.
 verdict judge(const attempt_facts& facts) noexcept;
 

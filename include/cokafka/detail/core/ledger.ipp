@@ -10,6 +10,16 @@
 
 namespace cokafka::inline COKAFKA_ABI::detail {
 
+namespace ledger {
+
+inline verdict divided(verdict said, verdict_action action) noexcept {
+  said.action = action;
+  said.known = fate::not_written;
+  return said;
+}
+
+}  // namespace ledger
+
 COKAFKA_DECL verdict judge(const attempt_facts& facts) noexcept {
   verdict said;
   if (facts.acknowledged_before) {
@@ -34,6 +44,16 @@ COKAFKA_DECL verdict judge(const attempt_facts& facts) noexcept {
     said.proven_absent = answered == fate::not_written && !facts.earlier_unknown;
     said.refresh_metadata = has(classify(code), error_class::refreshes);
     wants_retry = has(classify(code), error_class::retriable);
+    const bool is_too_large = code == broker_errc::message_too_large || code == broker_errc::record_list_too_large;
+    if (is_too_large && facts.divisible) {
+      // While another attempt may be in the log its bytes must not change: whole, until it is due.
+      if (facts.earlier_unknown) wants_retry = true;
+      if (said.proven_absent && !facts.expired) return ledger::divided(said, verdict_action::split);
+    }
+    if (facts.names_culprits && said.proven_absent && !facts.expired) {
+      said.new_epoch = facts.idempotent;  // those that fail leave a gap in the sequence
+      return ledger::divided(said, verdict_action::exclude);
+    }
     if (code == broker_errc::out_of_order_sequence_number && facts.idempotent) {
       wants_retry = true;
       // At the head of the line on its first attempt: what was acknowledged before it is gone (rule 8).

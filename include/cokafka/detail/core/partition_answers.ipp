@@ -73,6 +73,8 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
   facts.predecessor_missing = settings_.idempotent && is_predecessor_missing(sent);
   facts.expired = sent.finished && !holds_up(sent);
   facts.acknowledged_before = sent.acknowledged;
+  facts.divisible = !sent.finished && sent.records.count() > 1;
+  facts.names_culprits = !sent.finished && !said.culprits.empty() && said.culprits.size() < sent.records.count();
   facts.attempts = sent.attempts;
   facts.retries = static_cast<std::uint32_t>(settings_.user.retries);
   const verdict judged = judge(facts);
@@ -91,6 +93,14 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
     out.say(log_level::error, "acknowledged records have vanished from " + std::string(topic_name_.str()) + "-" +
                                   std::to_string(index_) +
                                   ": the broker has an older sequence than the last acknowledged");
+  }
+  if (judged.action == verdict_action::split) {
+    split(kept, now);
+    return judged;
+  }
+  if (judged.action == verdict_action::exclude) {
+    exclude(kept, said, now, out);
+    return judged;
   }
   if (judged.action == verdict_action::retry) {
     backoff_until_ = now + said.backoff;

@@ -33,6 +33,11 @@ struct broker_answer {
   std::int64_t log_append_time = -1;
   std::optional<std::int32_t> broker{};
   clock_duration backoff{};  // what a retry has to wait
+  struct culprit {
+    std::uint32_t place = 0;  // of the record in the batch that was sent
+    std::string message{};
+  };
+  std::vector<culprit> culprits{};  // in order, each once: the records for which the batch was refused (KIP-467)
 };
 
 /// The strand that owns partitions: a broker's, or the home strand while a leader is not known. Outlives its
@@ -203,7 +208,7 @@ class partition_queue
 
  private:
   std::size_t window() const noexcept;
-  batch* open_batch(clock_time due, std::size_t record_bytes) noexcept;
+  batch* open_batch(clock_time due, clock_time now, std::size_t record_bytes) noexcept;
   batch_ptr make_batch(clock_time sent_at);
   static batch_outcome outcome_of(const batch& written, const answer& said, const verdict& judged);
   append_outcome append_locked(const record_view& record, std::int64_t timestamp, clock_time sent_at,
@@ -229,7 +234,14 @@ class partition_queue
   const topic_name& topic_name_;
   const std::int32_t index_;
 
+  std::deque<batch_ptr> divide(batch& whole, std::size_t at_most, const std::vector<broker_answer::culprit>& without);
+  void split(const batch_ptr& too_large, clock_time now);
+  void exclude(const batch_ptr& refused, const answer& said, clock_time now, effects& out);
+  void go_on_as(const batch_ptr& whole, std::deque<batch_ptr> pieces);
+
   spin_lock lock_;
+  std::size_t batch_limit_;        // under lock_; what one request takes, or less where the topic refused that
+  clock_time limited_until_{};     // under lock_
   std::deque<batch_ptr> pending_;  // under lock_; the last one may be open
   outstanding_count outstanding_;  // under lock_
   bool closed_ = false;            // under lock_
@@ -255,6 +267,7 @@ constexpr std::int32_t advance_sequence(std::int32_t sequence, std::int32_t coun
 #if defined(COKAFKA_HEADER_ONLY)
 #include "cokafka/detail/core/partition_answers.ipp"
 #include "cokafka/detail/core/partition_queue.ipp"
+#include "cokafka/detail/core/splitting.ipp"
 #include "cokafka/detail/core/withdrawal.ipp"
 #endif
 

@@ -24,14 +24,16 @@ COKAFKA_DECL partition_queue::partition_queue(const settings& rules, buffer_memo
       flushes_(flushes),
       topic_(of),
       topic_name_(topic_called),
-      index_(index) {}
+      index_(index),
+      batch_limit_(rules.batch_limit) {}
 
 // --- senders ---------------------------------------------------------------------------------------------------------
 
-COKAFKA_DECL batch* partition_queue::open_batch(clock_time due, std::size_t record_bytes) noexcept {
+COKAFKA_DECL batch* partition_queue::open_batch(clock_time due, clock_time now, std::size_t record_bytes) noexcept {
   if (pending_.empty()) return nullptr;
   batch& last = *pending_.back();
-  const bool fits = last.records.size() + record_bytes <= settings_.batch_limit;
+  if (batch_limit_ != settings_.batch_limit && now >= limited_until_) batch_limit_ = settings_.batch_limit;
+  const bool fits = last.records.size() + record_bytes <= batch_limit_;
   return fits && last.deadlines.takes(due, last.records.size() - batch_header_size) ? &last : nullptr;
 }
 
@@ -68,7 +70,7 @@ COKAFKA_DECL append_outcome partition_queue::append_locked(const record_view& re
   // A new batch's first record has deltas of zero, so its shape there is no larger than here.
   batch* into = pending_.empty() ? nullptr : pending_.back().get();
   batch_builder::record_shape shape = into ? into->records.shape_of(record, timestamp) : batch_builder::record_shape{};
-  if (into != nullptr) into = open_batch(due, shape.total);
+  if (into != nullptr) into = open_batch(due, sent_at, shape.total);
   batch_ptr fresh;
   if (into == nullptr) {
     fresh = make_batch(sent_at);
@@ -166,6 +168,7 @@ COKAFKA_DECL batch_ptr partition_queue::take(const std::optional<producer_identi
   if (!taken->records.is_sealed()) {
     if (taken->done->removed) thin(*taken);
     taken->records.seal();
+    if (taken->stamp) taken->records.stamp(*taken->stamp);  // a piece of a batch that was split
   }
   if (!taken->stamp) stamp(*taken);
   ++taken->attempts;

@@ -37,6 +37,10 @@ void encode_produce_request(produce_request& sent, const settings& rules);
 const messages::produce_response::partition* find_answer(const messages::produce_response& response,
                                                          const planned_batch& sent, std::int16_t version) noexcept;
 
+/// The records for which the answer says that their batch was refused (KIP-467), in order, each once; numbers that the
+/// batch does not have are left out.
+std::vector<broker_answer::culprit> culprits_of(const messages::produce_response::partition& answer, const batch& sent);
+
 }  // namespace cokafka::inline COKAFKA_ABI::detail
 
 #if defined(COKAFKA_HEADER_ONLY)

@@ -56,7 +56,8 @@ COKAFKA_DECL void encode_produce_request(produce_request& sent, const settings& 
       message.topics.back().name = std::string(last->name.str());
       message.topics.back().topic_id = each.topic_id;
     }
-    each.topic_id = message.topics.back().topic_id;  // one topic, one id, although metadata may arrive on another thread
+    each.topic_id =
+        message.topics.back().topic_id;  // one topic, one id, although metadata may arrive on another thread
     message.topics.back().partitions.push_back({each.partition->index(), {std::nullopt, each.what->records.size()}});
   }
   std::vector<wire::cut> cuts;
@@ -83,6 +84,19 @@ COKAFKA_DECL const messages::produce_response::partition* find_answer(const mess
     }
   }
   return nullptr;
+}
+
+COKAFKA_DECL std::vector<broker_answer::culprit> culprits_of(const messages::produce_response::partition& answer,
+                                                             const batch& sent) {
+  std::vector<broker_answer::culprit> found;
+  for (const auto& each : answer.record_errors) {
+    if (each.batch_index < 0 || static_cast<std::uint32_t>(each.batch_index) >= sent.records.count()) continue;
+    found.push_back({static_cast<std::uint32_t>(each.batch_index), each.message.value_or(std::string())});
+  }
+  std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.place < b.place; });
+  const auto is_same = [](const auto& a, const auto& b) { return a.place == b.place; };
+  found.erase(std::unique(found.begin(), found.end(), is_same), found.end());
+  return found;
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail

@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <vector>
 
 namespace cokafka::inline COKAFKA_ABI::detail {
@@ -33,6 +34,13 @@ class record_deadlines {
   bool add(std::uint32_t index, std::size_t offset, clock_time at) {
     if (is_in_last(at)) return false;
     return begin_run(index, offset, at);
+  }
+
+  /// When one record is due; never where its run has been taken.
+  clock_time of(std::uint32_t index) const noexcept {
+    const auto behind = std::upper_bound(runs_.begin(), runs_.end(), index,
+                                         [](std::uint32_t at, const run& each) { return at < each.first; });
+    return behind == runs_.begin() ? first_.at : std::prev(behind)->at;
   }
 
   /// The earliest deadline of a run that has not been taken; never when there is none.

@@ -243,6 +243,7 @@ COKAFKA_DECL void broker_link::settle_request(produce_request& answered, const m
       said.base_offset = found->base_offset;
       said.log_append_time = found->log_append_time_ms;
       if (found->error_message) said.message = *found->error_message;
+      if (!found->record_errors.empty()) said.culprits = culprits_of(*found, *each.what);
       leaders.note(each, *found);
     } else {
       said.cause = make_error_code(errc::invalid_response);

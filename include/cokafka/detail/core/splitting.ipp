@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: BSL-1.0
+// Bodies of partition_queue: a batch goes on in pieces, or without single records (guarantee.md, rules 19 and 20).
+// Layer 4.
+#ifndef COKAFKA_DETAIL_CORE_SPLITTING_IPP
+#define COKAFKA_DETAIL_CORE_SPLITTING_IPP
+
+#include "cokafka/detail/core/partition_queue.hpp"
+
+#include "cokafka/detail/batch/chunk_cursor.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <limits>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+namespace splitting {
+
+// Walks the records of a sealed batch with the indexes they had when they were appended.
+class original_indexes {
+ public:
+  explicit original_indexes(const batch& of) : removed_(of.done->removed.get()) { skip_removed(); }
+  std::uint32_t next() noexcept {
+    const std::uint32_t found = at_++;
+    skip_removed();
+    return found;
+  }
+
+ private:
+  void skip_removed() noexcept {
+    while (removed_ != nullptr && removed_->test(at_)) ++at_;
+  }
+  const record_marks* removed_;
+  std::uint32_t at_ = 0;
+};
+
+// Which records have been answered already, though their bytes are still in the batch.
+class answered_before {
+ public:
+  explicit answered_before(const completion& of) {
+    of.for_each_ended([this](std::uint32_t first, std::uint32_t end) { all_.emplace_back(first, end); });
+  }
+  bool contains(std::uint32_t index) const noexcept {
+    const auto behind = std::upper_bound(all_.begin(), all_.end(), index,
+                                         [](std::uint32_t at, const auto& each) { return at < each.first; });
+    return behind != all_.begin() && index < std::prev(behind)->second;
+  }
+
+ private:
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> all_;  // in order
+};
+
+}  // namespace splitting
+
+// New batches with the records of `whole`, in order, in pieces of at most `at_most` bytes (or one record). Its
+// deliveries and those who wait for them are told where their records are now.
+COKAFKA_DECL std::deque<batch_ptr> partition_queue::divide(batch& whole, std::size_t at_most,
+                                                           const std::vector<broker_answer::culprit>& without) {
+  std::deque<batch_ptr> pieces;
+  std::vector<completion::redirection> redirections;
+  splitting::original_indexes indexes(whole);
+  const splitting::answered_before answered(*whole.done);
+  chunk_reader from(whole.records.chunks());
+  auto culprit = without.begin();
+  bool interrupted = false;
+  for (std::uint32_t position = 0; position < whole.records.count(); ++position) {
+    const std::uint32_t index = indexes.next();
+    const record_start record = read_record_start(from);
+    if (culprit != without.end() && culprit->place == position) {
+      from.skip(record.rest);
+      ++culprit;
+      interrupted = true;
+      continue;
+    }
+    const std::int64_t timestamp = whole.records.base_timestamp() + record.timestamp_delta;
+    batch_builder::record_shape shape{};
+    if (!pieces.empty()) shape = pieces.back()->records.shape_of_copy(record.rest, timestamp);
+    if (pieces.empty() || pieces.back()->records.size() + shape.total > at_most) {
+      pieces.push_back(make_batch(whole.created));
+      shape = pieces.back()->records.shape_of_copy(record.rest, timestamp);
+      interrupted = true;
+    }
+    batch& into = *pieces.back();
+    if (std::exchange(interrupted, false)) redirections.push_back({position, into.done, into.records.count(), 0});
+    if (const std::size_t wanted = into.records.shortfall(shape.total); wanted > 0) {
+      into.records.add_chunks(memory_.take_beyond(into.records.chunk_capacity(), wanted, into.share));
+    }
+    into.deadlines.add(into.records.count(), into.records.size() - batch_header_size, whole.deadlines.of(index));
+    into.records.append_copy(from, record.rest, timestamp, shape);
+    if (answered.contains(index)) {
+      ++into.ended;
+      into.ended_bytes += shape.total;
+    }
+  }
+  whole.done->split(std::move(redirections));
+  return pieces;
+}
+
+// The pieces take the place of the batch: in the order of their records, at the front of the line, and for the flushes
+// that wait for it.
+COKAFKA_DECL void partition_queue::go_on_as(const batch_ptr& whole, std::deque<batch_ptr> pieces) {
+  whole->finished = true;
+  flushes_.multiply(whole->generation, pieces.size() - 1);
+  std::size_t bytes = 0;
+  for (auto& each : pieces) {
+    each->generation = whole->generation;
+    each->last_cause = whole->last_cause;
+    bytes += each->live_bytes();
+  }
+  {
+    std::scoped_lock guard(lock_);
+    outstanding_.bytes += bytes;
+    outstanding_.bytes -= whole->live_bytes();
+  }
+  if (!settings_.idempotent) {
+    retry_.insert(retry_.begin(), pieces.begin(), pieces.end());
+    return;
+  }
+  for (auto& each : pieces) back_to_retry_line(std::move(each));
+}
+
+// Halves: what the topic takes is not told, and is found in few steps. New batches are not filled further for a while.
+COKAFKA_DECL void partition_queue::split(const batch_ptr& too_large, clock_time now) {
+  const std::size_t half = too_large->records.size() / 2;
+  {
+    std::scoped_lock guard(lock_);
+    batch_limit_ = std::min(batch_limit_, half);
+    limited_until_ = now + clock_duration(settings_.user.metadata_max_age);
+  }
+  std::deque<batch_ptr> pieces = divide(*too_large, half, {});
+  std::optional<batch_stamp> stamp = too_large->stamp;
+  for (auto& each : pieces) {
+    each->attempts = too_large->attempts - 1;  // splitting takes no retry
+    each->stamp = stamp;
+    if (!settings_.idempotent) continue;
+    stamp->base_sequence = advance_sequence(stamp->base_sequence, static_cast<std::int32_t>(each->records.count()));
+  }
+  go_on_as(too_large, std::move(pieces));
+}
+
+COKAFKA_DECL void partition_queue::exclude(const batch_ptr& refused, const answer& said, clock_time now, effects& out) {
+  const splitting::answered_before answered(*refused->done);
+  splitting::original_indexes indexes(*refused);
+  std::uint32_t index = indexes.next();
+  std::uint32_t position = 0;
+  std::uint32_t told = 0;
+  for (const auto& each : said.culprits) {
+    for (; position < each.place; ++position) index = indexes.next();
+    if (answered.contains(index)) continue;
+    error_details why;
+    why.code = make_error_code(*said.code);
+    why.message = each.message.empty() ? said.message : each.message;
+    why.fate = fate::not_written;
+    why.broker = said.broker;
+    why.attempts = refused->attempts;
+    why.elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(now - refused->created);
+    batch_outcome outcome;
+    outcome.failure = error(std::move(why));
+    out.answer(refused->done->end_some(index, index + 1, std::move(outcome)));
+    ++told;
+  }
+  {
+    std::scoped_lock guard(lock_);
+    outstanding_.records -= told;
+  }
+  std::deque<batch_ptr> rest = divide(*refused, std::numeric_limits<std::size_t>::max(), said.culprits);
+  assert(rest.size() == 1);
+  rest.front()->attempts = refused->attempts;
+  rest.front()->stamp = refused->stamp;  // its place in the line until the new epoch begins
+  go_on_as(refused, std::move(rest));
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+#endif
