@@ -1169,6 +1169,8 @@ struct batch_outcome {
 class record_waiter : public waiter {
  public:
   record_ticket ticket{};
+  /// The completion whose list it is, or was, linked into: its batch's, or that of the piece of a batch that was split.
+  std::atomic<class completion*> in{nullptr};
   /// Set when the completion that it was linked into has ended; the result is read from there.
   boost::intrusive_ptr<class completion> source{};
 
@@ -1176,11 +1178,12 @@ class record_waiter : public waiter {
   ~record_waiter() = default;
 };
 
-/// States: pending -> done, or pending -> forwarded (a parked record found its batch) and from then on the state of
-/// that batch's completion. While it is pending, stretches of its records may have ended already (they were due, say);
-/// and records may have been taken out of the batch before it was sealed, so that those behind them are nearer to its
-/// first offset than their index says. Owned by its batch or parked record and by the deliveries; it never keeps
-/// records' bytes. Thread safety: shared objects safe. Lock order: a parked record's completion before its batch's.
+/// States: pending -> done, or pending -> forwarded (a parked record found its batch; a batch was split) and from then
+/// on the state of that batch's, or of each piece's completion. While it is pending, stretches of its records may have
+/// ended already (they were due, say); and records may have been taken out of the batch before it was sealed, so that
+/// those behind them are nearer to its first offset than their index says. Owned by its batch or parked record and by
+/// the deliveries; it never keeps records' bytes. Thread safety: shared objects safe. Lock order: a parked record's
+/// completion before its batch's.
 class completion : public boost::intrusive_ref_counter<completion, boost::thread_safe_counter> {
  public:
   completion(topic_name topic, std::int32_t partition, partition_queue* queue = nullptr)
@@ -1211,9 +1214,26 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
   /// From now on this record is number `index` of the batch behind `target`, `bytes` long; whoever waits here waits
   /// there. Returns the waiters that must be completed at once because the batch has ended in the meantime.
   waiter_list forward(boost::intrusive_ptr<completion> target, std::uint32_t index, std::uint32_t bytes);
-  /// The batch's completion that this one was forwarded to, or null.
+  /// The batch's completion that this one, a parked record's, was forwarded to, or null.
   completion* forwarded_to() const noexcept {
-    return state_.load(std::memory_order_acquire) == state::forwarded ? target_.get() : nullptr;
+    return state_.load(std::memory_order_acquire) == state::forwarded ? redirections_.front().target.get() : nullptr;
+  }
+
+  /// From `first` on, up to that of the next, records of the batch are those from `index` on of another one.
+  struct redirection {
+    std::uint32_t first = 0;  // counted without the records that were removed
+    boost::intrusive_ptr<completion> target{};
+    std::uint32_t index = 0;
+    std::uint32_t bytes = 0;  // of a parked record where it is now
+  };
+  /// The batch goes on in pieces, which nobody knows yet: who waits here waits there. Records that have ended stay as
+  /// they are.
+  void split(std::vector<redirection> pieces);
+  /// Calls visit(first, end) for each stretch of records that have ended.
+  template <class Visit>
+  void for_each_ended(Visit visit) const {
+    std::scoped_lock guard(lock_);
+    for (const auto& [first, stretch] : stretches_) visit(first, stretch.end);
   }
 
   /// Hands out all waiters without an answer, for destruction; for deliveries that outlive the execution context it has
@@ -1237,6 +1257,8 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
   const std::pair<const std::uint32_t, ended_stretch>* find_stretch(std::uint32_t index) const;
   std::uint32_t place_of(std::uint32_t index) const noexcept { return removed ? index - removed->below(index) : index; }
   void put_in_order(waiter_list& waiting);
+  bool link(record_waiter& added);
+  completion& redirect(record_ticket& ticket) const noexcept;
 
   mutable spin_lock lock_;
   std::atomic<state> state_{state::pending};
@@ -1244,13 +1266,11 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
   bool handing_out_ = false;  // complete() has handed out waiters, and they may not have been posted yet
   topic_name topic_;
   std::int32_t partition_;
-  std::uint32_t forwarded_index_ = 0;
-  std::uint32_t forwarded_bytes_ = 0;
   waiter_list waiters_;
   batch_outcome outcome_;
   std::atomic<bool> has_stretches_{false};
   std::map<std::uint32_t, ended_stretch> stretches_;  // by their first record; under the lock
-  boost::intrusive_ptr<completion> target_;
+  std::vector<redirection> redirections_;             // in order; constant once it is forwarded
 };
 
 using completion_ptr = boost::intrusive_ptr<completion>;
@@ -2182,7 +2202,7 @@ class buffer_memory {
  public:
   enum class outcome { taken, exhausted, over_share };
 
-  explicit buffer_memory(std::size_t total) : pool_(total), total_(total), free_(total) {}
+  explicit buffer_memory(std::size_t total) : pool_(total), total_(total), free_(static_cast<std::ptrdiff_t>(total)) {}
 
   /// Called, on the thread that gave memory back, when somebody said that they wait. Set before first use.
   void on_release(std::function<void()> callback) { released_ = std::move(callback); }
@@ -2191,19 +2211,30 @@ class buffer_memory {
   /// chunks are not charged.
   outcome take(std::size_t capacity, std::size_t wanted, broker_share* share, chunk_chain& taken) {
     const std::size_t bytes = chunk_bytes_for(capacity, wanted);
-    std::size_t seen = free_.load(std::memory_order_seq_cst);  // after somebody_waits(), see there
+    const auto charge = static_cast<std::ptrdiff_t>(bytes);
+    std::ptrdiff_t seen = free_.load(std::memory_order_seq_cst);  // after somebody_waits(), see there
     do {
-      if (seen < bytes) return outcome::exhausted;
-      if (share != nullptr && share_is_full(*share, bytes, seen - bytes)) return outcome::over_share;
-    } while (!free_.compare_exchange_weak(seen, seen - bytes, std::memory_order_relaxed));
+      if (seen < charge) return outcome::exhausted;
+      const auto left = static_cast<std::size_t>(seen - charge);
+      if (share != nullptr && share_is_full(*share, bytes, left)) return outcome::over_share;
+    } while (!free_.compare_exchange_weak(seen, seen - charge, std::memory_order_relaxed));
     try {
       taken = pool_.acquire(capacity, wanted);
     } catch (...) {
-      free_.fetch_add(bytes, std::memory_order_seq_cst);
+      free_.fetch_add(charge, std::memory_order_seq_cst);
       throw;
     }
     if (share != nullptr) share->used.fetch_add(bytes, std::memory_order_relaxed);
     return outcome::taken;
+  }
+
+  /// The same without asking, for a batch that is split: it is held twice for a moment, and its pieces may need a chunk
+  /// more each than it had. What is free is less than nothing then, and nobody else gets any.
+  chunk_chain take_beyond(std::size_t capacity, std::size_t wanted, broker_share* share) {
+    chunk_chain taken = pool_.acquire(capacity, wanted);
+    free_.fetch_sub(static_cast<std::ptrdiff_t>(taken.capacity), std::memory_order_relaxed);
+    if (share != nullptr) share->used.fetch_add(taken.capacity, std::memory_order_relaxed);
+    return taken;
   }
 
   void give_back(chunk_chain&& chain, broker_share* share) noexcept {
@@ -2211,7 +2242,7 @@ class buffer_memory {
     const std::size_t bytes = chain.capacity;
     pool_.release(std::move(chain));
     if (share != nullptr) share->used.fetch_sub(bytes, std::memory_order_relaxed);
-    free_.fetch_add(bytes, std::memory_order_seq_cst);
+    free_.fetch_add(static_cast<std::ptrdiff_t>(bytes), std::memory_order_seq_cst);
     if (somebody_waits_.load(std::memory_order_seq_cst) && released_) released_();
   }
 
@@ -2223,7 +2254,9 @@ class buffer_memory {
   void limit_shares(bool limited) noexcept { limited_.store(limited, std::memory_order_relaxed); }
 
   std::size_t total() const noexcept { return total_; }
-  std::size_t available() const noexcept { return free_.load(std::memory_order_seq_cst); }
+  std::size_t available() const noexcept {
+    return static_cast<std::size_t>(std::max<std::ptrdiff_t>(free_.load(std::memory_order_seq_cst), 0));
+  }
 
  private:
   bool share_is_full(const broker_share& share, std::size_t bytes, std::size_t free_then) const noexcept {
@@ -2234,7 +2267,7 @@ class buffer_memory {
 
   chunk_pool pool_;
   const std::size_t total_;
-  std::atomic<std::size_t> free_;
+  std::atomic<std::ptrdiff_t> free_;
   std::atomic<bool> limited_{false};
   std::atomic<bool> somebody_waits_{false};
   std::function<void()> released_;
@@ -2284,6 +2317,12 @@ class flush_tracker {
     if (generations_.empty()) generations_.emplace_back();
     ++generations_.back().alive;
     return first_ + generations_.size() - 1;
+  }
+
+  /// A batch goes on as this many more: each leaves for itself.
+  void multiply(generation entered, std::size_t more) {
+    std::scoped_lock guard(mutex_);
+    at(entered).alive += more;
   }
 
   /// It has been answered. Returns the flushes that this ends.
@@ -2612,6 +2651,11 @@ class batch_builder {
   /// Returns its index in the batch.
   std::uint32_t append(const record_view& record, std::int64_t timestamp, record_shape shape) noexcept;
 
+  /// The same for a record of another batch: `from` stands behind its deltas, `rest` bytes before its end. Its offset
+  /// and timestamp deltas are written anew.
+  record_shape shape_of_copy(std::size_t rest, std::int64_t timestamp) const noexcept;
+  void append_copy(class chunk_reader& from, std::size_t rest, std::int64_t timestamp, record_shape shape) noexcept;
+
   /// Takes the marked records out, but not all of them; the others keep their order and are counted from 0 again.
   /// Linear in the bytes, once. Nothing may be appended afterwards. Returns the chunks that are empty now.
   chunk_chain remove(const record_marks& gone) noexcept;
@@ -2678,6 +2722,13 @@ class record_deadlines {
   bool add(std::uint32_t index, std::size_t offset, clock_time at) {
     if (is_in_last(at)) return false;
     return begin_run(index, offset, at);
+  }
+
+  /// When one record is due; never where its run has been taken.
+  clock_time of(std::uint32_t index) const noexcept {
+    const auto behind = std::upper_bound(runs_.begin(), runs_.end(), index,
+                                         [](std::uint32_t at, const run& each) { return at < each.first; });
+    return behind == runs_.begin() ? first_.at : std::prev(behind)->at;
   }
 
   /// The earliest deadline of a run that has not been taken; never when there is none.
@@ -2828,6 +2879,8 @@ struct attempt_facts {
   bool predecessor_missing = false;    // a batch stamped before this one is not in the log yet
   bool expired = false;                // its deadlines have passed and its deliveries were told
   bool acknowledged_before = false;    // by a former leader (rule 10): it is in the log whatever this attempt came to
+  bool divisible = false;              // more than one record
+  bool names_culprits = false;         // the answer names single records (KIP-467), and not all of them
   std::uint32_t attempts = 1;          // written to a socket, this one included
   std::uint32_t retries = 2147483647;  // the limit of `retries`
 };
@@ -2835,6 +2888,8 @@ struct attempt_facts {
 enum class verdict_action : std::uint8_t {
   complete,  // the batch is in the log
   retry,     // the same bytes again, after a backoff
+  split,     // smaller batches with the same sequence numbers, at once (rule 19)
+  exclude,   // the records that were named fail; the others go again, at once (rule 20)
   fail       // the deliveries get the code
 };
 
@@ -2850,7 +2905,7 @@ struct verdict {
   bool operator==(const verdict&) const = default;
 };
 
-/// The whole decision (guarantee.md, rules 6, 8, 12, 13 in their plain form). `not_written` and a new stamp need proof;
+/// The whole decision (guarantee.md, rules 6, 8, 12, 13, 19, 20). `not_written` and a new stamp need proof;
 /// what is not proven is sent again byte for byte until it is answered or due.
 verdict judge(const attempt_facts& facts) noexcept;
 
@@ -2872,6 +2927,11 @@ struct broker_answer {
   std::int64_t log_append_time = -1;
   std::optional<std::int32_t> broker{};
   clock_duration backoff{};  // what a retry has to wait
+  struct culprit {
+    std::uint32_t place = 0;  // of the record in the batch that was sent
+    std::string message{};
+  };
+  std::vector<culprit> culprits{};  // in order, each once: the records for which the batch was refused (KIP-467)
 };
 
 /// The strand that owns partitions: a broker's, or the home strand while a leader is not known. Outlives its
@@ -3042,7 +3102,7 @@ class partition_queue
 
  private:
   std::size_t window() const noexcept;
-  batch* open_batch(clock_time due, std::size_t record_bytes) noexcept;
+  batch* open_batch(clock_time due, clock_time now, std::size_t record_bytes) noexcept;
   batch_ptr make_batch(clock_time sent_at);
   static batch_outcome outcome_of(const batch& written, const answer& said, const verdict& judged);
   append_outcome append_locked(const record_view& record, std::int64_t timestamp, clock_time sent_at,
@@ -3068,7 +3128,14 @@ class partition_queue
   const topic_name& topic_name_;
   const std::int32_t index_;
 
+  std::deque<batch_ptr> divide(batch& whole, std::size_t at_most, const std::vector<broker_answer::culprit>& without);
+  void split(const batch_ptr& too_large, clock_time now);
+  void exclude(const batch_ptr& refused, const answer& said, clock_time now, effects& out);
+  void go_on_as(const batch_ptr& whole, std::deque<batch_ptr> pieces);
+
   spin_lock lock_;
+  std::size_t batch_limit_;        // under lock_; what one request takes, or less where the topic refused that
+  clock_time limited_until_{};     // under lock_
   std::deque<batch_ptr> pending_;  // under lock_; the last one may be open
   outstanding_count outstanding_;  // under lock_
   bool closed_ = false;            // under lock_
@@ -4543,6 +4610,10 @@ void encode_produce_request(produce_request& sent, const settings& rules);
 /// Where the answer for a batch of the request stands in the response; null when the broker left it out.
 const messages::produce_response::partition* find_answer(const messages::produce_response& response,
                                                          const planned_batch& sent, std::int16_t version) noexcept;
+
+/// The records for which the answer says that their batch was refused (KIP-467), in order, each once; numbers that the
+/// batch does not have are left out.
+std::vector<broker_answer::culprit> culprits_of(const messages::produce_response::partition& answer, const batch& sent);
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
 
@@ -6286,6 +6357,24 @@ class chunk_reader {
   std::size_t offset_ = 0;
 };
 
+/// What stands in a record before its key, and how many bytes follow.
+struct record_start {
+  std::size_t body = 0;
+  std::int64_t timestamp_delta = 0;
+  std::int64_t offset_delta = 0;
+  std::size_t rest = 0;
+};
+
+inline record_start read_record_start(chunk_reader& from) noexcept {
+  record_start read;
+  read.body = static_cast<std::size_t>(from.varint());
+  from.skip(1);  // attributes of a record are unused
+  read.timestamp_delta = from.varint();
+  read.offset_delta = from.varint();
+  read.rest = read.body - 1 - varint_size(read.timestamp_delta) - varint_size(read.offset_delta);
+  return read;
+}
+
 /// Writes over a chain from its first byte on. It may follow a reader through the same chain, never overtake it.
 class chunk_writer {
  public:
@@ -7722,24 +7811,31 @@ COKAFKA_DECL auto completion::find_stretch(std::uint32_t index) const
 COKAFKA_DECL bool completion::is_ready(const record_ticket& ticket) const noexcept {
   switch (state_.load(std::memory_order_acquire)) {
     case state::done: return true;
-    case state::forwarded: {
-      record_ticket there = ticket;
-      there.index += forwarded_index_;
-      return target_->is_ready(there);
-    }
+    case state::forwarded:
     case state::pending: break;
   }
-  if (!has_stretches_.load(std::memory_order_acquire)) return false;
-  std::scoped_lock guard(lock_);
-  return find_stretch(ticket.index) != nullptr;
+  if (has_stretches_.load(std::memory_order_acquire)) {
+    std::scoped_lock guard(lock_);
+    if (find_stretch(ticket.index) != nullptr) return true;
+  }
+  if (state_.load(std::memory_order_acquire) != state::forwarded)
+    return state_.load(std::memory_order_acquire) == state::done;
+  record_ticket there = ticket;
+  return redirect(there).is_ready(there);
+}
+
+// The ticket becomes that of the same record where it is now. Precondition: forwarded, and it has not ended here.
+COKAFKA_DECL completion& completion::redirect(record_ticket& ticket) const noexcept {
+  const std::uint32_t place = place_of(ticket.index);
+  auto to = std::upper_bound(redirections_.begin(), redirections_.end(), place,
+                             [](std::uint32_t at, const redirection& each) { return at < each.first; });
+  --to;
+  ticket.index = place - to->first + to->index;
+  if (to->bytes != 0) ticket.bytes = to->bytes;
+  return *to->target;
 }
 
 COKAFKA_DECL result<record_metadata> completion::get(const record_ticket& ticket) const {
-  if (state_.load(std::memory_order_acquire) == state::forwarded) {
-    record_ticket there = ticket;
-    there.index += forwarded_index_;
-    return target_->get(there);
-  }
   const batch_outcome* outcome = &outcome_;
   std::uint32_t first = 0;
   if (has_stretches_.load(std::memory_order_acquire)) {
@@ -7748,6 +7844,10 @@ COKAFKA_DECL result<record_metadata> completion::get(const record_ticket& ticket
       first = found->first;
       outcome = &found->second.outcome;
     }
+  }
+  if (outcome == &outcome_ && state_.load(std::memory_order_acquire) == state::forwarded) {
+    record_ticket there = ticket;
+    return redirect(there).get(there);
   }
   assert(outcome != &outcome_ || state_ == state::done);
   if (outcome->failure) return *outcome->failure;
@@ -7765,21 +7865,15 @@ COKAFKA_DECL result<record_metadata> completion::get(const record_ticket& ticket
 COKAFKA_DECL bool completion::attach(record_waiter& added) {
   std::unique_lock guard(lock_);
   switch (state_.load(std::memory_order_relaxed)) {
-    case state::pending:
+    case state::pending: return link(added);
+    case state::forwarded: {
       if (find_stretch(added.ticket.index) != nullptr) {
         added.source.reset(this);
         return false;
       }
-      if (!waiters_.empty() && static_cast<record_waiter&>(waiters_.back()).ticket.index > added.ticket.index) {
-        in_order_ = false;
-      }
-      waiters_.push_back(added);
-      return true;
-    case state::forwarded:
       guard.unlock();
-      added.ticket.index += forwarded_index_;
-      added.ticket.bytes = forwarded_bytes_;
-      return target_->attach(added);
+      return redirect(added.ticket).attach(added);
+    }
     case state::done: break;
   }
   added.source.reset(this);
@@ -7787,17 +7881,32 @@ COKAFKA_DECL bool completion::attach(record_waiter& added) {
   return handing_out_;
 }
 
-COKAFKA_DECL bool completion::detach(record_waiter& gone) {
-  std::unique_lock guard(lock_);
-  switch (state_.load(std::memory_order_relaxed)) {
-    case state::pending:
-      if (!gone.is_linked() || gone.source) return false;  // with a source it has been handed out
-      unlink(waiters_, gone);
-      return true;
-    case state::forwarded: guard.unlock(); return target_->detach(gone);
-    case state::done: break;
+// Under the lock of a pending one.
+COKAFKA_DECL bool completion::link(record_waiter& added) {
+  if (find_stretch(added.ticket.index) != nullptr) {
+    added.source.reset(this);
+    return false;
   }
-  return false;
+  if (!waiters_.empty() && static_cast<record_waiter&>(waiters_.back()).ticket.index > added.ticket.index) {
+    in_order_ = false;
+  }
+  added.in.store(this, std::memory_order_release);
+  waiters_.push_back(added);
+  return true;
+}
+
+// It may move on to a piece of its batch until that completion's lock is held; this one keeps all pieces alive.
+COKAFKA_DECL bool completion::detach(record_waiter& gone) {
+  for (;;) {
+    completion* const at = gone.in.load(std::memory_order_acquire);
+    if (at == nullptr) return false;
+    std::scoped_lock guard(at->lock_);
+    if (gone.in.load(std::memory_order_acquire) != at) continue;
+    if (at->state_.load(std::memory_order_relaxed) != state::pending) return false;
+    if (!gone.is_linked() || gone.source) return false;  // with a source it has been handed out
+    at->unlink(at->waiters_, gone);
+    return true;
+  }
 }
 
 COKAFKA_DECL waiter_list completion::complete(batch_outcome outcome) {
@@ -7854,18 +7963,28 @@ COKAFKA_DECL waiter_list completion::forward(completion_ptr target, std::uint32_
   waiter_list ready;
   std::scoped_lock guard(lock_);
   if (state_.load(std::memory_order_relaxed) != state::pending) return ready;
-  target_ = std::move(target);
-  forwarded_index_ = index;
-  forwarded_bytes_ = bytes;
+  redirections_.push_back({0, std::move(target), index, bytes});
   while (!waiters_.empty()) {
     auto& each = static_cast<record_waiter&>(waiters_.front());
     waiters_.pop_front();
-    each.ticket.index += index;
-    each.ticket.bytes = bytes;
-    if (!target_->attach(each)) ready.push_back(each);
+    if (!redirect(each.ticket).attach(each)) ready.push_back(each);
   }
   state_.store(state::forwarded, std::memory_order_release);
   return ready;
+}
+
+COKAFKA_DECL void completion::split(std::vector<redirection> pieces) {
+  std::scoped_lock guard(lock_);
+  assert(state_.load(std::memory_order_relaxed) == state::pending && !pieces.empty());
+  redirections_ = std::move(pieces);
+  while (!waiters_.empty()) {
+    auto& each = static_cast<record_waiter&>(waiters_.front());
+    waiters_.pop_front();
+    completion& there = redirect(each.ticket);
+    const std::scoped_lock its(there.lock_);
+    there.link(each);  // nobody has ended it yet, or it would not wait
+  }
+  state_.store(state::forwarded, std::memory_order_release);
 }
 
 COKAFKA_DECL waiter_list completion::abandon(fate known) {
@@ -8261,28 +8380,6 @@ COKAFKA_DECL chunk_chain batch_builder::release_chunks() noexcept {
 
 namespace cokafka::inline COKAFKA_ABI::detail {
 
-namespace thinning {
-
-// What stands in a record before its key, and how much follows.
-struct record_start {
-  std::size_t body;
-  std::int64_t timestamp_delta;
-  std::int64_t offset_delta;
-  std::size_t rest;
-};
-
-inline record_start read_start(chunk_reader& from) noexcept {
-  record_start read{};
-  read.body = static_cast<std::size_t>(from.varint());
-  from.skip(1);  // attributes of a record are unused
-  read.timestamp_delta = from.varint();
-  read.offset_delta = from.varint();
-  read.rest = read.body - 1 - varint_size(read.timestamp_delta) - varint_size(read.offset_delta);
-  return read;
-}
-
-}  // namespace thinning
-
 // Front to back in place: what is written is never longer than what was read, for offset deltas only shrink. The base
 // timestamp stays, also when its record goes: a later one might need longer deltas. Brokers read the largest timestamp
 // from the header, so that one is computed anew.
@@ -8294,7 +8391,7 @@ COKAFKA_DECL chunk_chain batch_builder::remove(const record_marks& gone) noexcep
   body_size_ = 0;
   max_timestamp_ = std::numeric_limits<std::int64_t>::min();
   for (std::uint32_t i = 0; i < count_; ++i) {
-    const thinning::record_start record = thinning::read_start(from);
+    const record_start record = read_record_start(from);
     if (gone.test(i)) {
       from.skip(record.rest);
       continue;
@@ -8326,11 +8423,49 @@ COKAFKA_DECL chunk_chain batch_builder::remove(const record_marks& gone) noexcep
   return spare;
 }
 
+COKAFKA_DECL auto batch_builder::shape_of_copy(std::size_t rest, std::int64_t timestamp) const noexcept
+    -> record_shape {
+  const std::int64_t delta = count_ == 0 ? 0 : timestamp - base_timestamp_;
+  const std::size_t body = 1 + varint_size(delta) + varint_size(count_) + rest;
+  return {body, varint_size(static_cast<std::int64_t>(body)) + body};
+}
+
+COKAFKA_DECL void batch_builder::append_copy(chunk_reader& from, std::size_t rest, std::int64_t timestamp,
+                                             record_shape shape) noexcept {
+  assert(!sealed_ && shortfall(shape.total) == 0);
+  if (count_ == 0) {
+    base_timestamp_ = timestamp;
+    max_timestamp_ = timestamp;
+  }
+  max_timestamp_ = std::max(max_timestamp_, timestamp);
+  put_varint_across(static_cast<std::int64_t>(shape.body));
+  put("\0", 1);
+  put_varint_across(timestamp - base_timestamp_);
+  put_varint_across(count_);
+  while (rest > 0) {
+    const std::string_view part = from.part(rest);
+    put(part.data(), part.size());
+    rest -= part.size();
+  }
+  body_size_ += shape.total;
+  ++count_;
+}
+
 }  // namespace cokafka::inline COKAFKA_ABI::detail
 
 // ---- cokafka/detail/core/ledger.ipp
 
 namespace cokafka::inline COKAFKA_ABI::detail {
+
+namespace ledger {
+
+inline verdict divided(verdict said, verdict_action action) noexcept {
+  said.action = action;
+  said.known = fate::not_written;
+  return said;
+}
+
+}  // namespace ledger
 
 COKAFKA_DECL verdict judge(const attempt_facts& facts) noexcept {
   verdict said;
@@ -8356,6 +8491,16 @@ COKAFKA_DECL verdict judge(const attempt_facts& facts) noexcept {
     said.proven_absent = answered == fate::not_written && !facts.earlier_unknown;
     said.refresh_metadata = has(classify(code), error_class::refreshes);
     wants_retry = has(classify(code), error_class::retriable);
+    const bool is_too_large = code == broker_errc::message_too_large || code == broker_errc::record_list_too_large;
+    if (is_too_large && facts.divisible) {
+      // While another attempt may be in the log its bytes must not change: whole, until it is due.
+      if (facts.earlier_unknown) wants_retry = true;
+      if (said.proven_absent && !facts.expired) return ledger::divided(said, verdict_action::split);
+    }
+    if (facts.names_culprits && said.proven_absent && !facts.expired) {
+      said.new_epoch = facts.idempotent;  // those that fail leave a gap in the sequence
+      return ledger::divided(said, verdict_action::exclude);
+    }
     if (code == broker_errc::out_of_order_sequence_number && facts.idempotent) {
       wants_retry = true;
       // At the head of the line on its first attempt: what was acknowledged before it is gone (rule 8).
@@ -8434,6 +8579,8 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
   facts.predecessor_missing = settings_.idempotent && is_predecessor_missing(sent);
   facts.expired = sent.finished && !holds_up(sent);
   facts.acknowledged_before = sent.acknowledged;
+  facts.divisible = !sent.finished && sent.records.count() > 1;
+  facts.names_culprits = !sent.finished && !said.culprits.empty() && said.culprits.size() < sent.records.count();
   facts.attempts = sent.attempts;
   facts.retries = static_cast<std::uint32_t>(settings_.user.retries);
   const verdict judged = judge(facts);
@@ -8452,6 +8599,14 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
     out.say(log_level::error, "acknowledged records have vanished from " + std::string(topic_name_.str()) + "-" +
                                   std::to_string(index_) +
                                   ": the broker has an older sequence than the last acknowledged");
+  }
+  if (judged.action == verdict_action::split) {
+    split(kept, now);
+    return judged;
+  }
+  if (judged.action == verdict_action::exclude) {
+    exclude(kept, said, now, out);
+    return judged;
   }
   if (judged.action == verdict_action::retry) {
     backoff_until_ = now + said.backoff;
@@ -8656,14 +8811,16 @@ COKAFKA_DECL partition_queue::partition_queue(const settings& rules, buffer_memo
       flushes_(flushes),
       topic_(of),
       topic_name_(topic_called),
-      index_(index) {}
+      index_(index),
+      batch_limit_(rules.batch_limit) {}
 
 // --- senders ---------------------------------------------------------------------------------------------------------
 
-COKAFKA_DECL batch* partition_queue::open_batch(clock_time due, std::size_t record_bytes) noexcept {
+COKAFKA_DECL batch* partition_queue::open_batch(clock_time due, clock_time now, std::size_t record_bytes) noexcept {
   if (pending_.empty()) return nullptr;
   batch& last = *pending_.back();
-  const bool fits = last.records.size() + record_bytes <= settings_.batch_limit;
+  if (batch_limit_ != settings_.batch_limit && now >= limited_until_) batch_limit_ = settings_.batch_limit;
+  const bool fits = last.records.size() + record_bytes <= batch_limit_;
   return fits && last.deadlines.takes(due, last.records.size() - batch_header_size) ? &last : nullptr;
 }
 
@@ -8700,7 +8857,7 @@ COKAFKA_DECL append_outcome partition_queue::append_locked(const record_view& re
   // A new batch's first record has deltas of zero, so its shape there is no larger than here.
   batch* into = pending_.empty() ? nullptr : pending_.back().get();
   batch_builder::record_shape shape = into ? into->records.shape_of(record, timestamp) : batch_builder::record_shape{};
-  if (into != nullptr) into = open_batch(due, shape.total);
+  if (into != nullptr) into = open_batch(due, sent_at, shape.total);
   batch_ptr fresh;
   if (into == nullptr) {
     fresh = make_batch(sent_at);
@@ -8798,6 +8955,7 @@ COKAFKA_DECL batch_ptr partition_queue::take(const std::optional<producer_identi
   if (!taken->records.is_sealed()) {
     if (taken->done->removed) thin(*taken);
     taken->records.seal();
+    if (taken->stamp) taken->records.stamp(*taken->stamp);  // a piece of a batch that was split
   }
   if (!taken->stamp) stamp(*taken);
   ++taken->attempts;
@@ -8833,6 +8991,168 @@ COKAFKA_DECL void partition_queue::settle_epoch(const std::optional<producer_ide
     }
   }
   if (!identity_ && latest && latest->id != used_up_id_) identity_ = latest;
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/core/splitting.ipp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+namespace splitting {
+
+// Walks the records of a sealed batch with the indexes they had when they were appended.
+class original_indexes {
+ public:
+  explicit original_indexes(const batch& of) : removed_(of.done->removed.get()) { skip_removed(); }
+  std::uint32_t next() noexcept {
+    const std::uint32_t found = at_++;
+    skip_removed();
+    return found;
+  }
+
+ private:
+  void skip_removed() noexcept {
+    while (removed_ != nullptr && removed_->test(at_)) ++at_;
+  }
+  const record_marks* removed_;
+  std::uint32_t at_ = 0;
+};
+
+// Which records have been answered already, though their bytes are still in the batch.
+class answered_before {
+ public:
+  explicit answered_before(const completion& of) {
+    of.for_each_ended([this](std::uint32_t first, std::uint32_t end) { all_.emplace_back(first, end); });
+  }
+  bool contains(std::uint32_t index) const noexcept {
+    const auto behind = std::upper_bound(all_.begin(), all_.end(), index,
+                                         [](std::uint32_t at, const auto& each) { return at < each.first; });
+    return behind != all_.begin() && index < std::prev(behind)->second;
+  }
+
+ private:
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> all_;  // in order
+};
+
+}  // namespace splitting
+
+// New batches with the records of `whole`, in order, in pieces of at most `at_most` bytes (or one record). Its
+// deliveries and those who wait for them are told where their records are now.
+COKAFKA_DECL std::deque<batch_ptr> partition_queue::divide(batch& whole, std::size_t at_most,
+                                                           const std::vector<broker_answer::culprit>& without) {
+  std::deque<batch_ptr> pieces;
+  std::vector<completion::redirection> redirections;
+  splitting::original_indexes indexes(whole);
+  const splitting::answered_before answered(*whole.done);
+  chunk_reader from(whole.records.chunks());
+  auto culprit = without.begin();
+  bool interrupted = false;
+  for (std::uint32_t position = 0; position < whole.records.count(); ++position) {
+    const std::uint32_t index = indexes.next();
+    const record_start record = read_record_start(from);
+    if (culprit != without.end() && culprit->place == position) {
+      from.skip(record.rest);
+      ++culprit;
+      interrupted = true;
+      continue;
+    }
+    const std::int64_t timestamp = whole.records.base_timestamp() + record.timestamp_delta;
+    batch_builder::record_shape shape{};
+    if (!pieces.empty()) shape = pieces.back()->records.shape_of_copy(record.rest, timestamp);
+    if (pieces.empty() || pieces.back()->records.size() + shape.total > at_most) {
+      pieces.push_back(make_batch(whole.created));
+      shape = pieces.back()->records.shape_of_copy(record.rest, timestamp);
+      interrupted = true;
+    }
+    batch& into = *pieces.back();
+    if (std::exchange(interrupted, false)) redirections.push_back({position, into.done, into.records.count(), 0});
+    if (const std::size_t wanted = into.records.shortfall(shape.total); wanted > 0) {
+      into.records.add_chunks(memory_.take_beyond(into.records.chunk_capacity(), wanted, into.share));
+    }
+    into.deadlines.add(into.records.count(), into.records.size() - batch_header_size, whole.deadlines.of(index));
+    into.records.append_copy(from, record.rest, timestamp, shape);
+    if (answered.contains(index)) {
+      ++into.ended;
+      into.ended_bytes += shape.total;
+    }
+  }
+  whole.done->split(std::move(redirections));
+  return pieces;
+}
+
+// The pieces take the place of the batch: in the order of their records, at the front of the line, and for the flushes
+// that wait for it.
+COKAFKA_DECL void partition_queue::go_on_as(const batch_ptr& whole, std::deque<batch_ptr> pieces) {
+  whole->finished = true;
+  flushes_.multiply(whole->generation, pieces.size() - 1);
+  std::size_t bytes = 0;
+  for (auto& each : pieces) {
+    each->generation = whole->generation;
+    each->last_cause = whole->last_cause;
+    bytes += each->live_bytes();
+  }
+  {
+    std::scoped_lock guard(lock_);
+    outstanding_.bytes += bytes;
+    outstanding_.bytes -= whole->live_bytes();
+  }
+  if (!settings_.idempotent) {
+    retry_.insert(retry_.begin(), pieces.begin(), pieces.end());
+    return;
+  }
+  for (auto& each : pieces) back_to_retry_line(std::move(each));
+}
+
+// Halves: what the topic takes is not told, and is found in few steps. New batches are not filled further for a while.
+COKAFKA_DECL void partition_queue::split(const batch_ptr& too_large, clock_time now) {
+  const std::size_t half = too_large->records.size() / 2;
+  {
+    std::scoped_lock guard(lock_);
+    batch_limit_ = std::min(batch_limit_, half);
+    limited_until_ = now + clock_duration(settings_.user.metadata_max_age);
+  }
+  std::deque<batch_ptr> pieces = divide(*too_large, half, {});
+  std::optional<batch_stamp> stamp = too_large->stamp;
+  for (auto& each : pieces) {
+    each->attempts = too_large->attempts - 1;  // splitting takes no retry
+    each->stamp = stamp;
+    if (!settings_.idempotent) continue;
+    stamp->base_sequence = advance_sequence(stamp->base_sequence, static_cast<std::int32_t>(each->records.count()));
+  }
+  go_on_as(too_large, std::move(pieces));
+}
+
+COKAFKA_DECL void partition_queue::exclude(const batch_ptr& refused, const answer& said, clock_time now, effects& out) {
+  const splitting::answered_before answered(*refused->done);
+  splitting::original_indexes indexes(*refused);
+  std::uint32_t index = indexes.next();
+  std::uint32_t position = 0;
+  std::uint32_t told = 0;
+  for (const auto& each : said.culprits) {
+    for (; position < each.place; ++position) index = indexes.next();
+    if (answered.contains(index)) continue;
+    error_details why;
+    why.code = make_error_code(*said.code);
+    why.message = each.message.empty() ? said.message : each.message;
+    why.fate = fate::not_written;
+    why.broker = said.broker;
+    why.attempts = refused->attempts;
+    why.elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(now - refused->created);
+    batch_outcome outcome;
+    outcome.failure = error(std::move(why));
+    out.answer(refused->done->end_some(index, index + 1, std::move(outcome)));
+    ++told;
+  }
+  {
+    std::scoped_lock guard(lock_);
+    outstanding_.records -= told;
+  }
+  std::deque<batch_ptr> rest = divide(*refused, std::numeric_limits<std::size_t>::max(), said.culprits);
+  assert(rest.size() == 1);
+  rest.front()->attempts = refused->attempts;
+  rest.front()->stamp = refused->stamp;  // its place in the line until the new epoch begins
+  go_on_as(refused, std::move(rest));
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
@@ -10128,7 +10448,8 @@ COKAFKA_DECL void encode_produce_request(produce_request& sent, const settings& 
       message.topics.back().name = std::string(last->name.str());
       message.topics.back().topic_id = each.topic_id;
     }
-    each.topic_id = message.topics.back().topic_id;  // one topic, one id, although metadata may arrive on another thread
+    each.topic_id =
+        message.topics.back().topic_id;  // one topic, one id, although metadata may arrive on another thread
     message.topics.back().partitions.push_back({each.partition->index(), {std::nullopt, each.what->records.size()}});
   }
   std::vector<wire::cut> cuts;
@@ -10155,6 +10476,19 @@ COKAFKA_DECL const messages::produce_response::partition* find_answer(const mess
     }
   }
   return nullptr;
+}
+
+COKAFKA_DECL std::vector<broker_answer::culprit> culprits_of(const messages::produce_response::partition& answer,
+                                                             const batch& sent) {
+  std::vector<broker_answer::culprit> found;
+  for (const auto& each : answer.record_errors) {
+    if (each.batch_index < 0 || static_cast<std::uint32_t>(each.batch_index) >= sent.records.count()) continue;
+    found.push_back({static_cast<std::uint32_t>(each.batch_index), each.message.value_or(std::string())});
+  }
+  std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.place < b.place; });
+  const auto is_same = [](const auto& a, const auto& b) { return a.place == b.place; };
+  found.erase(std::unique(found.begin(), found.end(), is_same), found.end());
+  return found;
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
@@ -10814,6 +11148,7 @@ COKAFKA_DECL void broker_link::settle_request(produce_request& answered, const m
       said.base_offset = found->base_offset;
       said.log_append_time = found->log_append_time_ms;
       if (found->error_message) said.message = *found->error_message;
+      if (!found->record_errors.empty()) said.culprits = culprits_of(*found, *each.what);
       leaders.note(each, *found);
     } else {
       said.cause = make_error_code(errc::invalid_response);
