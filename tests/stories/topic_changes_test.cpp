@@ -201,7 +201,7 @@ TEST_CASE("sends to a refused topic fail at once, and the permission is noticed 
   }
   const std::size_t asked = here.kafka.request_count(api_key::metadata) - before;
   CHECK(asked >= 2);
-  CHECK(asked <= 16);
+  CHECK(asked <= 12);
   here.kafka.set_topic_error("t", broker_errc::none);
   REQUIRE(here.wait([&] {
     auto sent = here.shop().send({.topic = "t", .value = "v"});

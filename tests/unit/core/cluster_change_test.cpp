@@ -167,6 +167,10 @@ TEST_CASE("what is asked for later is asked for then, and not again", "[core]") 
   CHECK(schedule.due() == start + 5min);
   schedule.want_at(start + 10ms);
   CHECK(schedule.due() == start + 100ms);  // coalesced like everything else
+  schedule.postpone(start + 700ms);  // the answer: not so soon
+  CHECK(schedule.due() == start + 700ms);
+  schedule.want();  // somebody else has better reasons
+  CHECK(schedule.due() == start + 100ms);
 }
 
 TEST_CASE("a partition that is gone fails what it holds, each with its fate, and may come back", "[core]") {

@@ -31,6 +31,11 @@ class metadata_schedule {
   /// Not before that time.
   void want_at(clock_time at) noexcept { later_ = std::min(later_.value_or(at), at); }
 
+  /// What was wanted for later, while the refresh was under way, is wanted later still.
+  void postpone(clock_time at) noexcept {
+    if (later_) later_ = std::max(*later_, at);
+  }
+
   /// When the next refresh is due; empty when nothing was ever wanted.
   std::optional<clock_time> due() const noexcept {
     if (at_once_) return clock_time::min();

@@ -78,6 +78,7 @@ COKAFKA_DECL bool engine::apply_topic(const topic_news& news, clock_time now, ef
     case topic_news::kind::refused: {
       const backoff_policy again{settings_.user.effective_retry_backoff(), settings_.user.retry_backoff_max};
       of->ask_again_at = now + again.delay(++of->refusals, env_->random());
+      schedule_.postpone(of->ask_again_at);
       accumulator_.refuse(*of, news.error, "topic " + news.name + ": " + make_error_code(news.error).message(), now,
                           out);
       return true;
