@@ -4086,6 +4086,11 @@ class metadata_schedule {
   /// Not before that time.
   void want_at(clock_time at) noexcept { later_ = std::min(later_.value_or(at), at); }
 
+  /// What was wanted for later, while the refresh was under way, is wanted later still.
+  void postpone(clock_time at) noexcept {
+    if (later_) later_ = std::max(*later_, at);
+  }
+
   /// When the next refresh is due; empty when nothing was ever wanted.
   std::optional<clock_time> due() const noexcept {
     if (at_once_) return clock_time::min();
@@ -12040,6 +12045,7 @@ COKAFKA_DECL bool engine::apply_topic(const topic_news& news, clock_time now, ef
     case topic_news::kind::refused: {
       const backoff_policy again{settings_.user.effective_retry_backoff(), settings_.user.retry_backoff_max};
       of->ask_again_at = now + again.delay(++of->refusals, env_->random());
+      schedule_.postpone(of->ask_again_at);
       accumulator_.refuse(*of, news.error, "topic " + news.name + ": " + make_error_code(news.error).message(), now,
                           out);
       return true;
