@@ -99,12 +99,12 @@ COKAFKA_DECL network& network::black_hole(std::string_view place, bool on) {
       each->release();
     }
   }
-  if (!on) state_.retry_attempts();
+  if (!on) simulated::retry_attempts(state_);
   return *this;
 }
 
 COKAFKA_DECL network& network::hang(std::string_view place, bool on) {
-  if (simulated::set_member(state_.hanging, place, on) && !on) state_.retry_attempts();
+  if (simulated::set_member(state_.hanging, place, on) && !on) simulated::retry_attempts(state_);
   return *this;
 }
 
@@ -124,7 +124,7 @@ COKAFKA_DECL network& network::fail_lookups(std::string_view name, bool on) {
 }
 
 COKAFKA_DECL network& network::hang_lookups(std::string_view name, bool on) {
-  if (simulated::set_member(state_.hanging_lookups, name, on) && !on) state_.retry_attempts();
+  if (simulated::set_member(state_.hanging_lookups, name, on) && !on) simulated::retry_attempts(state_);
   return *this;
 }
 
@@ -144,7 +144,7 @@ COKAFKA_DECL void network::heal() {
   state_.hanging_lookups.clear();
   state_.has_no_descriptors = false;
   state_.nature.habits.odds = {};
-  state_.retry_attempts();
+  simulated::retry_attempts(state_);
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::testing

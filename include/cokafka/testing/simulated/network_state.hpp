@@ -47,8 +47,6 @@ struct network_state {
   static bool has(const std::set<std::string, std::less<>>& places, const std::string& place) {
     return !places.empty() && (places.contains(place) || places.contains(std::string_view()));
   }
-  /// Attempts that were not answered go on.
-  COKAFKA_DECL void retry_attempts();
 };
 
 COKAFKA_DECL std::string place_of(const std::string& address, std::uint16_t port);

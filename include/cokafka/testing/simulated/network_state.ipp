@@ -6,8 +6,6 @@
 
 #include "cokafka/testing/simulated/network_state.hpp"
 
-#include "cokafka/testing/simulated/simulated_stream.hpp"
-
 #include <boost/asio/ip/address.hpp>
 
 namespace cokafka::inline COKAFKA_ABI::testing::simulated {
@@ -27,10 +25,6 @@ COKAFKA_DECL std::vector<std::string> network_state::addresses_of(const std::str
   if (is_address(host)) return {host};
   const auto found = names.find(host);
   return found == names.end() ? std::vector<std::string>() : found->second;
-}
-
-COKAFKA_DECL void network_state::retry_attempts() {
-  for (const auto& [id, each] : attempts) each->retry();
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::testing::simulated

@@ -70,6 +70,11 @@ class attempt final : public agenda_item {
   error_code outcome_{};
 };
 
+/// Attempts that were not answered go on.
+inline void retry_attempts(network_state& of) {
+  for (const auto& [id, each] : of.attempts) each->retry();
+}
+
 class simulated_stream final : public detail::stream {
  public:
   simulated_stream(network_state& in, asio::any_io_executor executor, const detail::socket_options& options)
