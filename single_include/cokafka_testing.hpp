@@ -1170,8 +1170,6 @@ struct network_state {
   static bool has(const std::set<std::string, std::less<>>& places, const std::string& place) {
     return !places.empty() && (places.contains(place) || places.contains(std::string_view()));
   }
-  /// Attempts that were not answered go on.
-  COKAFKA_DECL void retry_attempts();
 };
 
 COKAFKA_DECL std::string place_of(const std::string& address, std::uint16_t port);
@@ -1667,6 +1665,11 @@ class attempt final : public agenda_item {
   std::size_t index_ = 0;
   error_code outcome_{};
 };
+
+/// Attempts that were not answered go on.
+inline void retry_attempts(network_state& of) {
+  for (const auto& [id, each] : of.attempts) each->retry();
+}
 
 class simulated_stream final : public detail::stream {
  public:
@@ -3158,10 +3161,6 @@ COKAFKA_DECL std::vector<std::string> network_state::addresses_of(const std::str
   return found == names.end() ? std::vector<std::string>() : found->second;
 }
 
-COKAFKA_DECL void network_state::retry_attempts() {
-  for (const auto& [id, each] : attempts) each->retry();
-}
-
 }  // namespace cokafka::inline COKAFKA_ABI::testing::simulated
 
 // ---- cokafka/testing/simulated/network.ipp
@@ -3255,12 +3254,12 @@ COKAFKA_DECL network& network::black_hole(std::string_view place, bool on) {
       each->release();
     }
   }
-  if (!on) state_.retry_attempts();
+  if (!on) simulated::retry_attempts(state_);
   return *this;
 }
 
 COKAFKA_DECL network& network::hang(std::string_view place, bool on) {
-  if (simulated::set_member(state_.hanging, place, on) && !on) state_.retry_attempts();
+  if (simulated::set_member(state_.hanging, place, on) && !on) simulated::retry_attempts(state_);
   return *this;
 }
 
@@ -3280,7 +3279,7 @@ COKAFKA_DECL network& network::fail_lookups(std::string_view name, bool on) {
 }
 
 COKAFKA_DECL network& network::hang_lookups(std::string_view name, bool on) {
-  if (simulated::set_member(state_.hanging_lookups, name, on) && !on) state_.retry_attempts();
+  if (simulated::set_member(state_.hanging_lookups, name, on) && !on) simulated::retry_attempts(state_);
   return *this;
 }
 
@@ -3300,7 +3299,7 @@ COKAFKA_DECL void network::heal() {
   state_.hanging_lookups.clear();
   state_.has_no_descriptors = false;
   state_.nature.habits.odds = {};
-  state_.retry_attempts();
+  simulated::retry_attempts(state_);
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::testing
