@@ -141,6 +141,8 @@ COKAFKA_DECL void broker_link::handle_deadlines() {
         if (in_flight_.empty() && !queue_.has_work()) {
           host_.say(log_level::debug, name() + ": closed, because it was idle");
           connection_.close();
+        } else {
+          last_used_ = now;  // what waits for its retry will need it; the entry must not be due again at once
         }
         break;
       default: break;  // backoff or throttle is over: the news below is all it takes

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: BSL-1.0
+// How a story begins, what must be true at every step of it, and how it ends.
+#include "simulation/story.hpp"
+
+#include <exception>
+
+namespace cokafka_tests {
+
+namespace {
+
+constexpr auto longest_story = std::chrono::hours(24);
+
+}  // namespace
+
+story::story(std::uint64_t seed, const story_options& options)
+    : options_(options),
+      plan_(make_plan(seed, options.records, options.small_messages)),
+      brokers_(plan_.cluster.brokers),
+      world_(seed),
+      kafka_(world_.make_cluster(plan_.cluster)),
+      stopped_(static_cast<std::size_t>(brokers_)) {
+  if (options.kept_lines > 0) world_.keep_trace(options.kept_lines);
+  create_topics();
+  for (const planned_producer& planned : plan_.producers) {
+    actor& made = actors_.emplace_back();
+    made.index = audit_.add_producer(promise_of(planned.settings, plan_));
+    made.plan = planned;
+    made.plan.settings.bootstrap_servers = kafka_->bootstrap_servers();
+    if (options.kept_lines > 0) made.plan.settings.log_level = cokafka::log_level::debug;
+    made.producer.emplace(world_.make_producer(made.plan.settings));
+    made.clients_left = planned.clients;
+  }
+  world_.allow_steps_at_one_moment(100'000);
+  world_.after_every_step([this] { check_step(); });
+}
+
+void story::create_topics() {
+  for (const planned_topic& topic : plan_.topics) {
+    if (topic.created) kafka_->create_topic(topic.name, topic.partitions, topic.options);
+  }
+}
+
+story_outcome story::run() {
+  try {
+    for (actor& each : actors_) {
+      for (std::size_t i = 0; i < each.plan.clients; ++i) world_.spawn(client(each));
+    }
+    world_.spawn(plan_.frozen_story ? frozen_broker() : troubles());
+    if (!world_.run(longest_story)) audit_.violated("the story has not ended within a day");
+    // Requests of connections that are gone may still be on their way, and a broker may have been told to wait.
+    if (audit_.is_clean()) world_.run_for(2min);
+    if (audit_.is_clean()) check_end();
+  } catch (const std::exception& thrown) {
+    audit_.violated(std::string("an exception: ") + thrown.what());
+  }
+  story_outcome out;
+  out.violations = audit_.violations();
+  out.fingerprint = world_.fingerprint();
+  out.records = audit_.count();
+  out.written = audit_.count_written();
+  out.failed = audit_.count_failed();
+  out.failures = audit_.failures();
+  out.steps = world_.steps();
+  if (options_.kept_lines > 0) say_logs();
+  if (!out.violations.empty() || options_.kept_lines > 0) out.trace = world_.trace_text();
+  return out;
+}
+
+// Cheap enough to be asked after each of millions of handlers.
+void story::check_step() {
+  for (actor& each : actors_) {
+    if (!each.producer) continue;
+    const auto& core = cokafka::detail::producer_access::core(*each.producer);
+    if (core.memory_in_use() > static_cast<std::size_t>(each.plan.settings.buffer_memory))
+      audit_.violated("more is held than buffer.memory");
+  }
+  if (world_.steps() % 16 != 0) return;
+  for (actor& each : actors_) {
+    if (!each.producer) continue;
+    const std::size_t in_flight = cokafka::detail::producer_access::core(*each.producer).most_in_flight();
+    const auto window = static_cast<std::size_t>(each.plan.settings.max_in_flight_requests_per_connection);
+    if (in_flight > window)
+      audit_.violated(std::to_string(in_flight) + " batches of a partition are in flight, max.in.flight is " +
+                      std::to_string(window));
+  }
+}
+
+void story::check_end() {
+  for (const std::string& topic : kafka_->topics()) keep_log(topic);
+  for (const kept_log& each : logs_) audit_.add_log(each.topic, each.partition, each.records);
+  audit_.check_logs();
+}
+
+// At the end, and before the topic is deleted.
+void story::keep_log(const std::string& topic) {
+  for (std::int32_t p = 0; p < kafka_->partition_count(topic); ++p)
+    logs_.push_back({topic, p, kafka_->records(topic, p)});
+}
+
+// For whoever reads a whole trace.
+void story::say_logs() {
+  for (const std::string& topic : kafka_->topics()) {
+    for (std::int32_t p = 0; p < kafka_->partition_count(topic); ++p) {
+      const auto records = kafka_->records(topic, p);
+      for (const auto& batch : kafka_->batches(topic, p)) {
+        std::string line = topic + "-" + std::to_string(p) + " @ " + std::to_string(batch.base_offset) + ": " +
+                           std::to_string(batch.producer_id) + "/" + std::to_string(batch.producer_epoch) + "/" +
+                           std::to_string(batch.base_sequence) + ", records";
+        for (std::int32_t i = 0; i < batch.record_count; ++i) {
+          const std::string& value = *records[static_cast<std::size_t>(batch.base_offset + i)].value;
+          line += " " + value.substr(0, value.find(':'));
+        }
+        say(line);
+      }
+    }
+  }
+}
+
+story_outcome run_story(std::uint64_t seed, const story_options& options) { return story(seed, options).run(); }
+
+}  // namespace cokafka_tests

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: BSL-1.0
+// What goes wrong in a story, and how it is put right in the end.
+#include "simulation/story.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace cokafka_tests {
+
+using cokafka::broker_errc;
+using cokafka::testing::api_key;
+using cokafka::testing::direction;
+using cokafka::testing::moment;
+using std::chrono::milliseconds;
+
+namespace {
+
+constexpr std::int32_t no_broker = -1;
+
+// What a broker says of a batch that it has not appended. The codes that prove it (guarantee.md, rule 13), and others.
+constexpr std::array errors_before{broker_errc::not_leader_or_follower,
+                                   broker_errc::not_enough_replicas,
+                                   broker_errc::unknown_topic_or_partition,
+                                   broker_errc::leader_not_available,
+                                   broker_errc::request_timed_out,
+                                   broker_errc::kafka_storage_error,
+                                   broker_errc::corrupt_message,
+                                   broker_errc::unknown_server_error,
+                                   broker_errc::invalid_record,
+                                   broker_errc::message_too_large,
+                                   broker_errc::topic_authorization_failed,
+                                   broker_errc::out_of_order_sequence_number,
+                                   broker_errc::invalid_producer_epoch,
+                                   broker_errc::unknown_producer_id,
+                                   broker_errc::not_enough_replicas_after_append,
+                                   broker_errc::throttling_quota_exceeded};
+
+// And of one that it has appended: none of the codes that prove the opposite.
+constexpr std::array errors_after{broker_errc::not_leader_or_follower, broker_errc::not_enough_replicas_after_append,
+                                  broker_errc::request_timed_out,      broker_errc::unknown_topic_or_partition,
+                                  broker_errc::leader_not_available,   broker_errc::unknown_server_error,
+                                  broker_errc::kafka_storage_error,    broker_errc::replica_not_available};
+
+constexpr std::array errors_of_control{broker_errc::leader_not_available, broker_errc::unknown_topic_or_partition,
+                                       broker_errc::unknown_server_error, broker_errc::coordinator_load_in_progress,
+                                       broker_errc::not_controller,       broker_errc::topic_authorization_failed};
+
+}  // namespace
+
+asio::awaitable<void> story::troubles() {
+  const nanoseconds until = now() + plan_.span;
+  const auto gaps = static_cast<std::int64_t>(4 + random(60));
+  while (now() < until && !is_over() && !plan_.troubles.empty()) {
+    co_await world_.sleep_for(random_time(2 * plan_.span / gaps));
+    begin(plan_.troubles[random(plan_.troubles.size())]);
+  }
+  co_await world_.sleep_for(random_time(plan_.span / 10));
+  heal();
+}
+
+// One broker stops answering while it leads nothing any more: the producers have to find out by themselves.
+asio::awaitable<void> story::frozen_broker() {
+  co_await world_.sleep_for(random_time(plan_.span / 2));
+  const std::int32_t frozen = random_broker();
+  say("broker " + std::to_string(frozen) + " freezes, and leads nothing from now on");
+  kafka_->freeze(frozen);
+  for (const planned_topic& topic : plan_.topics) {
+    for (std::int32_t p = 0; p < topic.partitions; ++p) {
+      if (kafka_->leader(topic.name, p) != frozen) continue;
+      kafka_->set_leader(topic.name, p, (frozen + 1) % brokers_);
+    }
+  }
+  co_await world_.sleep_for(200s);
+  kafka_->unfreeze(frozen);
+  heal();
+}
+
+void story::begin(trouble kind) {
+  if (kind <= trouble::no_descriptors) return begin_of_network(kind);
+  if (kind <= trouble::no_leader) return begin_of_brokers(kind);
+  if (kind <= trouble::move_broker) return begin_of_topics(kind);
+  if (kind != trouble::wall_clock) return begin_of_answers(kind);
+  const auto by = milliseconds(random(600'000)) - milliseconds(300'000);
+  say("the wall clock jumps by " + std::to_string(by.count()) + " ms");
+  world_.jump_wall_clock(by);
+}
+
+void story::begin_of_network(trouble kind) {
+  auto& network = world_.network();
+  const std::int32_t broker = random_broker();
+  const std::string place = kafka_->address(broker);
+  const nanoseconds lasts = random_time(one_in(2) ? 50ms : plan_.span / 4);
+  say("network trouble " + std::to_string(static_cast<int>(kind)) + " at " + place);
+  switch (kind) {
+    case trouble::slow_network: {
+      const nanoseconds least = random_time(one_in(2) ? 2ms : 100ms);
+      network.delay(least, least + random_time(one_in(2) ? 10ms : 500ms));
+      break;
+    }
+    case trouble::sliced_reads: network.slice(1 + random(one_in(2) ? 20 : 2000)); break;
+    case trouble::small_window: network.window(500 + random(5000)); break;
+    case trouble::stragglers: network.straggle(random_time(one_in(2) ? 100ms : 5s)); break;
+    case trouble::random_cuts:
+      network.odds({.cut = static_cast<std::uint32_t>(10 + random(200)),
+                    .half_close = one_in(3) ? 200u : 0u,
+                    .refuse = one_in(3) ? 4u : 0u});
+      world_.spawn(later(lasts, kind, no_broker));
+      break;
+    case trouble::cut_one: network.cut_one(); break;
+    case trouble::cut_all: network.cut(one_in(2) ? place : std::string()); break;
+    case trouble::half_close: network.half_close_one(one_in(2) ? direction::to_broker : direction::to_client); break;
+    case trouble::black_hole:
+      network.black_hole(place);
+      world_.spawn(later(lasts, kind, broker));
+      break;
+    case trouble::hang_or_refuse:
+      if (one_in(2)) {
+        network.hang(place);
+      } else {
+        network.refuse(place);
+      }
+      if (one_in(2)) network.cut(place);
+      world_.spawn(later(lasts, kind, broker));
+      break;
+    case trouble::no_descriptors:
+      network.no_descriptors();
+      network.cut_one();
+      world_.spawn(later(lasts, kind, no_broker));
+      break;
+    default: break;
+  }
+}
+
+void story::begin_of_brokers(trouble kind) {
+  const std::int32_t broker = random_broker();
+  const nanoseconds lasts = random_time(one_in(2) ? 100ms : plan_.span / 4);
+  const planned_topic& topic = plan_.topics[random(plan_.topics.size())];
+  say("broker trouble " + std::to_string(static_cast<int>(kind)) + " of broker " + std::to_string(broker) + " or " +
+      topic.name);
+  switch (kind) {
+    case trouble::stop_broker:
+      kafka_->stop_broker(broker);
+      stopped_[static_cast<std::size_t>(broker)] = true;
+      note_lost_state();
+      break;
+    case trouble::freeze_broker: kafka_->freeze(broker); break;
+    default: {
+      const int partitions = kafka_->partition_count(topic.name);
+      if (partitions == 0 || stopped_[static_cast<std::size_t>(broker)]) return;
+      const auto partition = static_cast<std::int32_t>(random(static_cast<std::uint64_t>(partitions)));
+      if (kafka_->leader(topic.name, partition) < 0) return;  // it comes back with its broker
+      if (kind == trouble::move_leader) return kafka_->set_leader(topic.name, partition, broker);
+      kafka_->set_leader(topic.name, partition, no_broker);
+      note_lost_state();
+      break;
+    }
+  }
+  world_.spawn(later(lasts, kind, broker));
+}
+
+void story::begin_of_topics(trouble kind) {
+  const planned_topic& topic = plan_.topics[random(plan_.topics.size())];
+  const int partitions = kafka_->partition_count(topic.name);
+  const std::int32_t broker = random_broker();
+  say("topic trouble " + std::to_string(static_cast<int>(kind)) + " of " + topic.name + " or broker " +
+      std::to_string(broker));
+  if (partitions == 0) return;
+  switch (kind) {
+    case trouble::grow_topic:
+      if (partitions < 20) kafka_->add_partitions(topic.name, partitions + static_cast<int>(1 + random(3)));
+      break;
+    case trouble::topic_made_anew:
+      keep_log(topic.name);
+      kafka_->recreate_topic(topic.name, partitions);
+      break;
+    case trouble::topic_error:
+      kafka_->set_topic_error(
+          topic.name, one_in(2) ? broker_errc::topic_authorization_failed : broker_errc::unknown_topic_or_partition);
+      world_.spawn(later(random_time(plan_.span / 10), kind, no_broker));
+      break;
+    case trouble::topic_left_out: kafka_->leave_out_topic(topic.name, static_cast<int>(1 + random(4))); break;
+    case trouble::move_broker:
+      // Where all move the old addresses lead nowhere, and the bootstrap servers are as old as any.
+      stays_broken_ = true;
+      kafka_->move_broker(broker, one_in(2));
+      break;
+    default: break;
+  }
+}
+
+void story::begin_of_answers(trouble kind) {
+  const auto times = static_cast<int>(1 + random(4));
+  const std::optional<std::int32_t> broker = one_in(2) ? std::nullopt : std::optional(random_broker());
+  const auto slow = milliseconds(random(one_in(2) ? 100 : 5000));
+  say("answers in trouble " + std::to_string(static_cast<int>(kind)));
+  switch (kind) {
+    case trouble::error_before:
+      kafka_->fail_next(api_key::produce, errors_before[random(errors_before.size())], times, broker);
+      break;
+    case trouble::error_after:
+      kafka_->fail_after_append(api_key::produce, errors_after[random(errors_after.size())], times, broker);
+      break;
+    case trouble::delay_before: kafka_->delay_next(api_key::produce, slow, times, moment::before, broker); break;
+    case trouble::delay_after: kafka_->delay_next(api_key::produce, slow, times, moment::after, broker); break;
+    case trouble::drop_before: kafka_->drop_connection_on_next(api_key::produce, times, moment::before, broker); break;
+    case trouble::drop_after: kafka_->drop_connection_on_next(api_key::produce, times, moment::after, broker); break;
+    case trouble::throttle:
+      kafka_->throttle(api_key::produce, slow / 4);
+      world_.spawn(later(random_time(plan_.span / 4), kind, no_broker));
+      break;
+    case trouble::control_errors: {
+      const auto which =
+          std::array{api_key::metadata, api_key::metadata, api_key::init_producer_id, api_key::api_versions}[random(4)];
+      if (one_in(3)) {
+        kafka_->drop_connection_on_next(which, times, moment::before, broker);
+      } else if (one_in(3)) {
+        kafka_->delay_next(which, slow, times, moment::before, broker);
+      } else if (which != api_key::api_versions) {
+        kafka_->fail_next(which, errors_of_control[random(errors_of_control.size())], times, broker);
+      }
+      break;
+    }
+    default: break;
+  }
+}
+
+asio::awaitable<void> story::later(nanoseconds time, trouble kind, std::int32_t broker) {
+  co_await world_.sleep_for(time);
+  if (healed_) co_return;
+  say("the end of trouble " + std::to_string(static_cast<int>(kind)) + " of broker " + std::to_string(broker));
+  end(kind, broker);
+}
+
+void story::end(trouble kind, std::int32_t broker) {
+  auto& network = world_.network();
+  switch (kind) {
+    case trouble::random_cuts: network.odds({}); break;
+    case trouble::black_hole: network.black_hole(kafka_->address(broker), false); break;
+    case trouble::hang_or_refuse:
+      network.hang(kafka_->address(broker), false);
+      network.refuse(kafka_->address(broker), false);
+      break;
+    case trouble::no_descriptors: network.no_descriptors(false); break;
+    case trouble::stop_broker:
+      kafka_->start_broker(broker);
+      stopped_[static_cast<std::size_t>(broker)] = false;
+      break;
+    case trouble::freeze_broker: kafka_->unfreeze(broker); break;
+    case trouble::throttle: kafka_->throttle(api_key::produce, 0ms); break;
+    case trouble::no_leader: name_leaders(); break;
+    case trouble::topic_error:
+      for (const planned_topic& each : plan_.topics) kafka_->set_topic_error(each.name, broker_errc::none);
+      break;
+    default: break;
+  }
+}
+
+void story::name_leaders() {
+  for (const std::string& topic : kafka_->topics()) {
+    for (std::int32_t p = 0; p < kafka_->partition_count(topic); ++p) {
+      const std::int32_t next = random_broker();
+      const bool runs = !stopped_[static_cast<std::size_t>(next)];
+      if (kafka_->leader(topic, p) < 0 && runs) kafka_->set_leader(topic, p, next);
+    }
+  }
+}
+
+// Stragglers and what a broker was told to do late still come.
+void story::heal() {
+  say("the world is healed");
+  healed_ = true;
+  auto& network = world_.network();
+  network.heal();
+  network.delay(200us, 800us).slice(0).window(256 * 1024);
+  kafka_->clear_script();
+  for (std::int32_t broker = 0; broker < brokers_; ++broker) {
+    kafka_->start_broker(broker);
+    kafka_->unfreeze(broker);
+    stopped_[static_cast<std::size_t>(broker)] = false;
+  }
+  name_leaders();
+  end(trouble::topic_error, no_broker);
+  // A batch of unknown fate that a restarted broker has forgotten waits for its deadline (guarantee.md, rule 6).
+  if (!stays_broken_) audit_.healed(now());
+}
+
+// Whoever starts again as the first replica of a partition has only a snapshot of its producers.
+void story::note_lost_state() {
+  if (std::find(stopped_.begin(), stopped_.end(), true) == stopped_.end()) return;
+  for (const std::string& topic : kafka_->topics()) {
+    for (std::int32_t p = 0; p < kafka_->partition_count(topic); ++p) {
+      stays_broken_ = stays_broken_ || kafka_->leader(topic, p) < 0;
+    }
+  }
+}
+
+}  // namespace cokafka_tests

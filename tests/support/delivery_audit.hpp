@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: BSL-1.0
+// The books of a simulated world: what was sent, what was said of it, and whether the logs agree.
+#ifndef COKAFKA_TESTS_SUPPORT_DELIVERY_AUDIT_HPP
+#define COKAFKA_TESTS_SUPPORT_DELIVERY_AUDIT_HPP
+
+#include "cokafka/fate.hpp"
+#include "cokafka/record_metadata.hpp"
+#include "cokafka/result.hpp"
+#include "cokafka/testing/stored.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace cokafka_tests {
+
+/// What a producer owes its records by its configuration.
+struct producer_promise {
+  bool acknowledged = true;  ///< acks is not 0: what was written is in the log
+  bool never_twice = true;   ///< idempotent, or acks=0
+  bool in_order = true;      ///< idempotent: every record; else the first copies of those that were told written
+  bool idempotent = true;
+  std::chrono::nanoseconds delivery_timeout{};
+  std::chrono::nanoseconds max_block{};
+  /// Longer than that no record may take that was not withdrawn: in worlds in which nothing justifies it.
+  std::optional<std::chrono::nanoseconds> answer_within{};
+  /// With the world healed for as long, a record that is still due later must not fail for lack of time.
+  std::optional<std::chrono::nanoseconds> recovers_within{};
+};
+
+/// A record as it was sent. Its value begins with its number.
+struct sent_record {
+  std::size_t producer = 0;
+  std::string topic;
+  std::optional<std::int32_t> partition{};
+  std::optional<std::string> key{};
+  std::size_t value_size = 0;
+  std::size_t headers = 0;
+  std::optional<std::int64_t> timestamp{};  ///< milliseconds since 1970, where the record said so
+  std::chrono::nanoseconds at{};
+  std::optional<std::chrono::nanoseconds> timeout{};  ///< its own
+};
+
+/// Records have numbers in the order they were sent. Every broken rule is one sentence in violations(); the first ones
+/// are kept. Times count from the beginning of the world. Thread safety: distinct objects safe.
+class delivery_audit {
+ public:
+  using moment = std::chrono::nanoseconds;
+  using answer = cokafka::result<cokafka::record_metadata>;
+
+  /// A deadline may be rounded up to the next whole millisecond (record_deadlines.hpp).
+  static constexpr moment rounding = std::chrono::milliseconds(1);
+
+  std::size_t add_producer(const producer_promise& promised);
+  /// The number of the record.
+  std::uint64_t sent(sent_record record);
+  /// `at` is empty where nobody looked at the moment the answer came.
+  void answered(std::uint64_t number, const answer& said, std::optional<moment> at);
+  /// Nobody will ask for its answer.
+  void detached(std::uint64_t number);
+  /// From now on nothing is broken any more.
+  void healed(moment at) { healed_ = at; }
+  /// An answer from before need not have come in time any more: the producer was closed or destroyed.
+  void producer_ended(std::size_t producer, moment at);
+
+  /// The records of one partition, in the order of their offsets. Once for each life of its topic.
+  void add_log(const std::string& topic, std::int32_t partition,
+               const std::vector<cokafka::testing::stored_record>& records);
+  /// Compares all that was said with all that is in the logs.
+  void check_logs();
+
+  void violated(std::string sentence);
+  const std::vector<std::string>& violations() const noexcept { return violations_; }
+  bool is_clean() const noexcept { return violations_.empty(); }
+
+  /// The last moment by which every record of a producer that was sent so far must have been answered.
+  moment latest_due(std::size_t producer) const { return producers_[producer].latest_due; }
+  std::uint64_t count() const noexcept { return records_.size(); }
+  std::uint64_t count_written() const noexcept { return written_; }
+  std::uint64_t count_failed() const noexcept { return failed_; }
+  std::string describe(std::uint64_t number) const;
+  /// How often records failed, by what they were told.
+  std::map<std::string, std::uint64_t> failures() const;
+
+  /// "17:" and as many letters as make `size` bytes, or "17:" alone where that is longer.
+  static std::string value_of(std::uint64_t number, std::size_t size);
+  static std::string header_key_of(std::uint64_t number, std::size_t index);
+
+ private:
+  enum class state : std::uint8_t { unanswered, detached, written, failed };
+  struct page {
+    sent_record record;
+    state is = state::unanswered;
+    cokafka::fate fate = cokafka::fate::not_written;
+    std::string said{};
+    std::int32_t partition = -1;
+    std::optional<std::int64_t> offset{};
+    std::int64_t timestamp = 0;
+    std::uint32_t copies = 0;  // in the log that was looked at last
+    std::uint32_t most_copies = 0;
+    std::uint64_t log = 0;  // its number
+    bool offset_found = false;
+  };
+  struct books_of_producer {
+    producer_promise promised;
+    moment latest_due{};
+    std::optional<moment> ended{};
+  };
+
+  moment due(const sent_record& record) const;
+  void check_time(const page& of, std::uint64_t number, moment at);
+  void check_failure(const page& of, std::uint64_t number, const cokafka::error& why, std::optional<moment> at);
+  void check_stored(page& of, std::uint64_t number, const std::string& topic, std::int32_t partition,
+                    const cokafka::testing::stored_record& stored);
+  void check_page(const page& of, std::uint64_t number);
+
+  std::vector<books_of_producer> producers_;
+  std::vector<page> records_;
+  std::vector<std::string> violations_;
+  std::optional<moment> healed_{};
+  std::uint64_t written_ = 0;
+  std::uint64_t failed_ = 0;
+  std::uint64_t logs_ = 0;
+};
+
+}  // namespace cokafka_tests
+
+#endif

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: BSL-1.0
+// The books of the simulated stories: each rule that is broken is noticed, and nothing else is.
+#include "support/delivery_audit.hpp"
+
+#include "cokafka/error.hpp"
+#include "support/catch.hpp"
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+using namespace cokafka_tests;
+using namespace std::chrono_literals;
+using cokafka::errc;
+using cokafka::fate;
+using cokafka::testing::stored_record;
+
+namespace {
+
+/// A world of one producer and one partition, "t-0".
+class books {
+ public:
+  explicit books(producer_promise promised = patient()) { audit.add_producer(promised); }
+
+  static producer_promise patient() {
+    producer_promise made;
+    made.delivery_timeout = 10s;
+    made.max_block = 5s;
+    return made;
+  }
+  static producer_promise without_idempotence() {
+    producer_promise made = patient();
+    made.idempotent = false;
+    made.never_twice = false;
+    return made;
+  }
+
+  std::uint64_t send(std::chrono::nanoseconds at = 0s) {
+    sent_record made;
+    made.topic = "t";
+    made.value_size = delivery_audit::value_of(audit.count(), 0).size();
+    made.at = at;
+    return audit.sent(made);
+  }
+  void written(std::uint64_t number, std::int64_t offset, std::int64_t timestamp = 1000) {
+    cokafka::record_metadata told;
+    told.topic = cokafka::topic_name("t");
+    told.partition = 0;
+    told.offset = offset;
+    told.timestamp = std::chrono::sys_time<std::chrono::milliseconds>(std::chrono::milliseconds(timestamp));
+    told.value_size = delivery_audit::value_of(number, 0).size();
+    audit.answered(number, told, 1s);
+  }
+  void failed(std::uint64_t number, fate known, errc code = errc::cancelled, std::chrono::nanoseconds at = 1s) {
+    cokafka::error_details why;
+    why.code = code;
+    why.fate = known;
+    audit.answered(number, cokafka::error(why), at);
+  }
+  void log(const std::vector<std::uint64_t>& numbers) {
+    std::vector<stored_record> records;
+    for (const std::uint64_t number : numbers) {
+      stored_record made;
+      made.offset = static_cast<std::int64_t>(records.size());
+      made.timestamp = 1000;
+      made.value = delivery_audit::value_of(number, 0);
+      records.push_back(made);
+    }
+    audit.add_log("t", 0, records);
+    audit.check_logs();
+  }
+  /// The only violation, or all of them in a line.
+  std::string complaint() const {
+    std::string all;
+    for (const auto& each : audit.violations()) all += each + "\n";
+    return all;
+  }
+  bool complains_of(const std::string& what) const { return complaint().find(what) != std::string::npos; }
+
+  delivery_audit audit;
+};
+
+}  // namespace
+
+TEST_CASE("books that agree with the log are clean", "[testing]") {
+  books of;
+  of.send();
+  of.send();
+  of.send();
+  of.send();
+  of.written(0, 0);
+  of.failed(1, fate::maybe_written);
+  of.failed(2, fate::not_written);
+  of.audit.detached(3);
+  of.log({0, 1, 3});
+  CHECK(of.complaint() == "");
+  CHECK(of.audit.count_written() == 1);
+  CHECK(of.audit.count_failed() == 2);
+}
+
+TEST_CASE("what was told written and is in no log is lost", "[testing]") {
+  books of;
+  of.send();
+  of.written(0, 0);
+  of.log({});
+  CHECK(of.complains_of("lost"));
+}
+
+TEST_CASE("what was told not_written must not be in a log", "[testing]") {
+  books of;
+  of.send();
+  of.failed(0, fate::not_written);
+  of.log({0});
+  CHECK(of.complains_of("although not_written"));
+}
+
+TEST_CASE("an idempotent producer writes nothing twice, another one may", "[testing]") {
+  books of;
+  of.send();
+  of.failed(0, fate::maybe_written);
+  of.log({0, 0});
+  CHECK(of.complains_of("2 times"));
+  books other(books::without_idempotence());
+  other.send();
+  other.written(0, 1);
+  other.log({0, 0});
+  CHECK(other.complaint() == "");
+}
+
+TEST_CASE("a topic that is made anew may hold what its former life held", "[testing]") {
+  books of;
+  of.send();
+  of.written(0, 0);
+  of.log({0});
+  of.log({0});
+  CHECK(of.complaint() == "");
+}
+
+TEST_CASE("an idempotent producer keeps the order of all records, another one that of first copies", "[testing]") {
+  books of;
+  of.send();
+  of.send();
+  of.audit.detached(0);
+  of.audit.detached(1);
+  of.log({1, 0});
+  CHECK(of.complains_of("stands behind"));
+  books other(books::without_idempotence());
+  other.send();
+  other.send();
+  other.written(0, 0);
+  other.written(1, 1);
+  other.log({0, 1, 0});
+  CHECK(other.complaint() == "");
+  books wrong(books::without_idempotence());
+  wrong.send();
+  wrong.send();
+  wrong.written(0, 1);
+  wrong.written(1, 0);
+  wrong.log({1, 0});
+  CHECK(wrong.complains_of("stands behind"));
+}
+
+TEST_CASE("the metadata's offset and timestamp are those of the log", "[testing]") {
+  books of;
+  of.send();
+  of.send();
+  of.written(0, 1);
+  of.written(1, 1, 999);
+  of.log({0, 1});
+  CHECK(of.complains_of("not where the metadata say"));
+  CHECK(of.complains_of("was told the timestamp 999"));
+}
+
+TEST_CASE("every record is answered, once, by its deadline and not before it is due", "[testing]") {
+  books of;
+  for (int i = 0; i < 4; ++i) of.send();
+  of.written(0, 0);
+  of.written(0, 0);
+  CHECK(of.complains_of("answered twice"));
+  of.failed(1, fate::maybe_written, errc::timed_out, 10s + 2ms);
+  CHECK(of.complains_of("after its deadline"));
+  of.failed(2, fate::maybe_written, errc::timed_out, 9s);
+  CHECK(of.complains_of("before it was due"));
+  of.log({0});
+  CHECK(of.complains_of("never answered"));
+}
+
+TEST_CASE("a record that waits for memory or metadata waits for max.block.ms and not longer", "[testing]") {
+  books of;
+  of.send();
+  of.failed(0, fate::not_written, errc::buffer_timed_out, 5s);
+  CHECK(of.complaint() == "");
+  of.send(1s);
+  of.failed(1, fate::not_written, errc::metadata_timed_out, 7s);
+  CHECK(of.complains_of("longer than max.block.ms"));
+}
+
+TEST_CASE("in a healed world nothing fails for lack of time", "[testing]") {
+  producer_promise promised = books::patient();
+  promised.recovers_within = 3s;
+  books of(promised);
+  of.audit.healed(6s);
+  of.send(1s);
+  of.send(5s);
+  of.failed(0, fate::maybe_written, errc::timed_out, 11s);
+  of.failed(1, fate::maybe_written, errc::timed_out, 15s);
+  of.log({});
+  CHECK(of.complains_of("record 0"));  // it had five seconds
+  CHECK(of.complains_of("record 1"));
+  books short_of_time(promised);
+  short_of_time.audit.healed(9s);
+  short_of_time.send();
+  short_of_time.failed(0, fate::maybe_written, errc::timed_out, 10s);
+  CHECK(short_of_time.complaint() == "");
+}
+
+TEST_CASE("what nobody sent, a gap and a damaged value are noticed", "[testing]") {
+  books of;
+  of.log({7});
+  CHECK(of.complains_of("nobody has sent"));
+  books other;
+  other.send();
+  other.audit.detached(0);
+  stored_record damaged;
+  damaged.offset = 1;
+  damaged.value = "0:x";
+  other.audit.add_log("t", 0, {damaged});
+  CHECK(other.complains_of("a gap"));
+  CHECK(other.complains_of("other bytes"));
+}
