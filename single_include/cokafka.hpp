@@ -5587,6 +5587,16 @@ class engine final : public link_host,
   /// The topic, known or not; null when the name is not legal.
   topic* find_topic(std::string_view name);
   accumulator::outstanding_total outstanding() { return accumulator_.outstanding(); }
+  /// For invariants, in one thread: how many batches of one partition are in flight at most.
+  std::size_t most_in_flight() {
+    std::size_t most = 0;
+    for (const topic* each : accumulator_.topics.all()) {
+      for (const auto& partition : each->partitions()) most = std::max(most, partition->in_flight());
+    }
+    return most;
+  }
+  /// Of `buffer.memory`: what batches hold, open or in flight.
+  std::size_t memory_in_use() const noexcept { return accumulator_.memory.total() - accumulator_.memory.available(); }
 
   // Each links the waiter, or posts it at once where there is nothing to wait for.
   void flush(operation_waiter& waiting);
@@ -10890,6 +10900,8 @@ COKAFKA_DECL void broker_link::handle_deadlines() {
         if (in_flight_.empty() && !queue_.has_work()) {
           host_.say(log_level::debug, name() + ": closed, because it was idle");
           connection_.close();
+        } else {
+          last_used_ = now;  // what waits for its retry will need it; the entry must not be due again at once
         }
         break;
       default: break;  // backoff or throttle is over: the news below is all it takes
