@@ -7,6 +7,7 @@
 #include <chrono>
 #include <concepts>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <ranges>
 #include <string>
@@ -14,7 +15,9 @@
 #include <utility>
 #include <vector>
 
+#include "cokafka/error.hpp"
 #include "cokafka/logger.hpp"
+#include "cokafka/record.hpp"
 #include "cokafka/result.hpp"
 
 namespace cokafka::inline COKAFKA_ABI {
@@ -37,6 +40,11 @@ enum class metadata_recovery {
   none,        ///< they are tried again
   rebootstrap  ///< `bootstrap.servers` are asked as in the beginning
 };
+
+/// Takes a failed record that nobody waits for, and why it failed. Called on the producer's executor, one record at a
+/// time per report, never under a lock; the views are valid during the call only. What it throws is logged and
+/// swallowed.
+using failed_delivery_handler = std::function<void(const error&, const record_view&)>;
 
 namespace detail {
 
@@ -132,6 +140,9 @@ struct config {
   cokafka::log_level log_level = cokafka::log_level::info;
   /// Where log lines go; silent without. See `log_sink` for what it may and may not do.
   cokafka::log_sink log_sink{};
+  /// Called for each failed record whose delivery was dropped or detached; silent after close(). See
+  /// `failed_delivery_handler`.
+  failed_delivery_handler on_delivery_failed{};
 
   /// Sets one property by Kafka's name for it (or librdkafka's, where that means the same), from text as in a
   /// properties file: "all", "true", "5". Spaces around the value do not count.

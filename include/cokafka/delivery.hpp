@@ -52,6 +52,7 @@ struct delivery_source {
     }
     if (!asks(cancellation_type::partial | cancellation_type::terminal) || !target->detach(op)) return false;
     how = end::stopped_waiting;
+    if (target->notes_dropped) op.in.load(std::memory_order_acquire)->drop(op.ticket.index);  // nobody waits any more
     return true;
   }
 };
@@ -73,8 +74,15 @@ struct delivery_source {
 class [[nodiscard]] delivery {
  public:
   delivery(delivery&&) noexcept = default;
-  delivery& operator=(delivery&&) noexcept = default;
-  ~delivery() = default;
+  delivery& operator=(delivery&& other) noexcept {
+    if (this == &other) return *this;
+    let_go();
+    home_ = std::move(other.home_);
+    done_ = std::move(other.done_);
+    ticket_ = other.ticket_;
+    return *this;
+  }
+  ~delivery() { let_go(); }
 
   /// Waits for the answer. Completion signature: `void(result<record_metadata>)`.
   template <asio::completion_token_for<void(result<record_metadata>)> Token>
@@ -93,7 +101,7 @@ class [[nodiscard]] delivery {
   }
 
   /// Fire and forget, said out loud.
-  void detach() && { done_.reset(); }
+  void detach() && { let_go(); }
 
  private:
   friend class producer;
@@ -122,6 +130,13 @@ class [[nodiscard]] delivery {
 
   delivery(detail::operation_home_ptr home, detail::completion_ptr done, const detail::record_ticket& ticket) noexcept
       : home_(std::move(home)), done_(std::move(done)), ticket_(ticket) {}
+
+  // Only where somebody wants failures reported that nobody waits for.
+  void let_go() noexcept {
+    const detail::completion_ptr gone = std::move(done_);
+    if (!gone || !gone->notes_dropped) return;
+    if (const auto core = home_->core.lock()) core->let_go(*gone, ticket_);
+  }
 
   detail::operation_home_ptr home_;
   detail::completion_ptr done_;

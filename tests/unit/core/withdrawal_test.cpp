@@ -4,10 +4,13 @@
 #include "cokafka/detail/core/accumulator.hpp"
 #include "support/core_bench.hpp"
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <deque>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 using namespace cokafka_test;
@@ -112,7 +115,9 @@ TEST_CASE("ten thousand withdrawals from one batch mark, and move its bytes once
   for (std::size_t i = 0; i != 20'000; i += 2) bench.await(records[i]);
   // Backwards, where inserting would be slowest. A quadratic way would move 2 * 10^9 bytes, or take as many steps.
   const auto began = std::chrono::steady_clock::now();
+  const std::size_t whole = bench.queue.next_size();
   for (auto each = bench.waiting.rbegin(); each != bench.waiting.rend(); ++each) REQUIRE(bench.withdraw(*each));
+  CHECK(bench.queue.next_size() == whole);  // not a byte has moved yet
   const auto taken = bench.take();
   CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(2));
   REQUIRE(taken);
@@ -176,4 +181,68 @@ TEST_CASE("a record parked for memory is withdrawn, and the home strand looks wh
   CHECK(bench.acknowledge(bench.queue("t", 0), 5) == 2);
   CHECK(behind.offset() == 6);
   CHECK(bench.is_whole());
+}
+
+TEST_CASE("a sender that withdraws and an owner that seals at the same time: each record has one end", "[core]") {
+  partition_bench bench;
+  constexpr std::size_t count = 20'000;
+  std::vector<counting_waiter> waiters(count);
+  std::vector<char> withdrawn(count, 0);
+  std::vector<std::size_t> written;
+  std::atomic<bool> sent_all{false};
+  std::thread sender([&] {
+    effects mine;
+    std::deque<std::pair<completion_ptr, std::size_t>> young;  // withdrawn some records later, or too late
+    for (std::size_t i = 0; i != count; ++i) {
+      const std::string value = std::to_string(i);
+      const auto appended = bench.queue.append(with_value(value), 7, bench.now, bench.rules.delivery_timeout);
+      waiters[i].ticket.index = appended.index;
+      waiters[i].ticket.bytes = static_cast<std::uint32_t>(appended.bytes);
+      if (!appended.done->attach(waiters[i])) continue;
+      young.emplace_back(appended.done, i);
+      if (young.size() < 8) continue;
+      const auto [done, which] = young.front();
+      young.pop_front();
+      if (which % 2 == 0) withdrawn[which] = bench.queue.withdraw(*done, waiters[which], mine).done;
+    }
+    sent_all = true;
+  });
+  effects out;
+  std::size_t delivered = 0;
+  const auto give_up = std::chrono::steady_clock::now() + 30s;
+  while (std::chrono::steady_clock::now() < give_up) {
+    const bool last_look = sent_all;
+    if (bench.queue.look(bench.now, {true}).is != readiness::state::ready) {
+      if (last_look) break;
+      std::this_thread::yield();
+      continue;
+    }
+    const auto taken = bench.queue.take(bench.identity);
+    if (!taken) continue;
+    batch_view view;
+    const std::string bytes = bytes_of(taken->records);
+    REQUIRE(batch_view::parse(bytes, view) == batch_error::none);
+    broker_answer said;
+    said.code = broker_errc::none;
+    said.base_offset = static_cast<std::int64_t>(written.size());
+    const auto read =
+        view.for_each([&](const record_entry& each) { written.push_back(std::stoul(std::string(*each.value))); });
+    REQUIRE(read == batch_error::none);
+    bench.queue.answered(*taken, said, bench.now, out);
+    delivered += deliver_answers(out);
+  }
+  sender.join();
+  std::size_t gone = 0;
+  for (const char each : withdrawn) gone += each != 0 ? 1 : 0;
+  CHECK(gone > 0);
+  CHECK(written.size() + gone == count);
+  CHECK(delivered <= written.size());  // who attached after the answer was not handed out
+  for (std::size_t i = 0; i != written.size(); ++i) {
+    REQUIRE(withdrawn[written[i]] == 0);
+    counting_waiter& told = waiters[written[i]];
+    if (told.source) REQUIRE(told.source->get(told.ticket).value().offset == static_cast<std::int64_t>(i));
+  }
+  CHECK(bench.queue.outstanding().records == 0);
+  CHECK(bench.queue.outstanding().bytes == 0);
+  CHECK(bench.memory.available() == bench.memory.total());
 }

@@ -35,7 +35,8 @@
   X(18, unsupported_version, nothing, not_written, "the broker speaks no version of a request that we do")           \
   X(19, invalid_response, nothing, maybe_written, "the broker's answer could not be understood")                     \
   X(20, producer_fatal, fatal, not_written, "an earlier fatal error has ended this producer")                        \
-  X(21, would_park, retriable, not_written, "send would have had to wait for the topic's metadata")
+  X(21, would_park, retriable, not_written, "send would have had to wait for the topic's metadata")         \
+  X(22, purged, nothing, maybe_written, "the record was purged")
 // clang-format on
 
 namespace cokafka::inline COKAFKA_ABI {

@@ -29,9 +29,27 @@ class record_marks {
     return true;
   }
 
+  /// Unmarks it; false when it was not marked.
+  bool take(std::uint32_t index) noexcept {
+    if (!test(index)) return false;
+    words_[index / 64] &= ~(std::uint64_t{1} << (index % 64));
+    --count_;
+    return true;
+  }
+
   bool test(std::uint32_t index) const noexcept {
     const std::size_t word = index / 64;
     return word < words_.size() && (words_[word] >> (index % 64) & 1) != 0;
+  }
+
+  /// Calls visit(index) for each, in order.
+  template <class Visit>
+  void for_each(Visit visit) const {
+    for (std::size_t word = 0; word < words_.size(); ++word) {
+      for (std::uint64_t left = words_[word]; left != 0; left &= left - 1) {
+        visit(static_cast<std::uint32_t>(word * 64) + static_cast<std::uint32_t>(std::countr_zero(left)));
+      }
+    }
   }
 
   std::uint32_t count() const noexcept { return count_; }

@@ -83,6 +83,8 @@ class accumulator {
   /// Fails what has waited too long; `unreachable` says why metadata is missing, where that is known.
   void expire(clock_time now, const std::string& unreachable, boost::system::error_code cause, effects& out);
   void fail_parked(const error_details& why, clock_time now, effects& out);
+  /// Parked records fail with errc::purged, and every owner is told to purge its partitions.
+  void purge(clock_time now, effects& out);
   std::optional<clock_time> earliest_parked_deadline();
   bool is_partition_missing();  // somebody waits for a partition that is not there
   /// A refresh of the metadata begins, and its answer has come. A record for a partition that is not there fails by an answer
@@ -102,6 +104,7 @@ class accumulator {
   buffer_memory memory;
   flush_tracker flushes;
   topic_registry topics;
+  const std::shared_ptr<report_budget> reports;
 
  private:
   std::optional<error> check(const record_view& record) const;
@@ -113,7 +116,7 @@ class accumulator {
                       parked_for& otherwise, partition_queue*& behind);
   send_outcome park(const record_view& record, topic& to, parked_for reason, partition_queue* behind,
                     std::int64_t timestamp, clock_time now);
-  send_outcome failed(const record_view& record, topic* to, error why) const;
+  send_outcome failed(const record_view& record, topic* to, error why, std::int64_t timestamp) const;
   void wake(partition_queue& partition);
 
   bool place_parked(parked_record& parked, const partition_table& table, std::vector<partition_owner*>& full,
@@ -123,6 +126,7 @@ class accumulator {
   void wait_on(parked_record& parked, parked_for reason, partition_queue* behind) noexcept;
   void fail_without_partition(parked_record& parked, const partition_table& table, clock_time now, effects& out);
   void fail_one(parked_record& parked, error_details why, clock_time now, effects& out);
+  void note_unheard(parked_record& parked, const error& why, effects& out);
   void place_memory_line(effects& out);
   parking_line& line_of(const parked_record& parked) noexcept {
     const bool needs_metadata = parked.reason == parked_for::metadata || parked.reason == parked_for::partition;

@@ -14,7 +14,11 @@
 namespace cokafka::inline COKAFKA_ABI::detail {
 
 COKAFKA_DECL accumulator::accumulator(const settings& rules, attention_listener& home, std::uint64_t seed)
-    : memory(static_cast<std::size_t>(rules.user.buffer_memory)), topics(seed), settings_(rules), home_(home) {
+    : memory(static_cast<std::size_t>(rules.user.buffer_memory)),
+      topics(seed),
+      reports(std::make_shared<report_budget>(static_cast<std::size_t>(rules.user.parked_memory))),
+      settings_(rules),
+      home_(home) {
   memory.on_release([this] { home_.attention(); });
 }
 
@@ -87,9 +91,13 @@ COKAFKA_DECL std::int64_t accumulator::timestamp_of(const record_view& record, c
   return std::chrono::duration_cast<std::chrono::milliseconds>(wall).count();
 }
 
-COKAFKA_DECL send_outcome accumulator::failed(const record_view& record, topic* to, error why) const {
+COKAFKA_DECL send_outcome accumulator::failed(const record_view& record, topic* to, error why,
+                                              std::int64_t timestamp) const {
   const topic_name name = to != nullptr ? to->name : topic_name(record.topic.substr(0, 260));
-  return {completion_ptr(new completion(name, record.partition.value_or(-1), std::move(why))), {}};
+  completion_ptr done(new completion(name, record.partition.value_or(-1), std::move(why)));
+  done->notes_dropped = settings_.reports_failures();
+  if (done->notes_dropped && !is_closed()) done->refused = refused_record::make(record, timestamp, reports);
+  return {std::move(done), {}};
 }
 
 // --- placing ---------------------------------------------------------------------------------------------------------
@@ -159,10 +167,10 @@ inline record_ticket ticket_of(const record_view& record, std::int64_t timestamp
 }  // namespace accumulating
 
 COKAFKA_DECL send_outcome accumulator::send(const record_view& record, topic* to, clock_time now) {
-  if (auto refused = check(record)) return failed(record, to, *std::move(refused));
-  if (auto refused = find_topic(record, to)) return failed(record, to, *std::move(refused));
-  send_outcome out;
   const std::int64_t timestamp = timestamp_of(record, now);
+  if (auto refused = check(record)) return failed(record, to, *std::move(refused), timestamp);
+  if (auto refused = find_topic(record, to)) return failed(record, to, *std::move(refused), timestamp);
+  send_outcome out;
   out.ticket = accumulating::ticket_of(record, timestamp);
   parked_for otherwise{};
   partition_queue* behind = nullptr;

@@ -26,6 +26,7 @@
 namespace cokafka::inline COKAFKA_ABI::detail {
 
 class partition_queue;
+class refused_record;
 struct parked_record;
 
 /// How a batch ended: a failure, or the offset of its first record where the broker told it.
@@ -84,6 +85,14 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
   /// From now on this record is number `index` of the batch behind `target`, `bytes` long; whoever waits here waits
   /// there. Returns the waiters that must be completed at once because the batch has ended in the meantime.
   waiter_list forward(boost::intrusive_ptr<completion> target, std::uint32_t index, std::uint32_t bytes);
+  const topic_name& called() const noexcept { return topic_; }
+
+  /// Nobody waits for this record any more: its delivery was dropped. Noted where `notes_dropped` says so, and only
+  /// while it has no answer: who held a delivery when the answer came could have looked.
+  void drop(std::uint32_t index);
+  /// Which of [first, end) have been dropped; each is told once.
+  std::vector<std::uint32_t> take_dropped(std::uint32_t first, std::uint32_t end);
+
   /// The batch's completion that this one, a parked record's, was forwarded to, or null.
   completion* forwarded_to() const noexcept {
     return state_.load(std::memory_order_acquire) == state::forwarded ? redirections_.front().target.get() : nullptr;
@@ -115,6 +124,8 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
   /// Records that are not in the batch any more. Under the partition's lock until the batch is sealed, constant after
   /// that.
   std::unique_ptr<record_marks> removed{};
+  bool notes_dropped = false;                 // somebody wants to know of failures that nobody waits for; constant
+  std::shared_ptr<refused_record> refused{};  // a copy where send() refused it; for its only delivery
 
  private:
   enum class state : std::uint8_t { pending, done, forwarded };
@@ -141,6 +152,7 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
   std::atomic<bool> has_stretches_{false};
   std::map<std::uint32_t, ended_stretch> stretches_;  // by their first record; under the lock
   std::vector<redirection> redirections_;             // in order; constant once it is forwarded
+  record_marks dropped_;                              // under the lock
 };
 
 using completion_ptr = boost::intrusive_ptr<completion>;

@@ -189,6 +189,7 @@ COKAFKA_DECL waiter_list completion::forward(completion_ptr target, std::uint32_
     waiters_.pop_front();
     if (!redirect(each.ticket).attach(each)) ready.push_back(each);
   }
+  if (dropped_.count() > 0) redirections_.front().target->drop(index);
   state_.store(state::forwarded, std::memory_order_release);
   return ready;
 }
@@ -204,7 +205,39 @@ COKAFKA_DECL void completion::split(std::vector<redirection> pieces) {
     const std::scoped_lock its(there.lock_);
     there.link(each);  // nobody has ended it yet, or it would not wait
   }
+  dropped_.for_each([this](std::uint32_t index) {
+    record_ticket there;
+    there.index = index;
+    completion& target = redirect(there);
+    target.drop(there.index);
+  });
   state_.store(state::forwarded, std::memory_order_release);
+}
+
+COKAFKA_DECL void completion::drop(std::uint32_t index) {
+  std::unique_lock guard(lock_);
+  if (find_stretch(index) != nullptr) return;
+  switch (state_.load(std::memory_order_relaxed)) {
+    case state::pending: dropped_.set(index); return;
+    case state::forwarded: {
+      guard.unlock();
+      record_ticket there;
+      there.index = index;
+      completion& target = redirect(there);
+      return target.drop(there.index);
+    }
+    case state::done: return;
+  }
+}
+
+COKAFKA_DECL std::vector<std::uint32_t> completion::take_dropped(std::uint32_t first, std::uint32_t end) {
+  std::vector<std::uint32_t> taken;
+  std::scoped_lock guard(lock_);
+  if (dropped_.count() == 0) return taken;
+  for (std::uint32_t i = first; i < end; ++i) {
+    if (dropped_.take(i)) taken.push_back(i);
+  }
+  return taken;
 }
 
 COKAFKA_DECL waiter_list completion::abandon(fate known) {

@@ -6,9 +6,11 @@
 
 #include "cokafka/detail/base/config.hpp"
 #include "cokafka/detail/core/completion.hpp"
+#include "cokafka/detail/core/unheard.hpp"
 #include "cokafka/detail/core/waiter.hpp"
 #include "cokafka/logger.hpp"
 
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,6 +22,10 @@ struct effects {
   waiter_list answered{};                    // record_waiters, in record order per batch
   std::vector<completion_ptr> handed_out{};  // whose: once those have been posted, who came meanwhile is behind them
   waiter_list ended{};                       // operation_waiters: flushes that have ended, space that is there
+  std::vector<unheard_records> unheard{};    // failed, and nobody waits for them: to be reported
+  std::uint64_t unheard_count = 0;           // these, and those that nobody wants reported
+  error unheard_why{};                       // of the first, and where it was going
+  std::string unheard_where{};
   bool refresh_metadata = false;
   std::vector<std::pair<log_level, std::string>> log{};
 
@@ -28,6 +34,13 @@ struct effects {
     if (more.empty()) return;
     handed_out.push_back(static_cast<record_waiter&>(more.front()).source);
     answered.splice(answered.end(), more);
+  }
+  void note_unheard(std::uint64_t count, const error& why, const topic_name& topic, std::int32_t partition) {
+    if (count > 0 && unheard_count == 0) {
+      unheard_why = why;
+      unheard_where = std::string(topic.str()) + (partition >= 0 ? "-" + std::to_string(partition) : std::string());
+    }
+    unheard_count += count;
   }
   void end_flushes(waiter_list&& more) { ended.splice(ended.end(), more); }
   void say(log_level level, std::string line) { log.emplace_back(level, std::move(line)); }

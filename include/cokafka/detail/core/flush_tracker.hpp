@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <deque>
 #include <mutex>
+#include <optional>
 
 namespace cokafka::inline COKAFKA_ABI::detail {
 
@@ -55,15 +56,16 @@ class flush_tracker {
     return parked;
   }
 
-  /// Starts a flush; false when nothing is outstanding (the waiter is not linked then).
-  bool begin(waiter& flushing) {
+  /// Starts a flush; empty when nothing is outstanding (the waiter is not linked then). Each flush has a generation of
+  /// its own.
+  std::optional<generation> begin(waiter& flushing) {
     std::scoped_lock guard(mutex_);
     const bool outstanding = std::any_of(generations_.begin(), generations_.end(), [](auto& g) { return g.alive > 0; });
-    if (!outstanding || ended_) return false;
+    if (!outstanding || ended_) return std::nullopt;
     generations_.back().waiting.push_back(flushing);
     generations_.emplace_back();
     flushing_.fetch_add(1, std::memory_order_relaxed);
-    return true;
+    return first_ + generations_.size() - 2;
   }
 
   /// Stops waiting; false when the flush has ended already.
@@ -78,6 +80,20 @@ class flush_tracker {
       return true;
     }
     return false;
+  }
+
+  /// The same by the flush's generation: its waiter, or null when it has ended already.
+  waiter* cancel(generation begun) {
+    std::scoped_lock guard(mutex_);
+    if (!is_waiting_locked(begun)) return nullptr;
+    waiter& gone = at(begun).waiting.front();
+    at(begun).waiting.pop_front();
+    flushing_.fetch_sub(1, std::memory_order_relaxed);
+    return &gone;
+  }
+  bool is_waiting(generation begun) const {
+    std::scoped_lock guard(mutex_);
+    return is_waiting_locked(begun);
   }
 
   /// Hands out all flushes, for destruction or forced close; there is nothing to wait for any more.
@@ -98,6 +114,11 @@ class flush_tracker {
     std::size_t alive = 0;
     waiter_list waiting;
   };
+
+  bool is_waiting_locked(generation begun) const {
+    return begun >= first_ && begun - first_ < generations_.size() &&
+           !generations_[static_cast<std::size_t>(begun - first_)].waiting.empty();
+  }
 
   counted& at(generation entered) { return generations_[static_cast<std::size_t>(entered - first_)]; }
 

@@ -22,6 +22,7 @@ COKAFKA_DECL send_outcome accumulator::park(const record_view& record, topic& to
   parked->timeout = settings_.timeout_of(record.timeout);
   parked->memory = sizeof(parked_record) + parked->record->memory();
   parked->done.reset(new completion(to.name, record.partition.value_or(-1)));
+  parked->done->notes_dropped = settings_.reports_failures();
   send_outcome out;
   out.done = parked->done;
   out.ticket.timestamp = timestamp;
@@ -30,13 +31,13 @@ COKAFKA_DECL send_outcome accumulator::park(const record_view& record, topic& to
   {
     std::scoped_lock guard(mutex_);
     // What the sender looked at may have changed since: who parks now must not miss the end, or the topic's metadata.
-    if (is_closed()) return failed(record, &to, error(errc::closed));
-    if (auto refused = refusal(to)) return failed(record, &to, *std::move(refused));
+    if (is_closed()) return failed(record, &to, error(errc::closed), timestamp);
+    if (auto refused = refusal(to)) return failed(record, &to, *std::move(refused), timestamp);
     if (reason == parked_for::metadata && to.table.load(std::memory_order_acquire) != nullptr) {
       reason = parked->reason = parked_for::memory;
     }
     if (parked_bytes_ + parked->memory > static_cast<std::size_t>(settings_.user.parked_memory)) {
-      return failed(record, &to, error(errc::buffer_full));
+      return failed(record, &to, error(errc::buffer_full), timestamp);
     }
     parked_bytes_ += parked->memory;
     parked->generation = flushes.enter();

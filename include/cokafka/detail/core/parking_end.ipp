@@ -26,8 +26,22 @@ COKAFKA_DECL void accumulator::fail_one(parked_record& parked, error_details why
   why.elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(now - parked.sent_at);
   batch_outcome outcome;
   outcome.failure = error(std::move(why));
+  note_unheard(parked, *outcome.failure, out);
   out.answer(parked.done->complete(std::move(outcome)));
   out.end_flushes(flushes.leave(parked.generation));
+}
+
+// Before it ends. Whoever holds the delivery now can look.
+COKAFKA_DECL void accumulator::note_unheard(parked_record& parked, const error& why, effects& out) {
+  const record_view& record = parked.record->view();
+  const bool held = parked.done->notes_dropped ? parked.done->take_dropped(0, 1).empty() : parked.done->use_count() > 1;
+  if (held) return;
+  const std::int32_t partition = record.partition.value_or(-1);
+  out.note_unheard(1, why, parked.of->name, partition);
+  if (!parked.done->notes_dropped) return;
+  if (auto copy = refused_record::make(record, parked.timestamp, reports)) {
+    out.unheard.push_back({why, parked.of->name, partition, nullptr, {}, std::move(copy)});
+  }
 }
 
 COKAFKA_DECL void accumulator::refuse(topic& of, broker_errc why, const std::string& message, clock_time now,
@@ -91,6 +105,29 @@ COKAFKA_DECL void accumulator::fail_parked(const error_details& why, clock_time 
     line->clear();
   }
   memory.somebody_waits(false);
+}
+
+COKAFKA_DECL void accumulator::purge(clock_time now, effects& out) {
+  {
+    error_details why;
+    why.code = errc::purged;
+    std::scoped_lock guard(mutex_);
+    for (auto* line : {&metadata_line_, &memory_line_}) {
+      for (auto next = line->begin(); next != line->end();) {
+        const auto here = next++;
+        if ((*here)->reason == parked_for::space) continue;
+        fail_one(**here, why, now, out);
+        line->erase(here);
+      }
+    }
+  }
+  for (topic* each : topics.all()) {
+    for (const auto& partition : each->partitions()) {
+      if (partition->owner.load(std::memory_order_acquire) == nullptr) continue;
+      partition->purge_wanted.store(true, std::memory_order_release);
+      wake(*partition);
+    }
+  }
 }
 
 COKAFKA_DECL std::optional<clock_time> accumulator::earliest_parked_deadline() {

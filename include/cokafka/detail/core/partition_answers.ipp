@@ -186,7 +186,10 @@ COKAFKA_DECL void partition_queue::finish(batch& ended, batch_outcome outcome, e
     outstanding_.records -= ended.live();
     outstanding_.bytes -= ended.live_bytes();
   }
+  const std::optional<error> failure = outcome.failure;
+  const failed_stretch all{0, ended.appended(), ended.live(), ended.done->use_count() - 1};
   out.answer(ended.done->complete(std::move(outcome)));
+  if (failure) note_unheard(ended, *failure, all, false, out);
   out.end_flushes(flushes_.leave(ended.generation));
 }
 
@@ -203,7 +206,7 @@ COKAFKA_DECL std::optional<clock_time> partition_queue::earliest_deadline() {
   std::optional<clock_time> earliest;
   const auto consider = [&](const std::deque<batch_ptr>& batches) {
     for (const auto& each : batches) {
-      if (!each->finished && (!earliest || each->deadline() < *earliest)) earliest = each->deadline();
+      if (!each->finished && each->deadline() < earliest.value_or(record_deadlines::never)) earliest = each->deadline();
     }
   };
   consider(retry_);

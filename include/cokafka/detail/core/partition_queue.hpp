@@ -140,7 +140,8 @@ class partition_queue
   std::atomic<bool> wake_pending{false};
   std::atomic<bool> is_gone{false};       // the topic has fewer partitions now: what is sent here fails
   std::atomic<bool> is_made_anew{false};  // of another topic than before, of the same name; the owner has to hear of it
-  std::atomic<std::uint32_t> parked{0};  // records parked behind a full share of the broker
+  std::atomic<bool> purge_wanted{false};  // its owner shall purge it when it looks at it next
+  std::atomic<std::uint32_t> parked{0};   // records parked behind a full share of the broker
   std::uint64_t blocked_in_pass = 0;  // the last pass over the parking lot that left a record of it behind; the lot's
   partition_queue* woken_next = nullptr;
 
@@ -223,6 +224,14 @@ class partition_queue
   void expire_unsealed(clock_time now, boost::system::error_code cause, effects& out);
   void end_due(batch& of, clock_time now, bool remove, error_details why, effects& out);
   void thin(batch& of);
+  struct failed_stretch {
+    std::uint32_t first;
+    std::uint32_t end;
+    std::uint32_t records;  // of them that had no answer yet
+    std::uint32_t holders;  // deliveries and waiters of the batch
+  };
+  void note_unheard(batch& of, const error& why, const failed_stretch& which, bool is_open, effects& out);
+  batch_ptr copy_of(batch& of, const std::vector<std::uint32_t>& indexes);
   void finish(batch& ended, batch_outcome outcome, effects& out);
   void fail(batch& ended, error_details why, clock_time now, effects& out);
   std::vector<batch_ptr> written_in_order() const;
@@ -268,6 +277,7 @@ constexpr std::int32_t advance_sequence(std::int32_t sequence, std::int32_t coun
 #include "cokafka/detail/core/partition_answers.ipp"
 #include "cokafka/detail/core/partition_queue.ipp"
 #include "cokafka/detail/core/splitting.ipp"
+#include "cokafka/detail/core/partition_unheard.ipp"
 #include "cokafka/detail/core/withdrawal.ipp"
 #endif
 

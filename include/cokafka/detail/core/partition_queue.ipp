@@ -41,6 +41,7 @@ COKAFKA_DECL batch_ptr partition_queue::make_batch(clock_time sent_at) {
   partition_owner* waits_for = owner.load(std::memory_order_acquire);
   completion_ptr done(new completion(topic_name_, index_, this));
   batch_ptr made(new batch(memory_, waits_for != nullptr ? &waits_for->share : nullptr, std::move(done)));
+  made->done->notes_dropped = settings_.reports_failures();
   made->created = sent_at;
   return made;
 }

@@ -116,6 +116,7 @@ class record_deadlines {
     if (index == 0) {
       first_ = made;
     } else {
+      if (runs_.empty()) runs_.reserve(exact_runs / 2);  // not one allocation after the other in every batch
       runs_.push_back(made);
     }
     last_ = at;

@@ -50,6 +50,8 @@ struct settings {
     return own ? clock_duration(bounded(*own)) : delivery_timeout;
   }
 
+  bool reports_failures() const noexcept { return static_cast<bool>(user.on_delivery_failed); }
+
   // A request with one batch: size, header with client id, acks, timeout, one topic of 249 characters, one partition.
   static constexpr std::size_t request_overhead = 512;
 

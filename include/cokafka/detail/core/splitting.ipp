@@ -159,8 +159,11 @@ COKAFKA_DECL void partition_queue::exclude(const batch_ptr& refused, const answe
     why.attempts = refused->attempts;
     why.elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(now - refused->created);
     batch_outcome outcome;
-    outcome.failure = error(std::move(why));
+    const error failure(std::move(why));
+    outcome.failure = failure;
+    const failed_stretch alone{index, index + 1, 1, refused->done->use_count() - 1};
     out.answer(refused->done->end_some(index, index + 1, std::move(outcome)));
+    note_unheard(*refused, failure, alone, false, out);
     ++told;
   }
   {

@@ -162,11 +162,13 @@ COKAFKA_DECL void partition_queue::end_due(batch& of, clock_time now, bool remov
   std::size_t bytes = 0;
   for (auto& each : all) {
     const std::uint32_t gone = of.done->removed ? of.done->removed->count_between(each.first, each.end) : 0;
-    records += each.end - each.first - gone;
+    const failed_stretch failed{each.first, each.end, each.end - each.first - gone, of.done->use_count() - 1};
+    records += failed.records;
     bytes += of.withdrawn_from || of.thinned ? withdrawing::bytes_between(of, each.first, each.end) : each.bytes;
     batch_outcome outcome;
     outcome.failure = told;
     out.answer(of.done->end_some(each.first, each.end, std::move(outcome)));
+    note_unheard(of, told, failed, remove, out);
   }
   if (remove) {
     for (auto& each : all) {

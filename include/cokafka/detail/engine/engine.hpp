@@ -11,6 +11,7 @@
 #include "cokafka/detail/core/metadata_schedule.hpp"
 #include "cokafka/detail/core/settings.hpp"
 #include "cokafka/detail/engine/engine_service.hpp"
+#include "cokafka/detail/engine/failure_report.hpp"
 #include "cokafka/detail/engine/home_keeper.hpp"
 #include "cokafka/detail/io/broker_link.hpp"
 #include "cokafka/detail/io/connection.hpp"
@@ -56,7 +57,7 @@ class topic_waiter : public operation_waiter {
 class engine final : public link_host,
                      public attention_listener,
                      public context_member,
-                     public record_withdrawer,
+                     public delivery_host,
                      public std::enable_shared_from_this<engine> {
  public:
   static std::shared_ptr<engine> make(asio::any_io_executor executor, const config& user, engine_options options);
@@ -85,6 +86,7 @@ class engine final : public link_host,
 
   // Each links the waiter, or posts it at once where there is nothing to wait for.
   void flush(operation_waiter& waiting);
+  void flush_for(operation_waiter& waiting, std::chrono::milliseconds timeout);
   void wait_for_space(operation_waiter& waiting, std::size_t bytes);
   void watch_partitions(topic_waiter& waiting, const std::string& name) { watch_topic(waiting, name, false); }
   void watch_until_warm(topic_waiter& waiting, const std::string& name) { watch_topic(waiting, name, true); }
@@ -95,7 +97,12 @@ class engine final : public link_host,
   bool cancel_watch(topic_waiter& waiting);
   bool cancel_close(operation_waiter& waiting);
 
+  /// Everything that is not answered fails with errc::purged, soon.
+  void purge();
   bool withdraw(completion& of, record_waiter& asked) override;
+  void let_go(completion& of, const record_ticket& ticket) noexcept override;
+  /// Failed records that nobody waited for, as far as that is known (see partition_queue::note_unheard).
+  std::uint64_t unheard_failures() const noexcept { return unheard_failures_.load(std::memory_order_relaxed); }
 
   /// The handle is gone: nothing is waited for, what is left fails.
   void abandon();
@@ -127,6 +134,11 @@ class engine final : public link_host,
     topic* of;
     topic_waiter* waiting;
     bool warm;
+    clock_time due;
+  };
+
+  struct flush_watch {
+    flush_tracker::generation which;
     clock_time due;
   };
 
@@ -171,8 +183,16 @@ class engine final : public link_host,
   void set_home_deadlines();
   void watch_topic(topic_waiter& waiting, std::string_view name, bool warm);
   void check_watches(clock_time now);
+  void check_flushes(clock_time now);
+  std::string left_text();
   bool is_warm(const topic_watch& watch);
   void complete_watch(const topic_watch& watch, std::optional<error> failure, waiter_list& out);
+
+  // Failures that nobody waits for.
+  friend class failure_report;
+  void report(effects& wanted);
+  void show(unheard_cursor& from);
+  void report_ended();
 
   // Closing.
   class drained_waiter;
@@ -180,6 +200,7 @@ class engine final : public link_host,
   void begin_close(std::chrono::milliseconds timeout);
   void stop_everything(error_details why);
   void task_ended();
+  void end_when_silent();
 
   const std::shared_ptr<environment> env_;
   const version_caps caps_;
@@ -226,10 +247,14 @@ class engine final : public link_host,
   std::atomic<bool> identity_requested_{false};
   std::atomic<bool> hurry_{false};  // a flush or close has begun: what lingers must be looked at again
   std::atomic<bool> dead_{false};
+  std::atomic<std::uint64_t> unheard_failures_{0};
   mutable std::mutex mutex_;
   std::optional<producer_identity> identity_;
   std::vector<topic_watch> watches_;
+  std::vector<flush_watch> timed_flushes_;
   waiter_list closers_;
+  std::size_t reports_pending_ = 0;
+  bool tasks_ended_ = false;
   bool closed_ = false;
 };
 
@@ -239,6 +264,7 @@ class engine final : public link_host,
 #include "cokafka/detail/engine/control.ipp"
 #include "cokafka/detail/engine/engine.ipp"
 #include "cokafka/detail/engine/expiry.ipp"
+#include "cokafka/detail/engine/failure_report.ipp"
 #include "cokafka/detail/engine/lifecycle.ipp"
 #include "cokafka/detail/engine/routing.ipp"
 #endif

@@ -26,6 +26,7 @@ COKAFKA_DECL void engine::carry_out(effects& wanted) {
   for (auto& each : wanted.handed_out) {
     for (waiter_list late = each->hand_out_rest(); !late.empty(); late = each->hand_out_rest()) end(late);
   }
+  if (!dead) report(wanted);  // before a flush ends, which may be what close() waits for
   end(wanted.ended);
   if (dead) return;
   for (auto& [level, line] : wanted.log) say(level, std::move(line));
@@ -95,6 +96,7 @@ COKAFKA_DECL void engine::look_around() {
   }
   was_pressed_ = pressed;
   check_watches(now);
+  check_flushes(now);
   if (!topics.empty()) start_control();
   news_.set();
   set_home_deadlines();
@@ -113,6 +115,7 @@ COKAFKA_DECL void engine::set_home_deadlines() {
   {
     std::scoped_lock guard(mutex_);
     for (const auto& each : watches_) watch = std::min(watch.value_or(each.due), each.due);
+    for (const auto& each : timed_flushes_) watch = std::min(watch.value_or(each.due), each.due);
   }
   follow(watch_due_, watch);
   home_.deadlines().settle();
@@ -127,12 +130,14 @@ COKAFKA_DECL void engine::handle_deadlines() {
       case deadline_kind::call_timeout: control_.timed_out(); break;
       case deadline_kind::parked_expiry: accumulator_.expire(now, unreachable_text(), control_error_, out); break;
       case deadline_kind::idle_close: close_idle_control(now); break;
-      case deadline_kind::watch_expiry: check_watches(now); break;
+      case deadline_kind::watch_expiry:
+        check_watches(now);
+        check_flushes(now);
+        break;
       case deadline_kind::close_timeout: {
         error_details why;
         why.code = errc::timed_out;
-        why.message = "the producer was closed before " + std::to_string(outstanding().records) +
-                      " records were acknowledged";
+        why.message = "the producer was closed before " + left_text() + " were acknowledged";
         close_failure_ = error(why);
         why.code = errc::closed;
         why.message = "the producer was closed before the record was acknowledged";
@@ -183,7 +188,8 @@ COKAFKA_DECL void engine::watch_topic(topic_waiter& waiting, std::string_view na
     watches_.push_back({of, &waiting, warm, env_->now() + clock_duration(settings_.user.max_block)});
   }
   // The answer to the question that find_topic() asked may have come when nobody watched.
-  if (of->last_error.load(std::memory_order_seq_cst) != broker_errc::none) of->wanted.store(true, std::memory_order_release);
+  if (of->last_error.load(std::memory_order_seq_cst) != broker_errc::none)
+    of->wanted.store(true, std::memory_order_release);
   attention();
 }
 
@@ -203,7 +209,7 @@ COKAFKA_DECL void engine::check_watches(clock_time now) {
         error_details why;
         why.message = unreachable_text();
         const broker_errc last = each.of->last_error.load(std::memory_order_relaxed);
-        why.code = !why.message.empty() ? make_error_code(errc::no_brokers)
+        why.code = !why.message.empty()        ? make_error_code(errc::no_brokers)
                    : last != broker_errc::none ? make_error_code(last)
                                                : make_error_code(errc::metadata_timed_out);
         why.cause = control_error_;

@@ -94,6 +94,41 @@ COKAFKA_DECL void engine::flush(operation_waiter& waiting) {
   post_waiter(waiting);
 }
 
+COKAFKA_DECL void engine::flush_for(operation_waiter& waiting, std::chrono::milliseconds timeout) {
+  const auto begun = accumulator_.flushes.begin(waiting);
+  if (!begun) return post_waiter(waiting);
+  hurry_.store(true, std::memory_order_release);
+  const clock_time due = env_->now() + std::max(std::chrono::milliseconds::zero(), settings::bounded(timeout));
+  {
+    std::scoped_lock guard(mutex_);
+    timed_flushes_.push_back({*begun, due});
+  }
+  attention();
+}
+
+COKAFKA_DECL void engine::check_flushes(clock_time now) {
+  waiter_list ended;
+  {
+    std::scoped_lock guard(mutex_);
+    std::erase_if(timed_flushes_, [&](const flush_watch& each) {
+      if (each.due > now) return !accumulator_.flushes.is_waiting(each.which);
+      if (waiter* const waiting = accumulator_.flushes.cancel(each.which)) ended.push_back(*waiting);
+      return true;
+    });
+  }
+  if (ended.empty()) return;
+  error_details why;
+  why.code = errc::timed_out;
+  why.message = "the flush has ended with " + left_text() + " not answered";
+  for (auto& each : ended) static_cast<operation_waiter&>(each).failure = error(why);
+  post_waiters(ended);
+}
+
+COKAFKA_DECL std::string engine::left_text() {
+  const auto left = outstanding();
+  return std::to_string(left.records) + " records (" + std::to_string(left.bytes) + " bytes)";
+}
+
 COKAFKA_DECL bool engine::cancel_flush(operation_waiter& waiting) { return accumulator_.flushes.cancel(waiting); }
 
 COKAFKA_DECL void engine::wait_for_space(operation_waiter& waiting, std::size_t bytes) {
@@ -102,6 +137,15 @@ COKAFKA_DECL void engine::wait_for_space(operation_waiter& waiting, std::size_t 
 }
 
 COKAFKA_DECL bool engine::cancel_space(operation_waiter& waiting) { return accumulator_.cancel_space(waiting); }
+
+COKAFKA_DECL void engine::purge() {
+  home_.on_strand([this] {
+    if (stopping_) return;
+    effects out;
+    accumulator_.purge(env_->now(), out);
+    carry_out(out);
+  });
+}
 
 COKAFKA_DECL bool engine::withdraw(completion& of, record_waiter& asked) {
   if (dead_.load(std::memory_order_acquire)) return false;
@@ -192,13 +236,24 @@ COKAFKA_DECL void engine::link_ended() {
 
 COKAFKA_DECL void engine::task_ended() {
   if (tasks_left_ == 0 || --tasks_left_ > 0) return;
-  waiter_list done = accumulator_.flushes.abandon();
   {
     std::scoped_lock guard(mutex_);
-    closed_ = true;
-    for (auto& each : closers_) static_cast<operation_waiter&>(each).failure = close_failure_;
-    done.splice(done.end(), closers_);
+    tasks_ended_ = true;
   }
+  end_when_silent();
+}
+
+// The user's functions are called no more when close() has completed: it waits for the last report.
+COKAFKA_DECL void engine::end_when_silent() {
+  waiter_list closing;
+  {
+    std::scoped_lock guard(mutex_);
+    if (reports_pending_ > 0 || std::exchange(closed_, true)) return;
+    for (auto& each : closers_) static_cast<operation_waiter&>(each).failure = close_failure_;
+    closing.splice(closing.end(), closers_);
+  }
+  waiter_list done = accumulator_.flushes.abandon();
+  done.splice(done.end(), closing);
   if (drained_->is_linked()) done.erase(waiter_list::s_iterator_to(*drained_));
   post_waiters(done);
 }

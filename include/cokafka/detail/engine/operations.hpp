@@ -50,8 +50,8 @@ struct partitions_source : void_source<topic_waiter, &engine::cancel_watch> {
   }
 };
 
-/// An initiation: a named class with an executor, because cancel_after and others ask for it. `Begin`, a function of the
-/// engine, links the operation.
+/// An initiation: a named class with an executor, because cancel_after and others ask for it. `Begin`, a function of
+/// the engine, links the operation.
 template <class Source, auto Begin>
 class operation_initiation {
  public:
@@ -73,6 +73,8 @@ class operation_initiation {
 };
 
 using flush_initiation = operation_initiation<void_source<operation_waiter, &engine::cancel_flush>, &engine::flush>;
+using flush_for_initiation =
+    operation_initiation<void_source<operation_waiter, &engine::cancel_flush>, &engine::flush_for>;
 using space_initiation =
     operation_initiation<void_source<operation_waiter, &engine::cancel_space>, &engine::wait_for_space>;
 using close_initiation = operation_initiation<void_source<operation_waiter, &engine::cancel_close>, &engine::close>;

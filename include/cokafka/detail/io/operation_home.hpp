@@ -92,14 +92,16 @@ class interrupted_runs {
   std::atomic<std::size_t> count_{0};
 };
 
-/// Takes records out of a producer that have not been sealed yet; implemented by the engine.
-class record_withdrawer {
+/// What deliveries ask of their producer; implemented by the engine.
+class delivery_host {
  public:
   /// Any thread, under no lock. False when it is too late; else the waiter is linked nowhere any more.
   virtual bool withdraw(completion& of, record_waiter& asked) = 0;
+  /// A delivery is dropped, where its completion notes that.
+  virtual void let_go(completion& of, const record_ticket& ticket) noexcept = 0;
 
  protected:
-  ~record_withdrawer() = default;
+  ~delivery_host() = default;
 };
 
 /// Shared by the core, its handles and every waiting operation. Thread safety: shared objects safe.
@@ -110,7 +112,7 @@ struct operation_home : boost::intrusive_ref_counter<operation_home, boost::thre
   const std::shared_ptr<environment> clock;
   waiter_pool pool;
   interrupted_runs interrupted;
-  std::weak_ptr<record_withdrawer> core{};  // set before it is shared
+  std::weak_ptr<delivery_host> core{};  // set before it is shared
 };
 using operation_home_ptr = boost::intrusive_ptr<operation_home>;
 

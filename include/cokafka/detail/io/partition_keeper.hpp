@@ -74,6 +74,7 @@ class partition_keeper : public partition_owner {
   void take_woken();
   void fail_one(partition_queue& partition);
   void heed_its_topic(partition_queue& seen, clock_time now);
+  void purge_if_wanted(partition_queue& seen, clock_time now);
   void hand_over_if_wanted(partition_queue& seen);
 
   woken_stack woken_;

@@ -18,6 +18,7 @@ COKAFKA_DECL void partition_keeper::adopt_soon(partition_queue& added) {
     added.adopted_by = this;
     if (ended_) return fail_one(added);
     heed_its_topic(added, host_.env().now());
+    purge_if_wanted(added, host_.env().now());
     queue_.adopt(added, host_.env().now(), host_.conditions());
     hand_over_if_wanted(added);
     news();
@@ -79,7 +80,19 @@ COKAFKA_DECL void partition_keeper::reconsider(partition_queue& seen, clock_time
   heed_its_topic(seen, now);
   hand_over_if_wanted(seen);
   if (seen.owner.load(std::memory_order_acquire) != this) return;
-  if (seen.adopted_by == this) queue_.reconsider(seen, now, host_.conditions());
+  if (seen.adopted_by != this) return;
+  purge_if_wanted(seen, now);
+  queue_.reconsider(seen, now, host_.conditions());
+}
+
+COKAFKA_DECL void partition_keeper::purge_if_wanted(partition_queue& seen, clock_time now) {
+  if (!seen.purge_wanted.load(std::memory_order_acquire)) return;
+  seen.purge_wanted.store(false, std::memory_order_relaxed);
+  error_details why;
+  why.code = errc::purged;
+  effects out;
+  seen.fail_queued(why, now, out);
+  carry_out(out);
 }
 
 // A topic that was deleted and made anew: sequences begin again, and where it has fewer partitions there is nowhere to go.
