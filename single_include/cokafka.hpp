@@ -133,59 +133,6 @@ class bytes_view {
 
 }  // namespace cokafka::inline COKAFKA_ABI
 
-// ---- cokafka/logger.hpp
-
-#include <functional>
-#include <utility>
-
-namespace cokafka::inline COKAFKA_ABI {
-
-/// How grave a line is. As a threshold: lines of this level and graver ones are given to the sink.
-enum class log_level { trace, debug, info, warning, error, off };
-
-/// "trace", "debug", "info", "warning", "error" or "off".
-constexpr std::string_view to_string(log_level level) noexcept {
-  switch (level) {
-    case log_level::trace: return "trace";
-    case log_level::debug: return "debug";
-    case log_level::info: return "info";
-    case log_level::warning: return "warning";
-    case log_level::error: return "error";
-    case log_level::off: return "off";
-  }
-  return "unknown";
-}
-
-/// Takes one line, without a line end. The text is valid during the call only. May be called from several threads at
-/// once; never under a lock of the library. What it throws is swallowed.
-using log_sink = std::function<void(log_level, std::string_view)>;
-
-/// A threshold and a sink. Thread safety: shared objects safe for `enabled` and `log`.
-class logger {
- public:
-  /// Silent.
-  logger() = default;
-  logger(log_level threshold, log_sink sink) : threshold_(threshold), sink_(std::move(sink)) {}
-
-  /// Whether a line of this level would be seen: ask before building an expensive text.
-  bool enabled(log_level level) const noexcept { return sink_ && level >= threshold_ && level != log_level::off; }
-
-  void log(log_level level, std::string_view message) const noexcept {
-    if (!enabled(level)) return;
-    try {
-      sink_(level, message);
-    } catch (...) {
-      // A sink that fails must not take a delivery with it, and there is nowhere left to say so.
-    }
-  }
-
- private:
-  log_level threshold_ = log_level::off;
-  log_sink sink_;
-};
-
-}  // namespace cokafka::inline COKAFKA_ABI
-
 // ---- cokafka/detail/base/error_class.hpp
 
 #include <cstdint>
@@ -502,7 +449,8 @@ constexpr std::string_view to_string(broker_errc code) noexcept {
   X(18, unsupported_version, nothing, not_written, "the broker speaks no version of a request that we do")           \
   X(19, invalid_response, nothing, maybe_written, "the broker's answer could not be understood")                     \
   X(20, producer_fatal, fatal, not_written, "an earlier fatal error has ended this producer")                        \
-  X(21, would_park, retriable, not_written, "send would have had to wait for the topic's metadata")
+  X(21, would_park, retriable, not_written, "send would have had to wait for the topic's metadata")         \
+  X(22, purged, nothing, maybe_written, "the record was purged")
 // clang-format on
 
 namespace cokafka::inline COKAFKA_ABI {
@@ -700,6 +648,93 @@ class config_error : public std::invalid_argument {
 
 }  // namespace cokafka::inline COKAFKA_ABI
 
+// ---- cokafka/logger.hpp
+
+#include <functional>
+#include <utility>
+
+namespace cokafka::inline COKAFKA_ABI {
+
+/// How grave a line is. As a threshold: lines of this level and graver ones are given to the sink.
+enum class log_level { trace, debug, info, warning, error, off };
+
+/// "trace", "debug", "info", "warning", "error" or "off".
+constexpr std::string_view to_string(log_level level) noexcept {
+  switch (level) {
+    case log_level::trace: return "trace";
+    case log_level::debug: return "debug";
+    case log_level::info: return "info";
+    case log_level::warning: return "warning";
+    case log_level::error: return "error";
+    case log_level::off: return "off";
+  }
+  return "unknown";
+}
+
+/// Takes one line, without a line end. The text is valid during the call only. May be called from several threads at
+/// once; never under a lock of the library. What it throws is swallowed.
+using log_sink = std::function<void(log_level, std::string_view)>;
+
+/// A threshold and a sink. Thread safety: shared objects safe for `enabled` and `log`.
+class logger {
+ public:
+  /// Silent.
+  logger() = default;
+  logger(log_level threshold, log_sink sink) : threshold_(threshold), sink_(std::move(sink)) {}
+
+  /// Whether a line of this level would be seen: ask before building an expensive text.
+  bool enabled(log_level level) const noexcept { return sink_ && level >= threshold_ && level != log_level::off; }
+
+  void log(log_level level, std::string_view message) const noexcept {
+    if (!enabled(level)) return;
+    try {
+      sink_(level, message);
+    } catch (...) {
+      // A sink that fails must not take a delivery with it, and there is nowhere left to say so.
+    }
+  }
+
+ private:
+  log_level threshold_ = log_level::off;
+  log_sink sink_;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI
+
+// ---- cokafka/record.hpp
+
+#include <span>
+
+namespace cokafka::inline COKAFKA_ABI {
+
+/// One header of a record. Keys may repeat; order is kept.
+struct header_view {
+  std::string_view key{};             ///< UTF-8, may be empty
+  std::optional<bytes_view> value{};  ///< nullopt is Kafka's null
+};
+
+/// What is to be sent, by reference. Made for designated initialisers:
+///
+///     co_await producer.send({.topic = "orders", .key = "order-123", .value = R"({"amount":100})"});
+///
+/// Lifetime: everything it points to must live until `send` has returned, not longer.
+/// Thread safety: distinct objects safe; shared objects safe for reading.
+struct record_view {
+  std::string_view topic{};                                                     ///< empty through a topic_handle
+  std::optional<bytes_view> key{};                                              ///< nullopt is null, "" is empty
+  std::optional<bytes_view> value{};                                            ///< nullopt is a tombstone
+  std::span<const header_view> headers{};                                       ///< order and duplicates are kept
+  std::optional<std::int32_t> partition{};                                      ///< nullopt: the partitioner chooses
+  std::optional<std::chrono::sys_time<std::chrono::milliseconds>> timestamp{};  ///< nullopt: now; never before 1970
+  std::optional<std::chrono::milliseconds> timeout{};                           ///< its own `delivery.timeout.ms`
+};
+
+// g++ 12 destroys braced aggregates inside a co_await expression twice; trivial destruction makes that harmless.
+static_assert(std::is_trivially_destructible_v<record_view>);
+static_assert(std::is_trivially_copyable_v<header_view>);
+
+}  // namespace cokafka::inline COKAFKA_ABI
+
 // ---- cokafka/result.hpp
 
 #include <boost/outcome/basic_result.hpp>
@@ -754,6 +789,11 @@ enum class metadata_recovery {
   none,        ///< they are tried again
   rebootstrap  ///< `bootstrap.servers` are asked as in the beginning
 };
+
+/// Takes a failed record that nobody waits for, and why it failed. Called on the producer's executor, one record at a
+/// time per report, never under a lock; the views are valid during the call only. What it throws is logged and
+/// swallowed.
+using failed_delivery_handler = std::function<void(const error&, const record_view&)>;
 
 namespace detail {
 
@@ -849,6 +889,9 @@ struct config {
   cokafka::log_level log_level = cokafka::log_level::info;
   /// Where log lines go; silent without. See `log_sink` for what it may and may not do.
   cokafka::log_sink log_sink{};
+  /// Called for each failed record whose delivery was dropped or detached; silent after close(). See
+  /// `failed_delivery_handler`.
+  failed_delivery_handler on_delivery_failed{};
 
   /// Sets one property by Kafka's name for it (or librdkafka's, where that means the same), from text as in a
   /// properties file: "all", "true", "5". Spaces around the value do not count.
@@ -920,9 +963,27 @@ class record_marks {
     return true;
   }
 
+  /// Unmarks it; false when it was not marked.
+  bool take(std::uint32_t index) noexcept {
+    if (!test(index)) return false;
+    words_[index / 64] &= ~(std::uint64_t{1} << (index % 64));
+    --count_;
+    return true;
+  }
+
   bool test(std::uint32_t index) const noexcept {
     const std::size_t word = index / 64;
     return word < words_.size() && (words_[word] >> (index % 64) & 1) != 0;
+  }
+
+  /// Calls visit(index) for each, in order.
+  template <class Visit>
+  void for_each(Visit visit) const {
+    for (std::size_t word = 0; word < words_.size(); ++word) {
+      for (std::uint64_t left = words_[word]; left != 0; left &= left - 1) {
+        visit(static_cast<std::uint32_t>(word * 64) + static_cast<std::uint32_t>(std::countr_zero(left)));
+      }
+    }
   }
 
   std::uint32_t count() const noexcept { return count_; }
@@ -1156,6 +1217,7 @@ struct record_metadata {
 namespace cokafka::inline COKAFKA_ABI::detail {
 
 class partition_queue;
+class refused_record;
 struct parked_record;
 
 /// How a batch ended: a failure, or the offset of its first record where the broker told it.
@@ -1214,6 +1276,14 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
   /// From now on this record is number `index` of the batch behind `target`, `bytes` long; whoever waits here waits
   /// there. Returns the waiters that must be completed at once because the batch has ended in the meantime.
   waiter_list forward(boost::intrusive_ptr<completion> target, std::uint32_t index, std::uint32_t bytes);
+  const topic_name& called() const noexcept { return topic_; }
+
+  /// Nobody waits for this record any more: its delivery was dropped. Noted where `notes_dropped` says so, and only
+  /// while it has no answer: who held a delivery when the answer came could have looked.
+  void drop(std::uint32_t index);
+  /// Which of [first, end) have been dropped; each is told once.
+  std::vector<std::uint32_t> take_dropped(std::uint32_t first, std::uint32_t end);
+
   /// The batch's completion that this one, a parked record's, was forwarded to, or null.
   completion* forwarded_to() const noexcept {
     return state_.load(std::memory_order_acquire) == state::forwarded ? redirections_.front().target.get() : nullptr;
@@ -1245,6 +1315,8 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
   /// Records that are not in the batch any more. Under the partition's lock until the batch is sealed, constant after
   /// that.
   std::unique_ptr<record_marks> removed{};
+  bool notes_dropped = false;                 // somebody wants to know of failures that nobody waits for; constant
+  std::shared_ptr<refused_record> refused{};  // a copy where send() refused it; for its only delivery
 
  private:
   enum class state : std::uint8_t { pending, done, forwarded };
@@ -1271,6 +1343,7 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
   std::atomic<bool> has_stretches_{false};
   std::map<std::uint32_t, ended_stretch> stretches_;  // by their first record; under the lock
   std::vector<redirection> redirections_;             // in order; constant once it is forwarded
+  record_marks dropped_;                              // under the lock
 };
 
 using completion_ptr = boost::intrusive_ptr<completion>;
@@ -1389,7 +1462,6 @@ class deadline_heap {
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/buffer.hpp>
-#include <span>
 
 namespace cokafka::inline COKAFKA_ABI::detail {
 
@@ -1666,14 +1738,16 @@ class interrupted_runs {
   std::atomic<std::size_t> count_{0};
 };
 
-/// Takes records out of a producer that have not been sealed yet; implemented by the engine.
-class record_withdrawer {
+/// What deliveries ask of their producer; implemented by the engine.
+class delivery_host {
  public:
   /// Any thread, under no lock. False when it is too late; else the waiter is linked nowhere any more.
   virtual bool withdraw(completion& of, record_waiter& asked) = 0;
+  /// A delivery is dropped, where its completion notes that.
+  virtual void let_go(completion& of, const record_ticket& ticket) noexcept = 0;
 
  protected:
-  ~record_withdrawer() = default;
+  ~delivery_host() = default;
 };
 
 /// Shared by the core, its handles and every waiting operation. Thread safety: shared objects safe.
@@ -1684,7 +1758,7 @@ struct operation_home : boost::intrusive_ref_counter<operation_home, boost::thre
   const std::shared_ptr<environment> clock;
   waiter_pool pool;
   interrupted_runs interrupted;
-  std::weak_ptr<record_withdrawer> core{};  // set before it is shared
+  std::weak_ptr<delivery_host> core{};  // set before it is shared
 };
 using operation_home_ptr = boost::intrusive_ptr<operation_home>;
 
@@ -1946,6 +2020,7 @@ struct delivery_source {
     }
     if (!asks(cancellation_type::partial | cancellation_type::terminal) || !target->detach(op)) return false;
     how = end::stopped_waiting;
+    if (target->notes_dropped) op.in.load(std::memory_order_acquire)->drop(op.ticket.index);  // nobody waits any more
     return true;
   }
 };
@@ -1967,8 +2042,15 @@ struct delivery_source {
 class [[nodiscard]] delivery {
  public:
   delivery(delivery&&) noexcept = default;
-  delivery& operator=(delivery&&) noexcept = default;
-  ~delivery() = default;
+  delivery& operator=(delivery&& other) noexcept {
+    if (this == &other) return *this;
+    let_go();
+    home_ = std::move(other.home_);
+    done_ = std::move(other.done_);
+    ticket_ = other.ticket_;
+    return *this;
+  }
+  ~delivery() { let_go(); }
 
   /// Waits for the answer. Completion signature: `void(result<record_metadata>)`.
   template <asio::completion_token_for<void(result<record_metadata>)> Token>
@@ -1987,7 +2069,7 @@ class [[nodiscard]] delivery {
   }
 
   /// Fire and forget, said out loud.
-  void detach() && { done_.reset(); }
+  void detach() && { let_go(); }
 
  private:
   friend class producer;
@@ -2016,6 +2098,13 @@ class [[nodiscard]] delivery {
 
   delivery(detail::operation_home_ptr home, detail::completion_ptr done, const detail::record_ticket& ticket) noexcept
       : home_(std::move(home)), done_(std::move(done)), ticket_(ticket) {}
+
+  // Only where somebody wants failures reported that nobody waits for.
+  void let_go() noexcept {
+    const detail::completion_ptr gone = std::move(done_);
+    if (!gone || !gone->notes_dropped) return;
+    if (const auto core = home_->core.lock()) core->let_go(*gone, ticket_);
+  }
 
   detail::operation_home_ptr home_;
   detail::completion_ptr done_;
@@ -2275,329 +2364,165 @@ class buffer_memory {
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
 
-// ---- cokafka/detail/core/effects.hpp
+// ---- cokafka/detail/base/varint.hpp
 
 namespace cokafka::inline COKAFKA_ABI::detail {
 
-/// Filled under no lock, carried out on a strand, outside every lock.
-struct effects {
-  waiter_list answered{};                    // record_waiters, in record order per batch
-  std::vector<completion_ptr> handed_out{};  // whose: once those have been posted, who came meanwhile is behind them
-  waiter_list ended{};                       // operation_waiters: flushes that have ended, space that is there
-  bool refresh_metadata = false;
-  std::vector<std::pair<log_level, std::string>> log{};
+/// Zig-zag: small magnitudes of either sign become small unsigned numbers.
+constexpr std::uint64_t zigzag(std::int64_t value) noexcept {
+  return (static_cast<std::uint64_t>(value) << 1) ^ static_cast<std::uint64_t>(value >> 63);
+}
 
-  /// The waiters of one completion, as complete() and forward() hand them out.
-  void answer(waiter_list&& more) {
-    if (more.empty()) return;
-    handed_out.push_back(static_cast<record_waiter&>(more.front()).source);
-    answered.splice(answered.end(), more);
+/// Bytes of an unsigned base-128 integer, 1 to 10.
+constexpr std::size_t unsigned_varint_size(std::uint64_t value) noexcept {
+  return static_cast<std::size_t>(std::bit_width(value | 1) + 6) / 7;
+}
+
+/// Bytes of a zig-zag integer: at most 5 for what fits 32 bits, else at most 10.
+constexpr std::size_t varint_size(std::int64_t value) noexcept { return unsigned_varint_size(zigzag(value)); }
+
+/// Writes base-128, least significant group first; returns the position behind.
+inline char* put_unsigned_varint(char* at, std::uint64_t value) noexcept {
+  while (value >= 0x80) {
+    *at++ = static_cast<char>(value | 0x80);
+    value >>= 7;
   }
-  void end_flushes(waiter_list&& more) { ended.splice(ended.end(), more); }
-  void say(log_level level, std::string line) { log.emplace_back(level, std::move(line)); }
-};
+  *at++ = static_cast<char>(value);
+  return at;
+}
+
+inline char* put_varint(char* at, std::int64_t value) noexcept { return put_unsigned_varint(at, zigzag(value)); }
+
+/// Big-endian store of the low `sizeof(Int)` bytes.
+template <class Int>
+char* put_big_endian(char* at, Int value) noexcept {
+  auto rest = static_cast<std::uint64_t>(value);
+  for (std::size_t i = sizeof(Int); i-- > 0; rest >>= 8) at[i] = static_cast<char>(rest & 0xff);
+  return at + sizeof(Int);
+}
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
 
-// ---- cokafka/detail/core/flush_tracker.hpp
-
-#include <deque>
+// ---- cokafka/detail/batch/chunk_cursor.hpp
 
 namespace cokafka::inline COKAFKA_ABI::detail {
 
-/// Counts batches and parked records by generation; each flush starts a new one and waits for all older. One entry per
-/// batch, not per record. Thread safety: shared objects safe.
-class flush_tracker {
+/// Reads on from the first byte of a chain. All chunks are full but the last, so that a reader may follow a writer that
+/// has not set their sizes yet; whoever reads knows how many bytes there are.
+class chunk_reader {
  public:
-  using generation = std::uint64_t;
+  explicit chunk_reader(const chunk* first) noexcept : at_(first) {}
 
-  /// A batch or a parked record begins; it must leave() exactly once.
-  generation enter() {
-    std::scoped_lock guard(mutex_);
-    if (generations_.empty()) generations_.emplace_back();
-    ++generations_.back().alive;
-    return first_ + generations_.size() - 1;
-  }
-
-  /// A batch goes on as this many more: each leaves for itself.
-  void multiply(generation entered, std::size_t more) {
-    std::scoped_lock guard(mutex_);
-    at(entered).alive += more;
-  }
-
-  /// It has been answered. Returns the flushes that this ends.
-  [[nodiscard]] waiter_list leave(generation entered) {
-    std::scoped_lock guard(mutex_);
-    --at(entered).alive;
-    return take_ended();
-  }
-
-  /// A parked record goes on as part of a batch: the batch takes over the older of both generations, the record's place
-  /// is given up. Returns the batch's generation from now on.
-  generation merge(generation parked, generation batch) {
-    std::scoped_lock guard(mutex_);
-    if (parked >= batch) {
-      --at(parked).alive;
-      return batch;
+  /// The next bytes that lie together, at most `limit`, and behind them. Precondition: there is a next byte.
+  std::string_view part(std::size_t limit) noexcept {
+    if (offset_ == at_->capacity) {
+      at_ = at_->next;
+      offset_ = 0;
     }
-    --at(batch).alive;
-    return parked;
+    const std::size_t size = std::min<std::size_t>(limit, at_->capacity - offset_);
+    const std::string_view found(at_->data() + offset_, size);
+    offset_ += size;
+    return found;
   }
 
-  /// Starts a flush; false when nothing is outstanding (the waiter is not linked then).
-  bool begin(waiter& flushing) {
-    std::scoped_lock guard(mutex_);
-    const bool outstanding = std::any_of(generations_.begin(), generations_.end(), [](auto& g) { return g.alive > 0; });
-    if (!outstanding || ended_) return false;
-    generations_.back().waiting.push_back(flushing);
-    generations_.emplace_back();
-    flushing_.fetch_add(1, std::memory_order_relaxed);
-    return true;
+  void skip(std::size_t size) noexcept {
+    while (size > 0) size -= part(size).size();
   }
 
-  /// Stops waiting; false when the flush has ended already.
-  bool cancel(waiter& flushing) {
-    std::scoped_lock guard(mutex_);
-    // Not by is_linked(): a flush that has ended is in a list that another thread is working on.
-    for (auto& each : generations_) {
-      auto found = std::find_if(each.waiting.begin(), each.waiting.end(), [&](waiter& w) { return &w == &flushing; });
-      if (found == each.waiting.end()) continue;
-      each.waiting.erase(found);
-      flushing_.fetch_sub(1, std::memory_order_relaxed);
-      return true;
+  /// A zig-zag varint that we wrote ourselves.
+  std::int64_t varint() noexcept {
+    std::uint64_t raw = 0;
+    for (int shift = 0; shift < 64; shift += 7) {
+      const auto byte = static_cast<unsigned char>(part(1).front());
+      raw |= static_cast<std::uint64_t>(byte & 0x7f) << shift;
+      if (byte < 0x80) break;
     }
-    return false;
+    return static_cast<std::int64_t>(raw >> 1) ^ -static_cast<std::int64_t>(raw & 1);
   }
-
-  /// Hands out all flushes, for destruction or forced close; there is nothing to wait for any more.
-  waiter_list abandon() {
-    std::scoped_lock guard(mutex_);
-    ended_ = true;
-    waiter_list all;
-    for (auto& each : generations_) all.splice(all.end(), each.waiting);
-    flushing_.store(0, std::memory_order_relaxed);
-    return all;
-  }
-
-  /// While a flush waits, no batch lingers.
-  bool is_flushing() const noexcept { return flushing_.load(std::memory_order_relaxed) > 0; }
 
  private:
-  struct counted {
-    std::size_t alive = 0;
-    waiter_list waiting;
-  };
-
-  counted& at(generation entered) { return generations_[static_cast<std::size_t>(entered - first_)]; }
-
-  waiter_list take_ended() {
-    waiter_list ended;
-    while (!generations_.empty() && generations_.front().alive == 0) {
-      auto& oldest = generations_.front();
-      flushing_.fetch_sub(oldest.waiting.size(), std::memory_order_relaxed);
-      ended.splice(ended.end(), oldest.waiting);
-      generations_.pop_front();
-      ++first_;
-    }
-    return ended;
-  }
-
-  mutable std::mutex mutex_;
-  std::deque<counted> generations_;
-  generation first_ = 0;
-  bool ended_ = false;
-  std::atomic<std::size_t> flushing_{0};
+  const chunk* at_;
+  std::size_t offset_ = 0;
 };
 
-}  // namespace cokafka::inline COKAFKA_ABI::detail
-
-// ---- cokafka/detail/core/deadline_kind.hpp
-
-namespace cokafka::inline COKAFKA_ABI::detail {
-
-enum class deadline_kind : int {
-  partition_expiry,    // partition_queue: its earliest batch is due
-  partition_wake,      // partition_queue: linger or backoff is over
-  parked_expiry,       // parked_record, and the engine for the first of them: max.block.ms or its own timeout
-  watch_expiry,        // the engine: somebody has waited max.block.ms for a topic
-  call_timeout,        // a connection: not established, or a call not answered, in time
-  request_timeout,     // a broker link: its oldest request has no answer
-  idle_close,          // a broker link: nothing to do for connections.max.idle.ms
-  backoff_over,        // a broker link or the metadata task may try again
-  metadata_refresh,    // the metadata task: metadata.max.age.ms
-  throttle_over,       // a broker: throttle_time_ms has passed
-  close_timeout        // the engine: close() has waited long enough
+/// What stands in a record before its key, and how many bytes follow.
+struct record_start {
+  std::size_t body = 0;
+  std::int64_t timestamp_delta = 0;
+  std::int64_t offset_delta = 0;
+  std::size_t rest = 0;
 };
 
-}  // namespace cokafka::inline COKAFKA_ABI::detail
+inline record_start read_record_start(chunk_reader& from) noexcept {
+  record_start read;
+  read.body = static_cast<std::size_t>(from.varint());
+  from.skip(1);  // attributes of a record are unused
+  read.timestamp_delta = from.varint();
+  read.offset_delta = from.varint();
+  read.rest = read.body - 1 - varint_size(read.timestamp_delta) - varint_size(read.offset_delta);
+  return read;
+}
 
-// ---- cokafka/record.hpp
-
-namespace cokafka::inline COKAFKA_ABI {
-
-/// One header of a record. Keys may repeat; order is kept.
-struct header_view {
-  std::string_view key{};             ///< UTF-8, may be empty
-  std::optional<bytes_view> value{};  ///< nullopt is Kafka's null
-};
-
-/// What is to be sent, by reference. Made for designated initialisers:
-///
-///     co_await producer.send({.topic = "orders", .key = "order-123", .value = R"({"amount":100})"});
-///
-/// Lifetime: everything it points to must live until `send` has returned, not longer.
-/// Thread safety: distinct objects safe; shared objects safe for reading.
-struct record_view {
-  std::string_view topic{};                                                     ///< empty through a topic_handle
-  std::optional<bytes_view> key{};                                              ///< nullopt is null, "" is empty
-  std::optional<bytes_view> value{};                                            ///< nullopt is a tombstone
-  std::span<const header_view> headers{};                                       ///< order and duplicates are kept
-  std::optional<std::int32_t> partition{};                                      ///< nullopt: the partitioner chooses
-  std::optional<std::chrono::sys_time<std::chrono::milliseconds>> timestamp{};  ///< nullopt: now; never before 1970
-  std::optional<std::chrono::milliseconds> timeout{};                           ///< its own `delivery.timeout.ms`
-};
-
-// g++ 12 destroys braced aggregates inside a co_await expression twice; trivial destruction makes that harmless.
-static_assert(std::is_trivially_destructible_v<record_view>);
-static_assert(std::is_trivially_copyable_v<header_view>);
-
-}  // namespace cokafka::inline COKAFKA_ABI
-
-// ---- cokafka/detail/core/parked_record.hpp
-
-namespace cokafka::inline COKAFKA_ABI::detail {
-
-class topic;
-class partition_queue;
-
-/// The bytes of a record_view, owned.
-class record_copy {
+/// Writes over a chain from its first byte on. It may follow a reader through the same chain, never overtake it.
+class chunk_writer {
  public:
-  explicit record_copy(const record_view& from) : view_(from) {
-    std::size_t size = (from.key ? from.key->size() : 0) + (from.value ? from.value->size() : 0);
-    for (const auto& each : from.headers) size += each.key.size() + (each.value ? each.value->size() : 0);
-    bytes_.reserve(size);  // no reallocation below: views point into it
-    if (from.key) view_.key = keep(from.key->str());
-    if (from.value) view_.value = keep(from.value->str());
-    headers_.reserve(from.headers.size());
-    for (const auto& each : from.headers) {
-      header_view kept;
-      kept.key = keep(each.key).str();
-      if (each.value) kept.value = keep(each.value->str());
-      headers_.push_back(kept);
-    }
-    view_.headers = headers_;
-    view_.topic = {};
-  }
-  record_copy(const record_copy&) = delete;
-  record_copy& operator=(const record_copy&) = delete;
+  explicit chunk_writer(chunk* first) noexcept : at_(first) {}
 
-  const record_view& view() const noexcept { return view_; }
-  std::size_t memory() const noexcept { return bytes_.capacity() + headers_.capacity() * sizeof(header_view); }
+  void put(std::string_view bytes) noexcept {
+    while (!bytes.empty()) {
+      if (offset_ == at_->capacity) {
+        at_->size = at_->capacity;
+        at_ = at_->next;
+        offset_ = 0;
+      }
+      const std::size_t size = std::min<std::size_t>(bytes.size(), at_->capacity - offset_);
+      std::memmove(at_->data() + offset_, bytes.data(), size);
+      offset_ += size;
+      bytes.remove_prefix(size);
+    }
+  }
+
+  void put_varint(std::int64_t value) noexcept {
+    char encoded[10];
+    put({encoded, static_cast<std::size_t>(detail::put_varint(encoded, value) - encoded)});
+  }
+
+  /// The chunk that the last byte went into; it ends there.
+  chunk* finish() noexcept {
+    at_->size = static_cast<std::uint32_t>(offset_);
+    return at_;
+  }
 
  private:
-  bytes_view keep(std::string_view part) {
-    const std::size_t at = bytes_.size();
-    bytes_.append(part);
-    return {bytes_.data() + at, part.size()};
-  }
-
-  std::string bytes_;
-  std::vector<header_view> headers_;
-  record_view view_;
+  chunk* at_;
+  std::size_t offset_ = 0;
 };
 
-/// Why it waits. The queue that it waits in follows from it.
-enum class parked_for : std::uint8_t {
-  metadata,   // the topic is not known
-  partition,  // the topic has no partition of that number; one refresh is forced
-  memory,     // buffer.memory is used up
-  share,      // the partition's broker holds its whole share of buffer.memory
-  space       // nothing to send: wait_for_space()
-};
+/// Goes from record to record of a batch as batch_builder writes them.
+class record_walker {
+ public:
+  explicit record_walker(const chunk* first) noexcept : in_(first) {}
 
-struct parked_record;
-using parked_ptr = std::unique_ptr<parked_record>;
-/// First in, first out; a list, because any of them may be withdrawn.
-using parking_line = std::list<parked_ptr>;
-
-/// One place in the parking lot; all fields are guarded by the lot's mutex.
-struct parked_record {
-  parked_record() : expiry(static_cast<int>(deadline_kind::parked_expiry), this) {}
-  ~parked_record() {
-    if (done) done->parked = nullptr;
-  }
-
-  parked_for reason = parked_for::metadata;
-  std::uint64_t asked_before = 0;  // partition: refreshes that had begun when it was parked; a later one decides
-  topic* of = nullptr;
-  partition_queue* behind =
-      nullptr;  // once its broker's share was full: where it goes, and whose later records park behind it
-  std::optional<record_copy> record{};
-  std::int64_t timestamp = 0;
-  clock_time sent_at{};
-  clock_duration timeout{};
-  std::size_t memory = 0;  // charged to parked.memory
-  completion_ptr done{};
-  flush_tracker::generation generation = 0;
-  operation_waiter* space_waiter = nullptr;
-  std::size_t space_wanted = 0;
-  deadline_entry expiry;
-  parking_line::iterator at{};  // in its line
-};
-
-}  // namespace cokafka::inline COKAFKA_ABI::detail
-
-// ---- cokafka/detail/core/settings.hpp
-
-namespace cokafka::inline COKAFKA_ABI::detail {
-
-/// The configuration in the units of the rules. Owned by the core; constant.
-struct settings {
-  explicit settings(const config& from, std::string client_id_chosen)
-      : user(from),
-        client_id(std::move(client_id_chosen)),
-        acks(static_cast<std::int16_t>(from.acks)),
-        idempotent(from.idempotent()),
-        delivery_timeout(from.effective_delivery_timeout()),
-        batch_size(from.batch_size > 0 ? static_cast<std::size_t>(from.batch_size) : 1),
-        max_request_size(static_cast<std::size_t>(from.max_request_size)),
-        batch_limit(max_request_size > request_overhead ? max_request_size - request_overhead : 1),
-        partition_window(idempotent ? 5 : from.max_in_flight_requests_per_connection),
-        max_in_flight(static_cast<std::size_t>(from.max_in_flight_requests_per_connection)) {
-    // Kafka's "for ever" is 2^63 - 1 ms, which is too much for a clock of nanoseconds.
-    for (auto* each : {&user.max_block, &user.metadata_max_age, &user.metadata_max_idle,
-                       &user.metadata_recovery_rebootstrap_trigger, &user.retry_backoff, &user.retry_backoff_max,
-                       &user.reconnect_backoff, &user.reconnect_backoff_max, &user.socket_connection_setup_timeout,
-                       &user.socket_connection_setup_timeout_max, &user.connections_max_idle}) {
-      *each = bounded(*each);
+  /// To the next record. Precondition: there is one, and the last has been left by skip() or copy().
+  void next() noexcept { body_ = static_cast<std::size_t>(in_.varint()); }
+  /// Its bytes, the length before it included.
+  std::size_t size() const noexcept { return varint_size(static_cast<std::int64_t>(body_)) + body_; }
+  void skip() noexcept { in_.skip(body_); }
+  /// Appends it, the length before it included, to a string.
+  template <class String>
+  void copy(String& to) {
+    char encoded[10];
+    to.append(encoded, static_cast<std::size_t>(put_varint(encoded, static_cast<std::int64_t>(body_)) - encoded));
+    for (std::size_t left = body_; left > 0;) {
+      const std::string_view part = in_.part(left);
+      to.append(part);
+      left -= part.size();
     }
-    // Without a pause a closed port would keep a processor busy.
-    user.reconnect_backoff = std::max(user.reconnect_backoff, std::chrono::milliseconds(1));
   }
 
-  /// No wait is longer than a hundred years.
-  static constexpr std::chrono::milliseconds bounded(std::chrono::milliseconds wait) noexcept {
-    return std::min(wait, std::chrono::milliseconds(std::chrono::hours(24 * 36525)));
-  }
-  /// Until when a record is tried: its own limit, or the configuration's.
-  clock_duration timeout_of(const std::optional<std::chrono::milliseconds>& own) const noexcept {
-    return own ? clock_duration(bounded(*own)) : delivery_timeout;
-  }
-
-  // A request with one batch: size, header with client id, acks, timeout, one topic of 249 characters, one partition.
-  static constexpr std::size_t request_overhead = 512;
-
-  config user;
-  std::string client_id;
-  std::int16_t acks;
-  bool idempotent;
-  clock_duration delivery_timeout;
-  std::size_t batch_size;        // where a batch becomes ready
-  std::size_t max_request_size;  // no request is larger, but for a single record that is
-  std::size_t batch_limit;       // where a batch ends (guarantee.md, rule 5)
-  std::int32_t partition_window;
-  std::size_t max_in_flight;
+ private:
+  chunk_reader in_;
+  std::size_t body_ = 0;
 };
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
@@ -2696,6 +2621,138 @@ class batch_builder {
   std::uint32_t body_crc_ = 0;
   bool sealed_ = false;
   std::array<char, batch_header_size> header_{};
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/core/flush_tracker.hpp
+
+#include <deque>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// Counts batches and parked records by generation; each flush starts a new one and waits for all older. One entry per
+/// batch, not per record. Thread safety: shared objects safe.
+class flush_tracker {
+ public:
+  using generation = std::uint64_t;
+
+  /// A batch or a parked record begins; it must leave() exactly once.
+  generation enter() {
+    std::scoped_lock guard(mutex_);
+    if (generations_.empty()) generations_.emplace_back();
+    ++generations_.back().alive;
+    return first_ + generations_.size() - 1;
+  }
+
+  /// A batch goes on as this many more: each leaves for itself.
+  void multiply(generation entered, std::size_t more) {
+    std::scoped_lock guard(mutex_);
+    at(entered).alive += more;
+  }
+
+  /// It has been answered. Returns the flushes that this ends.
+  [[nodiscard]] waiter_list leave(generation entered) {
+    std::scoped_lock guard(mutex_);
+    --at(entered).alive;
+    return take_ended();
+  }
+
+  /// A parked record goes on as part of a batch: the batch takes over the older of both generations, the record's place
+  /// is given up. Returns the batch's generation from now on.
+  generation merge(generation parked, generation batch) {
+    std::scoped_lock guard(mutex_);
+    if (parked >= batch) {
+      --at(parked).alive;
+      return batch;
+    }
+    --at(batch).alive;
+    return parked;
+  }
+
+  /// Starts a flush; empty when nothing is outstanding (the waiter is not linked then). Each flush has a generation of
+  /// its own.
+  std::optional<generation> begin(waiter& flushing) {
+    std::scoped_lock guard(mutex_);
+    const bool outstanding = std::any_of(generations_.begin(), generations_.end(), [](auto& g) { return g.alive > 0; });
+    if (!outstanding || ended_) return std::nullopt;
+    generations_.back().waiting.push_back(flushing);
+    generations_.emplace_back();
+    flushing_.fetch_add(1, std::memory_order_relaxed);
+    return first_ + generations_.size() - 2;
+  }
+
+  /// Stops waiting; false when the flush has ended already.
+  bool cancel(waiter& flushing) {
+    std::scoped_lock guard(mutex_);
+    // Not by is_linked(): a flush that has ended is in a list that another thread is working on.
+    for (auto& each : generations_) {
+      auto found = std::find_if(each.waiting.begin(), each.waiting.end(), [&](waiter& w) { return &w == &flushing; });
+      if (found == each.waiting.end()) continue;
+      each.waiting.erase(found);
+      flushing_.fetch_sub(1, std::memory_order_relaxed);
+      return true;
+    }
+    return false;
+  }
+
+  /// The same by the flush's generation: its waiter, or null when it has ended already.
+  waiter* cancel(generation begun) {
+    std::scoped_lock guard(mutex_);
+    if (!is_waiting_locked(begun)) return nullptr;
+    waiter& gone = at(begun).waiting.front();
+    at(begun).waiting.pop_front();
+    flushing_.fetch_sub(1, std::memory_order_relaxed);
+    return &gone;
+  }
+  bool is_waiting(generation begun) const {
+    std::scoped_lock guard(mutex_);
+    return is_waiting_locked(begun);
+  }
+
+  /// Hands out all flushes, for destruction or forced close; there is nothing to wait for any more.
+  waiter_list abandon() {
+    std::scoped_lock guard(mutex_);
+    ended_ = true;
+    waiter_list all;
+    for (auto& each : generations_) all.splice(all.end(), each.waiting);
+    flushing_.store(0, std::memory_order_relaxed);
+    return all;
+  }
+
+  /// While a flush waits, no batch lingers.
+  bool is_flushing() const noexcept { return flushing_.load(std::memory_order_relaxed) > 0; }
+
+ private:
+  struct counted {
+    std::size_t alive = 0;
+    waiter_list waiting;
+  };
+
+  bool is_waiting_locked(generation begun) const {
+    return begun >= first_ && begun - first_ < generations_.size() &&
+           !generations_[static_cast<std::size_t>(begun - first_)].waiting.empty();
+  }
+
+  counted& at(generation entered) { return generations_[static_cast<std::size_t>(entered - first_)]; }
+
+  waiter_list take_ended() {
+    waiter_list ended;
+    while (!generations_.empty() && generations_.front().alive == 0) {
+      auto& oldest = generations_.front();
+      flushing_.fetch_sub(oldest.waiting.size(), std::memory_order_relaxed);
+      ended.splice(ended.end(), oldest.waiting);
+      generations_.pop_front();
+      ++first_;
+    }
+    return ended;
+  }
+
+  mutable std::mutex mutex_;
+  std::deque<counted> generations_;
+  generation first_ = 0;
+  bool ended_ = false;
+  std::atomic<std::size_t> flushing_{0};
 };
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
@@ -2804,6 +2861,7 @@ class record_deadlines {
     if (index == 0) {
       first_ = made;
     } else {
+      if (runs_.empty()) runs_.reserve(exact_runs / 2);  // not one allocation after the other in every batch
       runs_.push_back(made);
     }
     last_ = at;
@@ -2863,6 +2921,280 @@ struct batch : boost::intrusive_ref_counter<batch, boost::thread_safe_counter> {
 };
 
 using batch_ptr = boost::intrusive_ptr<batch>;
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/core/deadline_kind.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+enum class deadline_kind : int {
+  partition_expiry,    // partition_queue: its earliest batch is due
+  partition_wake,      // partition_queue: linger or backoff is over
+  parked_expiry,       // parked_record, and the engine for the first of them: max.block.ms or its own timeout
+  watch_expiry,        // the engine: somebody has waited max.block.ms for a topic
+  call_timeout,        // a connection: not established, or a call not answered, in time
+  request_timeout,     // a broker link: its oldest request has no answer
+  idle_close,          // a broker link: nothing to do for connections.max.idle.ms
+  backoff_over,        // a broker link or the metadata task may try again
+  metadata_refresh,    // the metadata task: metadata.max.age.ms
+  throttle_over,       // a broker: throttle_time_ms has passed
+  close_timeout        // the engine: close() has waited long enough
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/core/parked_record.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+class topic;
+class partition_queue;
+
+/// The bytes of a record_view, owned.
+class record_copy {
+ public:
+  explicit record_copy(const record_view& from) : view_(from) {
+    std::size_t size = (from.key ? from.key->size() : 0) + (from.value ? from.value->size() : 0);
+    for (const auto& each : from.headers) size += each.key.size() + (each.value ? each.value->size() : 0);
+    bytes_.reserve(size);  // no reallocation below: views point into it
+    if (from.key) view_.key = keep(from.key->str());
+    if (from.value) view_.value = keep(from.value->str());
+    headers_.reserve(from.headers.size());
+    for (const auto& each : from.headers) {
+      header_view kept;
+      kept.key = keep(each.key).str();
+      if (each.value) kept.value = keep(each.value->str());
+      headers_.push_back(kept);
+    }
+    view_.headers = headers_;
+    view_.topic = {};
+  }
+  record_copy(const record_copy&) = delete;
+  record_copy& operator=(const record_copy&) = delete;
+
+  const record_view& view() const noexcept { return view_; }
+  std::size_t memory() const noexcept { return bytes_.capacity() + headers_.capacity() * sizeof(header_view); }
+
+ private:
+  bytes_view keep(std::string_view part) {
+    const std::size_t at = bytes_.size();
+    bytes_.append(part);
+    return {bytes_.data() + at, part.size()};
+  }
+
+  std::string bytes_;
+  std::vector<header_view> headers_;
+  record_view view_;
+};
+
+/// Why it waits. The queue that it waits in follows from it.
+enum class parked_for : std::uint8_t {
+  metadata,   // the topic is not known
+  partition,  // the topic has no partition of that number; one refresh is forced
+  memory,     // buffer.memory is used up
+  share,      // the partition's broker holds its whole share of buffer.memory
+  space       // nothing to send: wait_for_space()
+};
+
+struct parked_record;
+using parked_ptr = std::unique_ptr<parked_record>;
+/// First in, first out; a list, because any of them may be withdrawn.
+using parking_line = std::list<parked_ptr>;
+
+/// One place in the parking lot; all fields are guarded by the lot's mutex.
+struct parked_record {
+  parked_record() : expiry(static_cast<int>(deadline_kind::parked_expiry), this) {}
+  ~parked_record() {
+    if (done) done->parked = nullptr;
+  }
+
+  parked_for reason = parked_for::metadata;
+  std::uint64_t asked_before = 0;  // partition: refreshes that had begun when it was parked; a later one decides
+  topic* of = nullptr;
+  partition_queue* behind =
+      nullptr;  // once its broker's share was full: where it goes, and whose later records park behind it
+  std::optional<record_copy> record{};
+  std::int64_t timestamp = 0;
+  clock_time sent_at{};
+  clock_duration timeout{};
+  std::size_t memory = 0;  // charged to parked.memory
+  completion_ptr done{};
+  flush_tracker::generation generation = 0;
+  operation_waiter* space_waiter = nullptr;
+  std::size_t space_wanted = 0;
+  deadline_entry expiry;
+  parking_line::iterator at{};  // in its line
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/core/unheard.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// Bounds the copies of records that wait to be reported: as many bytes again as `parked.memory`.
+class report_budget {
+ public:
+  explicit report_budget(std::size_t limit) noexcept : limit_(limit) {}
+  bool take(std::size_t bytes) noexcept {
+    if (used_.fetch_add(bytes, std::memory_order_relaxed) + bytes <= limit_) return true;
+    give_back(bytes);
+    return false;
+  }
+  void give_back(std::size_t bytes) noexcept { used_.fetch_sub(bytes, std::memory_order_relaxed); }
+
+ private:
+  const std::size_t limit_;
+  std::atomic<std::size_t> used_{0};
+};
+
+/// A copy of a record that never reached a batch; charged to the budget as long as it is there.
+class refused_record {
+ public:
+  /// Null where the budget has not got the bytes.
+  static std::shared_ptr<refused_record> make(const record_view& record, std::int64_t timestamp,
+                                              const std::shared_ptr<report_budget>& budget) {
+    const std::size_t bytes = record_size_upper_bound(record) + record.headers.size() * sizeof(header_view);
+    if (!budget->take(bytes)) return nullptr;
+    try {
+      return std::make_shared<refused_record>(record, timestamp, budget, bytes);
+    } catch (...) {
+      budget->give_back(bytes);
+      throw;
+    }
+  }
+  refused_record(const record_view& of, std::int64_t at, std::shared_ptr<report_budget> from, std::size_t charged)
+      : record(of), timestamp(at), budget_(std::move(from)), bytes_(charged) {}
+  refused_record(const refused_record&) = delete;
+  refused_record& operator=(const refused_record&) = delete;
+  ~refused_record() { budget_->give_back(bytes_); }
+
+  const record_copy record;
+  const std::int64_t timestamp;
+
+ private:
+  const std::shared_ptr<report_budget> budget_;
+  const std::size_t bytes_;
+};
+
+/// Some records of one batch, which keeps its chunks (charged to buffer.memory) as long, or one that was refused.
+struct unheard_records {
+  error why{};
+  topic_name topic{};
+  std::int32_t partition = -1;
+  batch_ptr in{};
+  std::vector<std::uint32_t> indexes{};  // ascending, as they were appended
+  std::shared_ptr<refused_record> refused{};
+};
+
+/// Goes over the records one at a time, so that its user may pause.
+class unheard_cursor {
+ public:
+  explicit unheard_cursor(unheard_records&& of);
+  bool has_next() const noexcept;
+  /// Shows the next record; the views are valid during the call. Precondition: has_next().
+  void show_next(const std::function<void(const error&, const record_view&)>& to);
+
+ private:
+  void show_from_batch(const std::function<void(const error&, const record_view&)>& to);
+
+  unheard_records all_;
+  std::size_t next_ = 0;  // of all_.indexes
+  std::uint32_t at_ = 0;  // the index of the record that the walker comes to
+  record_walker walker_;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/core/effects.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// Filled under no lock, carried out on a strand, outside every lock.
+struct effects {
+  waiter_list answered{};                    // record_waiters, in record order per batch
+  std::vector<completion_ptr> handed_out{};  // whose: once those have been posted, who came meanwhile is behind them
+  waiter_list ended{};                       // operation_waiters: flushes that have ended, space that is there
+  std::vector<unheard_records> unheard{};    // failed, and nobody waits for them: to be reported
+  std::uint64_t unheard_count = 0;           // these, and those that nobody wants reported
+  error unheard_why{};                       // of the first, and where it was going
+  std::string unheard_where{};
+  bool refresh_metadata = false;
+  std::vector<std::pair<log_level, std::string>> log{};
+
+  /// The waiters of one completion, as complete() and forward() hand them out.
+  void answer(waiter_list&& more) {
+    if (more.empty()) return;
+    handed_out.push_back(static_cast<record_waiter&>(more.front()).source);
+    answered.splice(answered.end(), more);
+  }
+  void note_unheard(std::uint64_t count, const error& why, const topic_name& topic, std::int32_t partition) {
+    if (count > 0 && unheard_count == 0) {
+      unheard_why = why;
+      unheard_where = std::string(topic.str()) + (partition >= 0 ? "-" + std::to_string(partition) : std::string());
+    }
+    unheard_count += count;
+  }
+  void end_flushes(waiter_list&& more) { ended.splice(ended.end(), more); }
+  void say(log_level level, std::string line) { log.emplace_back(level, std::move(line)); }
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/core/settings.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// The configuration in the units of the rules. Owned by the core; constant.
+struct settings {
+  explicit settings(const config& from, std::string client_id_chosen)
+      : user(from),
+        client_id(std::move(client_id_chosen)),
+        acks(static_cast<std::int16_t>(from.acks)),
+        idempotent(from.idempotent()),
+        delivery_timeout(from.effective_delivery_timeout()),
+        batch_size(from.batch_size > 0 ? static_cast<std::size_t>(from.batch_size) : 1),
+        max_request_size(static_cast<std::size_t>(from.max_request_size)),
+        batch_limit(max_request_size > request_overhead ? max_request_size - request_overhead : 1),
+        partition_window(idempotent ? 5 : from.max_in_flight_requests_per_connection),
+        max_in_flight(static_cast<std::size_t>(from.max_in_flight_requests_per_connection)) {
+    // Kafka's "for ever" is 2^63 - 1 ms, which is too much for a clock of nanoseconds.
+    for (auto* each : {&user.max_block, &user.metadata_max_age, &user.metadata_max_idle,
+                       &user.metadata_recovery_rebootstrap_trigger, &user.retry_backoff, &user.retry_backoff_max,
+                       &user.reconnect_backoff, &user.reconnect_backoff_max, &user.socket_connection_setup_timeout,
+                       &user.socket_connection_setup_timeout_max, &user.connections_max_idle}) {
+      *each = bounded(*each);
+    }
+    // Without a pause a closed port would keep a processor busy.
+    user.reconnect_backoff = std::max(user.reconnect_backoff, std::chrono::milliseconds(1));
+  }
+
+  /// No wait is longer than a hundred years.
+  static constexpr std::chrono::milliseconds bounded(std::chrono::milliseconds wait) noexcept {
+    return std::min(wait, std::chrono::milliseconds(std::chrono::hours(24 * 36525)));
+  }
+  /// Until when a record is tried: its own limit, or the configuration's.
+  clock_duration timeout_of(const std::optional<std::chrono::milliseconds>& own) const noexcept {
+    return own ? clock_duration(bounded(*own)) : delivery_timeout;
+  }
+
+  bool reports_failures() const noexcept { return static_cast<bool>(user.on_delivery_failed); }
+
+  // A request with one batch: size, header with client id, acks, timeout, one topic of 249 characters, one partition.
+  static constexpr std::size_t request_overhead = 512;
+
+  config user;
+  std::string client_id;
+  std::int16_t acks;
+  bool idempotent;
+  clock_duration delivery_timeout;
+  std::size_t batch_size;        // where a batch becomes ready
+  std::size_t max_request_size;  // no request is larger, but for a single record that is
+  std::size_t batch_limit;       // where a batch ends (guarantee.md, rule 5)
+  std::int32_t partition_window;
+  std::size_t max_in_flight;
+};
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
 
@@ -3034,7 +3366,8 @@ class partition_queue
   std::atomic<bool> wake_pending{false};
   std::atomic<bool> is_gone{false};       // the topic has fewer partitions now: what is sent here fails
   std::atomic<bool> is_made_anew{false};  // of another topic than before, of the same name; the owner has to hear of it
-  std::atomic<std::uint32_t> parked{0};  // records parked behind a full share of the broker
+  std::atomic<bool> purge_wanted{false};  // its owner shall purge it when it looks at it next
+  std::atomic<std::uint32_t> parked{0};   // records parked behind a full share of the broker
   std::uint64_t blocked_in_pass = 0;  // the last pass over the parking lot that left a record of it behind; the lot's
   partition_queue* woken_next = nullptr;
 
@@ -3117,6 +3450,14 @@ class partition_queue
   void expire_unsealed(clock_time now, boost::system::error_code cause, effects& out);
   void end_due(batch& of, clock_time now, bool remove, error_details why, effects& out);
   void thin(batch& of);
+  struct failed_stretch {
+    std::uint32_t first;
+    std::uint32_t end;
+    std::uint32_t records;  // of them that had no answer yet
+    std::uint32_t holders;  // deliveries and waiters of the batch
+  };
+  void note_unheard(batch& of, const error& why, const failed_stretch& which, bool is_open, effects& out);
+  batch_ptr copy_of(batch& of, const std::vector<std::uint32_t>& indexes);
   void finish(batch& ended, batch_outcome outcome, effects& out);
   void fail(batch& ended, error_details why, clock_time now, effects& out);
   std::vector<batch_ptr> written_in_order() const;
@@ -3504,6 +3845,8 @@ class accumulator {
   /// Fails what has waited too long; `unreachable` says why metadata is missing, where that is known.
   void expire(clock_time now, const std::string& unreachable, boost::system::error_code cause, effects& out);
   void fail_parked(const error_details& why, clock_time now, effects& out);
+  /// Parked records fail with errc::purged, and every owner is told to purge its partitions.
+  void purge(clock_time now, effects& out);
   std::optional<clock_time> earliest_parked_deadline();
   bool is_partition_missing();  // somebody waits for a partition that is not there
   /// A refresh of the metadata begins, and its answer has come. A record for a partition that is not there fails by an answer
@@ -3523,6 +3866,7 @@ class accumulator {
   buffer_memory memory;
   flush_tracker flushes;
   topic_registry topics;
+  const std::shared_ptr<report_budget> reports;
 
  private:
   std::optional<error> check(const record_view& record) const;
@@ -3534,7 +3878,7 @@ class accumulator {
                       parked_for& otherwise, partition_queue*& behind);
   send_outcome park(const record_view& record, topic& to, parked_for reason, partition_queue* behind,
                     std::int64_t timestamp, clock_time now);
-  send_outcome failed(const record_view& record, topic* to, error why) const;
+  send_outcome failed(const record_view& record, topic* to, error why, std::int64_t timestamp) const;
   void wake(partition_queue& partition);
 
   bool place_parked(parked_record& parked, const partition_table& table, std::vector<partition_owner*>& full,
@@ -3544,6 +3888,7 @@ class accumulator {
   void wait_on(parked_record& parked, parked_for reason, partition_queue* behind) noexcept;
   void fail_without_partition(parked_record& parked, const partition_table& table, clock_time now, effects& out);
   void fail_one(parked_record& parked, error_details why, clock_time now, effects& out);
+  void note_unheard(parked_record& parked, const error& why, effects& out);
   void place_memory_line(effects& out);
   parking_line& line_of(const parked_record& parked) noexcept {
     const bool needs_metadata = parked.reason == parked_for::metadata || parked.reason == parked_for::partition;
@@ -4194,6 +4539,30 @@ class engine_service : public asio::execution_context::service {
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
 
+// ---- cokafka/detail/engine/failure_report.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+class engine;
+
+/// Shows its records in their order; after 256 of them the rest is posted again, so that nobody else starves. The
+/// batches that it keeps give their memory back to the engine, which therefore goes after them.
+class failure_report {
+ public:
+  failure_report(std::shared_ptr<engine> core, std::vector<unheard_records>&& all) : core_(std::move(core)) {
+    for (auto& each : all) rest_.emplace_back(std::move(each));
+  }
+  failure_report(failure_report&&) noexcept = default;
+
+  void operator()();
+
+ private:
+  std::shared_ptr<engine> core_;
+  std::deque<unheard_cursor> rest_;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
 // ---- cokafka/detail/io/deadline_timer.hpp
 
 namespace cokafka::inline COKAFKA_ABI::detail {
@@ -4552,6 +4921,7 @@ class partition_keeper : public partition_owner {
   void take_woken();
   void fail_one(partition_queue& partition);
   void heed_its_topic(partition_queue& seen, clock_time now);
+  void purge_if_wanted(partition_queue& seen, clock_time now);
   void hand_over_if_wanted(partition_queue& seen);
 
   woken_stack woken_;
@@ -5571,7 +5941,7 @@ class topic_waiter : public operation_waiter {
 class engine final : public link_host,
                      public attention_listener,
                      public context_member,
-                     public record_withdrawer,
+                     public delivery_host,
                      public std::enable_shared_from_this<engine> {
  public:
   static std::shared_ptr<engine> make(asio::any_io_executor executor, const config& user, engine_options options);
@@ -5600,6 +5970,7 @@ class engine final : public link_host,
 
   // Each links the waiter, or posts it at once where there is nothing to wait for.
   void flush(operation_waiter& waiting);
+  void flush_for(operation_waiter& waiting, std::chrono::milliseconds timeout);
   void wait_for_space(operation_waiter& waiting, std::size_t bytes);
   void watch_partitions(topic_waiter& waiting, const std::string& name) { watch_topic(waiting, name, false); }
   void watch_until_warm(topic_waiter& waiting, const std::string& name) { watch_topic(waiting, name, true); }
@@ -5610,7 +5981,12 @@ class engine final : public link_host,
   bool cancel_watch(topic_waiter& waiting);
   bool cancel_close(operation_waiter& waiting);
 
+  /// Everything that is not answered fails with errc::purged, soon.
+  void purge();
   bool withdraw(completion& of, record_waiter& asked) override;
+  void let_go(completion& of, const record_ticket& ticket) noexcept override;
+  /// Failed records that nobody waited for, as far as that is known (see partition_queue::note_unheard).
+  std::uint64_t unheard_failures() const noexcept { return unheard_failures_.load(std::memory_order_relaxed); }
 
   /// The handle is gone: nothing is waited for, what is left fails.
   void abandon();
@@ -5642,6 +6018,11 @@ class engine final : public link_host,
     topic* of;
     topic_waiter* waiting;
     bool warm;
+    clock_time due;
+  };
+
+  struct flush_watch {
+    flush_tracker::generation which;
     clock_time due;
   };
 
@@ -5686,8 +6067,16 @@ class engine final : public link_host,
   void set_home_deadlines();
   void watch_topic(topic_waiter& waiting, std::string_view name, bool warm);
   void check_watches(clock_time now);
+  void check_flushes(clock_time now);
+  std::string left_text();
   bool is_warm(const topic_watch& watch);
   void complete_watch(const topic_watch& watch, std::optional<error> failure, waiter_list& out);
+
+  // Failures that nobody waits for.
+  friend class failure_report;
+  void report(effects& wanted);
+  void show(unheard_cursor& from);
+  void report_ended();
 
   // Closing.
   class drained_waiter;
@@ -5695,6 +6084,7 @@ class engine final : public link_host,
   void begin_close(std::chrono::milliseconds timeout);
   void stop_everything(error_details why);
   void task_ended();
+  void end_when_silent();
 
   const std::shared_ptr<environment> env_;
   const version_caps caps_;
@@ -5741,10 +6131,14 @@ class engine final : public link_host,
   std::atomic<bool> identity_requested_{false};
   std::atomic<bool> hurry_{false};  // a flush or close has begun: what lingers must be looked at again
   std::atomic<bool> dead_{false};
+  std::atomic<std::uint64_t> unheard_failures_{0};
   mutable std::mutex mutex_;
   std::optional<producer_identity> identity_;
   std::vector<topic_watch> watches_;
+  std::vector<flush_watch> timed_flushes_;
   waiter_list closers_;
+  std::size_t reports_pending_ = 0;
+  bool tasks_ended_ = false;
   bool closed_ = false;
 };
 
@@ -5782,8 +6176,8 @@ struct partitions_source : void_source<topic_waiter, &engine::cancel_watch> {
   }
 };
 
-/// An initiation: a named class with an executor, because cancel_after and others ask for it. `Begin`, a function of the
-/// engine, links the operation.
+/// An initiation: a named class with an executor, because cancel_after and others ask for it. `Begin`, a function of
+/// the engine, links the operation.
 template <class Source, auto Begin>
 class operation_initiation {
  public:
@@ -5805,6 +6199,8 @@ class operation_initiation {
 };
 
 using flush_initiation = operation_initiation<void_source<operation_waiter, &engine::cancel_flush>, &engine::flush>;
+using flush_for_initiation =
+    operation_initiation<void_source<operation_waiter, &engine::cancel_flush>, &engine::flush_for>;
 using space_initiation =
     operation_initiation<void_source<operation_waiter, &engine::cancel_space>, &engine::wait_for_space>;
 using close_initiation = operation_initiation<void_source<operation_waiter, &engine::cancel_close>, &engine::close>;
@@ -5870,18 +6266,18 @@ struct outstanding_t {
   std::uint64_t bytes = 0;  ///< as encoded, without the headers of batches
 };
 
-/// Sends records to a Kafka cluster. It lives in the caller's execution context: no threads of its own, nothing to poll.
-/// A connected producer keeps `io_context::run()` going until close() has completed or the producer is destroyed.
+/// Sends records to a Kafka cluster. It lives in the caller's execution context: no threads of its own, nothing to
+/// poll. A connected producer keeps `io_context::run()` going until close() has completed or the producer is destroyed.
 ///
 ///     asio::awaitable<void> order(cokafka::producer& producer) {
 ///       auto sent = co_await producer.send({.topic = "orders", .key = "order-123", .value = "1"});
 ///       if (!sent) std::cerr << sent.error().message() << '\n';
 ///     }
 ///
-/// Move-only; a moved-from producer may only be destroyed or assigned. The destructor never blocks: it drops what close()
-/// has not flushed (with a logged warning and the count), and the deliveries that wait fail with `errc::closed`.
-/// Thread safety: the handle: distinct objects safe. What it stands for: every member function but the special ones may be called from
-/// several threads at once.
+/// Move-only; a moved-from producer may only be destroyed or assigned. The destructor never blocks: it drops what
+/// close() has not flushed (with a logged warning and the count), and the deliveries that wait fail with
+/// `errc::closed`. Thread safety: the handle: distinct objects safe. What it stands for: every member function but the
+/// special ones may be called from several threads at once.
 class producer {
  public:
   using executor_type = asio::any_io_executor;
@@ -5912,11 +6308,13 @@ class producer {
 
   executor_type get_executor() const noexcept { return engine_->home()->executor; }
 
-  /// Copies the record into the open batch of its partition, or parks a copy for at most `max.block.ms` where it cannot be
-  /// placed yet (topic unknown, buffer full). Never blocks; never throws for run-time failures: those are the delivery's.
+  /// Copies the record into the open batch of its partition, or parks a copy for at most `max.block.ms` where it cannot
+  /// be placed yet (topic unknown, buffer full). Never blocks; never throws for run-time failures: those are the
+  /// delivery's.
   ///
-  /// Errors, at once: errc::closed, invalid_topic, invalid_record, record_too_large (`max.request.size`, `buffer.memory`),
-  /// buffer_full (`parked.memory` is used up as well). Later: errc::metadata_timed_out, no_brokers, buffer_timed_out, unknown_partition, timed_out
+  /// Errors, at once: errc::closed, invalid_topic, invalid_record, record_too_large (`max.request.size`,
+  /// `buffer.memory`), buffer_full (`parked.memory` is used up as well). Later: errc::metadata_timed_out, no_brokers,
+  /// buffer_timed_out, unknown_partition, timed_out
   /// (`delivery.timeout.ms`), or the broker's code.
   /// Lifetime: nothing the record points to is needed after the call.
   delivery send(const record_view& record) {
@@ -5939,35 +6337,48 @@ class producer {
     return delivery(engine_->home(), std::move(sent.value().done), sent.value().ticket);
   }
 
-  /// Waits until a record of `bytes` finds room in `buffer.memory`; first come, first served, together with parked records. A loop that
-  /// never awaits its deliveries awaits this. Completion signature: `void(result<void>)`.
-  /// Errors: errc::buffer_timed_out (`max.block.ms`), record_too_large (more than `buffer.memory`), closed, cancelled.
+  /// Waits until a record of `bytes` finds room in `buffer.memory`; first come, first served, together with parked
+  /// records. A loop that never awaits its deliveries awaits this. Completion signature: `void(result<void>)`. Errors:
+  /// errc::buffer_timed_out (`max.block.ms`), record_too_large (more than `buffer.memory`), closed, cancelled.
   /// Cancellation: all types.
   template <asio::completion_token_for<void(result<void>)> Token = asio::deferred_t>
   auto wait_for_space(std::size_t bytes, Token&& token = {}) {
     return asio::async_initiate<Token, void(result<void>)>(detail::space_initiation{engine_}, token, bytes);
   }
 
-  /// Waits until everything that was accepted before the call has been answered; batches do not linger meanwhile. Succeeds also
-  /// when some records failed: their deliveries say so. Completion signature: `void(result<void>)`.
+  /// Waits until everything that was accepted before the call has been answered; batches do not linger meanwhile.
+  /// Succeeds also when some records failed: their deliveries say so. Completion signature: `void(result<void>)`.
   /// Cancellation: all types; stops waiting only. Errors: errc::cancelled.
   template <asio::completion_token_for<void(result<void>)> Token = asio::deferred_t>
   auto flush(Token&& token = {}) {
     return asio::async_initiate<Token, void(result<void>)>(detail::flush_initiation{engine_}, token);
   }
 
-  /// Accepts no more records, flushes for at most `timeout`, then fails what is left and closes the connections. After a
-  /// second call both wait for the same end. Completion signature: `void(result<void>)`.
-  /// Errors: errc::timed_out (some records were not acknowledged in time; the message says how many).
-  /// Cancellation: all types; stops waiting only.
+  /// The same for at most `timeout`. Errors: errc::timed_out (the message says how many records and bytes were left;
+  /// they live on), cancelled.
+  template <asio::completion_token_for<void(result<void>)> Token = asio::deferred_t>
+  auto flush(std::chrono::milliseconds timeout, Token&& token = {}) {
+    return asio::async_initiate<Token, void(result<void>)>(detail::flush_for_initiation{engine_}, token, timeout);
+  }
+
+  /// Gives up on everything that is not answered: those deliveries end soon with `errc::purged`, the fate `not_written`
+  /// where no attempt can be in the log, else `maybe_written`. What is in flight cannot be called back: its answer is
+  /// awaited, but changes nothing any more. The producer goes on; a record that is sent while this happens may go as
+  /// well. (librdkafka's purge with both of its flags; there is no way to purge only one of queue and flight.)
+  void purge() { engine_->purge(); }
+
+  /// Accepts no more records, flushes for at most `timeout`, then fails what is left and closes the connections. After
+  /// a second call both wait for the same end. Completion signature: `void(result<void>)`. Errors: errc::timed_out
+  /// (some records were not acknowledged in time; the message says how many, and their bytes). Cancellation: all types;
+  /// stops waiting only.
   template <asio::completion_token_for<void(result<void>)> Token = asio::deferred_t>
   auto close(std::chrono::milliseconds timeout, Token&& token = {}) {
     return asio::async_initiate<Token, void(result<void>)>(detail::close_initiation{engine_}, token, timeout);
   }
 
   /// The partitions of a topic, from metadata at most `metadata.max.age.ms` old. Completion signature:
-  /// `void(result<std::vector<partition_info>>)`. Errors: errc::invalid_topic, metadata_timed_out or no_brokers (`max.block.ms`), closed,
-  /// cancelled, or the broker's code. Cancellation: all types.
+  /// `void(result<std::vector<partition_info>>)`. Errors: errc::invalid_topic, metadata_timed_out or no_brokers
+  /// (`max.block.ms`), closed, cancelled, or the broker's code. Cancellation: all types.
   template <asio::completion_token_for<void(result<std::vector<partition_info>>)> Token = asio::deferred_t>
   auto partitions_for(std::string_view topic, Token&& token = {}) {
     return asio::async_initiate<Token, void(result<std::vector<partition_info>>)>(
@@ -6291,165 +6702,167 @@ COKAFKA_DECL std::uint32_t crc32c_table(std::uint32_t crc, const void* data, std
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
 
-// ---- cokafka/detail/base/varint.hpp
+// ---- cokafka/detail/batch/batch_view.hpp
 
 namespace cokafka::inline COKAFKA_ABI::detail {
 
-/// Zig-zag: small magnitudes of either sign become small unsigned numbers.
-constexpr std::uint64_t zigzag(std::int64_t value) noexcept {
-  return (static_cast<std::uint64_t>(value) << 1) ^ static_cast<std::uint64_t>(value >> 63);
-}
-
-/// Bytes of an unsigned base-128 integer, 1 to 10.
-constexpr std::size_t unsigned_varint_size(std::uint64_t value) noexcept {
-  return static_cast<std::size_t>(std::bit_width(value | 1) + 6) / 7;
-}
-
-/// Bytes of a zig-zag integer: at most 5 for what fits 32 bits, else at most 10.
-constexpr std::size_t varint_size(std::int64_t value) noexcept { return unsigned_varint_size(zigzag(value)); }
-
-/// Writes base-128, least significant group first; returns the position behind.
-inline char* put_unsigned_varint(char* at, std::uint64_t value) noexcept {
-  while (value >= 0x80) {
-    *at++ = static_cast<char>(value | 0x80);
-    value >>= 7;
-  }
-  *at++ = static_cast<char>(value);
-  return at;
-}
-
-inline char* put_varint(char* at, std::int64_t value) noexcept { return put_unsigned_varint(at, zigzag(value)); }
-
-/// Big-endian store of the low `sizeof(Int)` bytes.
-template <class Int>
-char* put_big_endian(char* at, Int value) noexcept {
-  auto rest = static_cast<std::uint64_t>(value);
-  for (std::size_t i = sizeof(Int); i-- > 0; rest >>= 8) at[i] = static_cast<char>(rest & 0xff);
-  return at + sizeof(Int);
-}
-
-}  // namespace cokafka::inline COKAFKA_ABI::detail
-
-// ---- cokafka/detail/batch/chunk_cursor.hpp
-
-namespace cokafka::inline COKAFKA_ABI::detail {
-
-/// Reads on from the first byte of a chain. All chunks are full but the last, so that a reader may follow a writer that
-/// has not set their sizes yet; whoever reads knows how many bytes there are.
-class chunk_reader {
- public:
-  explicit chunk_reader(const chunk* first) noexcept : at_(first) {}
-
-  /// The next bytes that lie together, at most `limit`, and behind them. Precondition: there is a next byte.
-  std::string_view part(std::size_t limit) noexcept {
-    if (offset_ == at_->capacity) {
-      at_ = at_->next;
-      offset_ = 0;
-    }
-    const std::size_t size = std::min<std::size_t>(limit, at_->capacity - offset_);
-    const std::string_view found(at_->data() + offset_, size);
-    offset_ += size;
-    return found;
-  }
-
-  void skip(std::size_t size) noexcept {
-    while (size > 0) size -= part(size).size();
-  }
-
-  /// A zig-zag varint that we wrote ourselves.
-  std::int64_t varint() noexcept {
-    std::uint64_t raw = 0;
-    for (int shift = 0; shift < 64; shift += 7) {
-      const auto byte = static_cast<unsigned char>(part(1).front());
-      raw |= static_cast<std::uint64_t>(byte & 0x7f) << shift;
-      if (byte < 0x80) break;
-    }
-    return static_cast<std::int64_t>(raw >> 1) ^ -static_cast<std::int64_t>(raw & 1);
-  }
-
- private:
-  const chunk* at_;
-  std::size_t offset_ = 0;
+// What is wrong with a batch; the first thing found.
+enum class batch_error : std::uint8_t {
+  none,
+  too_short,             // fewer bytes than a header, or than the batch length says
+  bad_length,            // a batch length that no batch can have
+  trailing_bytes,        // bytes behind the batch, or behind its last record
+  bad_magic,             // another format than 2
+  bad_crc,               // the checksum does not fit the bytes
+  bad_codec,             // a compression type that does not exist
+  bad_record_count,      // none at all, or not lastOffsetDelta + 1
+  bad_record,            // a record whose fields do not fill its length exactly, or with an illegal length
+  bad_offset_delta,      // the records do not count 0, 1, 2, ...
+  compressed,            // the records cannot be read before they are decompressed
+  control_batch,         // only brokers write these
+  missing_base_sequence  // a producer id without a sequence
 };
 
-/// What stands in a record before its key, and how many bytes follow.
-struct record_start {
-  std::size_t body = 0;
-  std::int64_t timestamp_delta = 0;
-  std::int64_t offset_delta = 0;
-  std::size_t rest = 0;
+COKAFKA_DECL std::string_view to_string(batch_error error) noexcept;
+
+struct record_header_entry {
+  std::string_view key{};
+  std::optional<std::string_view> value{};
+
+  bool operator==(const record_header_entry&) const = default;
 };
 
-inline record_start read_record_start(chunk_reader& from) noexcept {
-  record_start read;
-  read.body = static_cast<std::size_t>(from.varint());
-  from.skip(1);  // attributes of a record are unused
-  read.timestamp_delta = from.varint();
-  read.offset_delta = from.varint();
-  read.rest = read.body - 1 - varint_size(read.timestamp_delta) - varint_size(read.offset_delta);
-  return read;
+// The headers of one record: a range over bytes that were checked before it was made.
+class record_header_list {
+ public:
+  class iterator {
+   public:
+    using value_type = record_header_entry;
+    using difference_type = std::ptrdiff_t;
+    using iterator_category = std::input_iterator_tag;
+    using reference = const value_type&;
+    using pointer = const value_type*;
+
+    iterator() = default;
+    COKAFKA_DECL iterator(std::string_view bytes, std::uint32_t left) noexcept;
+
+    reference operator*() const noexcept { return current_; }
+    pointer operator->() const noexcept { return &current_; }
+    COKAFKA_DECL iterator& operator++() noexcept;
+    iterator operator++(int) noexcept {
+      iterator before = *this;
+      ++*this;
+      return before;
+    }
+    bool operator==(const iterator& other) const noexcept { return left_ == other.left_; }
+
+   private:
+    COKAFKA_DECL void read() noexcept;
+
+    std::string_view bytes_{};
+    std::uint32_t left_ = 0;
+    record_header_entry current_{};
+  };
+
+  record_header_list() = default;
+  record_header_list(std::string_view bytes, std::uint32_t count) noexcept : bytes_(bytes), count_(count) {}
+
+  std::size_t size() const noexcept { return count_; }
+  bool empty() const noexcept { return count_ == 0; }
+  iterator begin() const noexcept { return {bytes_, count_}; }
+  iterator end() const noexcept { return {}; }
+
+ private:
+  std::string_view bytes_{};
+  std::uint32_t count_ = 0;
+};
+
+// One record of a batch; its strings are views into the batch.
+struct record_entry {
+  std::int32_t offset_delta = 0;
+  std::int64_t timestamp = 0;
+  std::optional<std::string_view> key{};
+  std::optional<std::string_view> value{};
+  record_header_list headers{};
+};
+
+// Reads the next record, its length included. None when it is whole and legal.
+COKAFKA_DECL batch_error read_record(wire::reader& in, std::int64_t base_timestamp, record_entry& record) noexcept;
+
+// Calls `visit(const record_entry&)` for each of `count` records in uncompressed bytes and stops at the first error; a
+// visitor may return bool, where false stops, too, without an error.
+template <class Visit>
+batch_error for_each_record(std::string_view records, std::int32_t count, std::int64_t base_timestamp, Visit&& visit) {
+  wire::reader in(records);
+  for (std::int32_t i = 0; i != count; ++i) {
+    record_entry record;
+    if (const auto error = read_record(in, base_timestamp, record); error != batch_error::none) return error;
+    if (record.offset_delta != i) return batch_error::bad_offset_delta;
+    if constexpr (std::is_same_v<decltype(visit(record)), bool>) {
+      if (!visit(record)) return batch_error::none;
+    } else {
+      visit(record);
+    }
+  }
+  return in.remaining() == 0 ? batch_error::none : batch_error::trailing_bytes;
 }
 
-/// Writes over a chain from its first byte on. It may follow a reader through the same chain, never overtake it.
-class chunk_writer {
+// A record batch in bytes that it does not own.
+// Thread safety: distinct objects safe; shared objects safe for reading.
+class batch_view {
  public:
-  explicit chunk_writer(chunk* first) noexcept : at_(first) {}
+  static constexpr std::size_t header_size = 61;
 
-  void put(std::string_view bytes) noexcept {
-    while (!bytes.empty()) {
-      if (offset_ == at_->capacity) {
-        at_->size = at_->capacity;
-        at_ = at_->next;
-        offset_ = 0;
-      }
-      const std::size_t size = std::min<std::size_t>(bytes.size(), at_->capacity - offset_);
-      std::memmove(at_->data() + offset_, bytes.data(), size);
-      offset_ += size;
-      bytes.remove_prefix(size);
-    }
+  // The size of the batch that `bytes` begin with, for walking a log of several; empty when that cannot be told.
+  COKAFKA_DECL static std::optional<std::size_t> size_at_front(std::string_view bytes) noexcept;
+
+  // Checks length, format, checksum, codec and count of the batch that `bytes` hold from the first to the last. `view`
+  // is only set on success. The records are not read: for_each() and check_records() do that.
+  COKAFKA_DECL static batch_error parse(std::string_view bytes, batch_view& view) noexcept;
+
+  std::int64_t base_offset() const noexcept { return at(0).int64(); }
+  std::int32_t batch_length() const noexcept { return at(8).int32(); }
+  std::int32_t partition_leader_epoch() const noexcept { return at(12).int32(); }
+  std::uint32_t crc() const noexcept { return at(17).uint32(); }
+  std::int16_t attributes() const noexcept { return at(21).int16(); }
+  std::int32_t last_offset_delta() const noexcept { return at(23).int32(); }
+  std::int64_t base_timestamp() const noexcept { return at(27).int64(); }
+  std::int64_t max_timestamp() const noexcept { return at(35).int64(); }
+  std::int64_t producer_id() const noexcept { return at(43).int64(); }
+  std::int16_t producer_epoch() const noexcept { return at(51).int16(); }
+  std::int32_t base_sequence() const noexcept { return at(53).int32(); }
+  std::int32_t record_count() const noexcept { return at(57).int32(); }
+
+  // 0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd.
+  int codec() const noexcept { return attributes() & 0x07; }
+  bool is_compressed() const noexcept { return codec() != 0; }
+  bool has_log_append_time() const noexcept { return (attributes() & 0x08) != 0; }
+  bool is_transactional() const noexcept { return (attributes() & 0x10) != 0; }
+  bool is_control() const noexcept { return (attributes() & 0x20) != 0; }
+
+  // All bytes, header included, and the bytes behind the header as they stand: one compressed blob, or the records.
+  std::string_view bytes() const noexcept { return bytes_; }
+  std::string_view records() const noexcept { return bytes_.substr(header_size); }
+
+  // As for_each_record(); `compressed` where the records have to be decompressed first.
+  template <class Visit>
+  batch_error for_each(Visit&& visit) const {
+    if (is_compressed()) return batch_error::compressed;
+    return for_each_record(records(), record_count(), base_timestamp(), visit);
   }
 
-  void put_varint(std::int64_t value) noexcept {
-    char encoded[10];
-    put({encoded, static_cast<std::size_t>(detail::put_varint(encoded, value) - encoded)});
-  }
+  // Whether all records are legal.
+  COKAFKA_DECL batch_error check_records() const noexcept;
 
-  /// The chunk that the last byte went into; it ends there.
-  chunk* finish() noexcept {
-    at_->size = static_cast<std::uint32_t>(offset_);
-    return at_;
-  }
+  // What a broker demands of a batch from a client beyond its format.
+  COKAFKA_DECL batch_error check_from_client() const noexcept;
 
  private:
-  chunk* at_;
-  std::size_t offset_ = 0;
-};
-
-/// Goes from record to record of a batch as batch_builder writes them.
-class record_walker {
- public:
-  explicit record_walker(const chunk* first) noexcept : in_(first) {}
-
-  /// To the next record. Precondition: there is one, and the last has been left by skip() or copy().
-  void next() noexcept { body_ = static_cast<std::size_t>(in_.varint()); }
-  /// Its bytes, the length before it included.
-  std::size_t size() const noexcept { return varint_size(static_cast<std::int64_t>(body_)) + body_; }
-  void skip() noexcept { in_.skip(body_); }
-  /// Appends it, the length before it included, to a string.
-  template <class String>
-  void copy(String& to) {
-    char encoded[10];
-    to.append(encoded, static_cast<std::size_t>(put_varint(encoded, static_cast<std::int64_t>(body_)) - encoded));
-    for (std::size_t left = body_; left > 0;) {
-      const std::string_view part = in_.part(left);
-      to.append(part);
-      left -= part.size();
-    }
+  wire::reader at(std::size_t offset) const noexcept {
+    return wire::reader(bytes_.size() < header_size ? std::string_view{} : bytes_.substr(offset));
   }
 
- private:
-  chunk_reader in_;
-  std::size_t body_ = 0;
+  std::string_view bytes_{};
 };
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
@@ -7984,6 +8397,7 @@ COKAFKA_DECL waiter_list completion::forward(completion_ptr target, std::uint32_
     waiters_.pop_front();
     if (!redirect(each.ticket).attach(each)) ready.push_back(each);
   }
+  if (dropped_.count() > 0) redirections_.front().target->drop(index);
   state_.store(state::forwarded, std::memory_order_release);
   return ready;
 }
@@ -7999,7 +8413,39 @@ COKAFKA_DECL void completion::split(std::vector<redirection> pieces) {
     const std::scoped_lock its(there.lock_);
     there.link(each);  // nobody has ended it yet, or it would not wait
   }
+  dropped_.for_each([this](std::uint32_t index) {
+    record_ticket there;
+    there.index = index;
+    completion& target = redirect(there);
+    target.drop(there.index);
+  });
   state_.store(state::forwarded, std::memory_order_release);
+}
+
+COKAFKA_DECL void completion::drop(std::uint32_t index) {
+  std::unique_lock guard(lock_);
+  if (find_stretch(index) != nullptr) return;
+  switch (state_.load(std::memory_order_relaxed)) {
+    case state::pending: dropped_.set(index); return;
+    case state::forwarded: {
+      guard.unlock();
+      record_ticket there;
+      there.index = index;
+      completion& target = redirect(there);
+      return target.drop(there.index);
+    }
+    case state::done: return;
+  }
+}
+
+COKAFKA_DECL std::vector<std::uint32_t> completion::take_dropped(std::uint32_t first, std::uint32_t end) {
+  std::vector<std::uint32_t> taken;
+  std::scoped_lock guard(lock_);
+  if (dropped_.count() == 0) return taken;
+  for (std::uint32_t i = first; i < end; ++i) {
+    if (dropped_.take(i)) taken.push_back(i);
+  }
+  return taken;
 }
 
 COKAFKA_DECL waiter_list completion::abandon(fate known) {
@@ -8468,6 +8914,70 @@ COKAFKA_DECL void batch_builder::append_copy(chunk_reader& from, std::size_t res
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
 
+// ---- cokafka/detail/core/unheard.ipp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+namespace unheard {
+
+inline std::optional<bytes_view> view_of(const std::optional<std::string_view>& field) {
+  if (!field) return std::nullopt;
+  return bytes_view(*field);
+}
+
+}  // namespace unheard
+
+COKAFKA_DECL unheard_cursor::unheard_cursor(unheard_records&& of)
+    : all_(std::move(of)), walker_(all_.in ? all_.in->records.chunks() : nullptr) {}
+
+COKAFKA_DECL bool unheard_cursor::has_next() const noexcept {
+  return all_.in ? next_ < all_.indexes.size() : all_.refused != nullptr;
+}
+
+COKAFKA_DECL void unheard_cursor::show_next(const std::function<void(const error&, const record_view&)>& to) {
+  if (all_.in) return show_from_batch(to);
+  const std::shared_ptr<refused_record> shown = std::move(all_.refused);
+  record_view record = shown->record.view();
+  record.topic = all_.topic.str();
+  record.timestamp = std::chrono::sys_time<std::chrono::milliseconds>{std::chrono::milliseconds{shown->timestamp}};
+  to(all_.why, record);
+}
+
+COKAFKA_DECL void unheard_cursor::show_from_batch(const std::function<void(const error&, const record_view&)>& to) {
+  const std::uint32_t wanted = all_.indexes[next_++];
+  for (; at_ < wanted; ++at_) {
+    if (all_.in->thinned && all_.in->done->removed->test(at_)) continue;
+    walker_.next();
+    walker_.skip();
+  }
+  ++at_;
+  std::string bytes;
+  walker_.next();
+  bytes.reserve(walker_.size());
+  walker_.copy(bytes);
+  wire::reader in(bytes);
+  record_entry read;
+  if (read_record(in, all_.in->records.base_timestamp(), read) != batch_error::none) return;  // never: we wrote it
+  std::vector<header_view> headers;
+  headers.reserve(read.headers.size());
+  for (const auto& each : read.headers) {
+    header_view one;
+    one.key = each.key;
+    one.value = unheard::view_of(each.value);
+    headers.push_back(one);
+  }
+  record_view record;
+  record.topic = all_.topic.str();
+  record.partition = all_.partition;
+  record.key = unheard::view_of(read.key);
+  record.value = unheard::view_of(read.value);
+  record.headers = headers;
+  record.timestamp = std::chrono::sys_time<std::chrono::milliseconds>{std::chrono::milliseconds{read.timestamp}};
+  to(all_.why, record);
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
 // ---- cokafka/detail/core/ledger.ipp
 
 namespace cokafka::inline COKAFKA_ABI::detail {
@@ -8707,7 +9217,10 @@ COKAFKA_DECL void partition_queue::finish(batch& ended, batch_outcome outcome, e
     outstanding_.records -= ended.live();
     outstanding_.bytes -= ended.live_bytes();
   }
+  const std::optional<error> failure = outcome.failure;
+  const failed_stretch all{0, ended.appended(), ended.live(), ended.done->use_count() - 1};
   out.answer(ended.done->complete(std::move(outcome)));
+  if (failure) note_unheard(ended, *failure, all, false, out);
   out.end_flushes(flushes_.leave(ended.generation));
 }
 
@@ -8724,7 +9237,7 @@ COKAFKA_DECL std::optional<clock_time> partition_queue::earliest_deadline() {
   std::optional<clock_time> earliest;
   const auto consider = [&](const std::deque<batch_ptr>& batches) {
     for (const auto& each : batches) {
-      if (!each->finished && (!earliest || each->deadline() < *earliest)) earliest = each->deadline();
+      if (!each->finished && each->deadline() < earliest.value_or(record_deadlines::never)) earliest = each->deadline();
     }
   };
   consider(retry_);
@@ -8843,6 +9356,7 @@ COKAFKA_DECL batch_ptr partition_queue::make_batch(clock_time sent_at) {
   partition_owner* waits_for = owner.load(std::memory_order_acquire);
   completion_ptr done(new completion(topic_name_, index_, this));
   batch_ptr made(new batch(memory_, waits_for != nullptr ? &waits_for->share : nullptr, std::move(done)));
+  made->done->notes_dropped = settings_.reports_failures();
   made->created = sent_at;
   return made;
 }
@@ -9155,8 +9669,11 @@ COKAFKA_DECL void partition_queue::exclude(const batch_ptr& refused, const answe
     why.attempts = refused->attempts;
     why.elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(now - refused->created);
     batch_outcome outcome;
-    outcome.failure = error(std::move(why));
+    const error failure(std::move(why));
+    outcome.failure = failure;
+    const failed_stretch alone{index, index + 1, 1, refused->done->use_count() - 1};
     out.answer(refused->done->end_some(index, index + 1, std::move(outcome)));
+    note_unheard(*refused, failure, alone, false, out);
     ++told;
   }
   {
@@ -9168,6 +9685,61 @@ COKAFKA_DECL void partition_queue::exclude(const batch_ptr& refused, const answe
   rest.front()->attempts = refused->attempts;
   rest.front()->stamp = refused->stamp;  // its place in the line until the new epoch begins
   go_on_as(refused, std::move(rest));
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/core/partition_unheard.ipp
+
+#include <numeric>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+// The records have just failed. Without somebody who wants them reported no delivery notes that it is dropped, and only
+// those are counted that must be more than the batch has deliveries and waiters. An open batch may move its bytes
+// before the report is made: what it loses is copied, into memory that is charged like its own.
+COKAFKA_DECL void partition_queue::note_unheard(batch& of, const error& why, const failed_stretch& which, bool is_open,
+                                                effects& out) {
+  if (!of.done->notes_dropped) {
+    return out.note_unheard(which.records - std::min(which.records, which.holders), why, topic_name_, index_);
+  }
+  unheard_records told;
+  told.indexes = of.done->take_dropped(which.first, which.end);
+  if (told.indexes.empty()) return;
+  out.note_unheard(told.indexes.size(), why, topic_name_, index_);
+  told.why = why;
+  told.topic = topic_name_;
+  told.partition = index_;
+  told.in.reset(&of);
+  if (is_open) {
+    told.in = copy_of(of, told.indexes);
+    told.indexes.resize(told.in->records.count());  // fewer where the budget is used up
+    std::iota(told.indexes.begin(), told.indexes.end(), 0U);
+  }
+  out.unheard.push_back(std::move(told));
+}
+
+COKAFKA_DECL batch_ptr partition_queue::copy_of(batch& of, const std::vector<std::uint32_t>& indexes) {
+  batch_ptr copy(new batch(memory_, nullptr, nullptr));
+  unheard_records read;
+  read.in.reset(&of);
+  read.indexes = indexes;
+  unheard_cursor from(std::move(read));
+  bool fits = true;
+  while (fits && from.has_next()) {
+    from.show_next([&](const error&, const record_view& record) {
+      const std::int64_t timestamp = record.timestamp->time_since_epoch().count();
+      const auto shape = copy->records.shape_of(record, timestamp);
+      if (const std::size_t wanted = copy->records.shortfall(shape.total); wanted > 0) {
+        chunk_chain taken;
+        fits = memory_.take(copy->records.chunk_capacity(), wanted, nullptr, taken) == buffer_memory::outcome::taken;
+        if (!fits) return;
+        copy->records.add_chunks(std::move(taken));
+      }
+      copy->records.append(record, timestamp, shape);
+    });
+  }
+  return copy;
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
@@ -9321,11 +9893,13 @@ COKAFKA_DECL void partition_queue::end_due(batch& of, clock_time now, bool remov
   std::size_t bytes = 0;
   for (auto& each : all) {
     const std::uint32_t gone = of.done->removed ? of.done->removed->count_between(each.first, each.end) : 0;
-    records += each.end - each.first - gone;
+    const failed_stretch failed{each.first, each.end, each.end - each.first - gone, of.done->use_count() - 1};
+    records += failed.records;
     bytes += of.withdrawn_from || of.thinned ? withdrawing::bytes_between(of, each.first, each.end) : each.bytes;
     batch_outcome outcome;
     outcome.failure = told;
     out.answer(of.done->end_some(each.first, each.end, std::move(outcome)));
+    note_unheard(of, told, failed, remove, out);
   }
   if (remove) {
     for (auto& each : all) {
@@ -9367,7 +9941,11 @@ COKAFKA_DECL std::string to_string(const uuid& id) {
 namespace cokafka::inline COKAFKA_ABI::detail {
 
 COKAFKA_DECL accumulator::accumulator(const settings& rules, attention_listener& home, std::uint64_t seed)
-    : memory(static_cast<std::size_t>(rules.user.buffer_memory)), topics(seed), settings_(rules), home_(home) {
+    : memory(static_cast<std::size_t>(rules.user.buffer_memory)),
+      topics(seed),
+      reports(std::make_shared<report_budget>(static_cast<std::size_t>(rules.user.parked_memory))),
+      settings_(rules),
+      home_(home) {
   memory.on_release([this] { home_.attention(); });
 }
 
@@ -9440,9 +10018,13 @@ COKAFKA_DECL std::int64_t accumulator::timestamp_of(const record_view& record, c
   return std::chrono::duration_cast<std::chrono::milliseconds>(wall).count();
 }
 
-COKAFKA_DECL send_outcome accumulator::failed(const record_view& record, topic* to, error why) const {
+COKAFKA_DECL send_outcome accumulator::failed(const record_view& record, topic* to, error why,
+                                              std::int64_t timestamp) const {
   const topic_name name = to != nullptr ? to->name : topic_name(record.topic.substr(0, 260));
-  return {completion_ptr(new completion(name, record.partition.value_or(-1), std::move(why))), {}};
+  completion_ptr done(new completion(name, record.partition.value_or(-1), std::move(why)));
+  done->notes_dropped = settings_.reports_failures();
+  if (done->notes_dropped && !is_closed()) done->refused = refused_record::make(record, timestamp, reports);
+  return {std::move(done), {}};
 }
 
 // --- placing ---------------------------------------------------------------------------------------------------------
@@ -9512,10 +10094,10 @@ inline record_ticket ticket_of(const record_view& record, std::int64_t timestamp
 }  // namespace accumulating
 
 COKAFKA_DECL send_outcome accumulator::send(const record_view& record, topic* to, clock_time now) {
-  if (auto refused = check(record)) return failed(record, to, *std::move(refused));
-  if (auto refused = find_topic(record, to)) return failed(record, to, *std::move(refused));
-  send_outcome out;
   const std::int64_t timestamp = timestamp_of(record, now);
+  if (auto refused = check(record)) return failed(record, to, *std::move(refused), timestamp);
+  if (auto refused = find_topic(record, to)) return failed(record, to, *std::move(refused), timestamp);
+  send_outcome out;
   out.ticket = accumulating::ticket_of(record, timestamp);
   parked_for otherwise{};
   partition_queue* behind = nullptr;
@@ -9587,6 +10169,7 @@ COKAFKA_DECL send_outcome accumulator::park(const record_view& record, topic& to
   parked->timeout = settings_.timeout_of(record.timeout);
   parked->memory = sizeof(parked_record) + parked->record->memory();
   parked->done.reset(new completion(to.name, record.partition.value_or(-1)));
+  parked->done->notes_dropped = settings_.reports_failures();
   send_outcome out;
   out.done = parked->done;
   out.ticket.timestamp = timestamp;
@@ -9595,13 +10178,13 @@ COKAFKA_DECL send_outcome accumulator::park(const record_view& record, topic& to
   {
     std::scoped_lock guard(mutex_);
     // What the sender looked at may have changed since: who parks now must not miss the end, or the topic's metadata.
-    if (is_closed()) return failed(record, &to, error(errc::closed));
-    if (auto refused = refusal(to)) return failed(record, &to, *std::move(refused));
+    if (is_closed()) return failed(record, &to, error(errc::closed), timestamp);
+    if (auto refused = refusal(to)) return failed(record, &to, *std::move(refused), timestamp);
     if (reason == parked_for::metadata && to.table.load(std::memory_order_acquire) != nullptr) {
       reason = parked->reason = parked_for::memory;
     }
     if (parked_bytes_ + parked->memory > static_cast<std::size_t>(settings_.user.parked_memory)) {
-      return failed(record, &to, error(errc::buffer_full));
+      return failed(record, &to, error(errc::buffer_full), timestamp);
     }
     parked_bytes_ += parked->memory;
     parked->generation = flushes.enter();
@@ -9822,8 +10405,22 @@ COKAFKA_DECL void accumulator::fail_one(parked_record& parked, error_details why
   why.elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(now - parked.sent_at);
   batch_outcome outcome;
   outcome.failure = error(std::move(why));
+  note_unheard(parked, *outcome.failure, out);
   out.answer(parked.done->complete(std::move(outcome)));
   out.end_flushes(flushes.leave(parked.generation));
+}
+
+// Before it ends. Whoever holds the delivery now can look.
+COKAFKA_DECL void accumulator::note_unheard(parked_record& parked, const error& why, effects& out) {
+  const record_view& record = parked.record->view();
+  const bool held = parked.done->notes_dropped ? parked.done->take_dropped(0, 1).empty() : parked.done->use_count() > 1;
+  if (held) return;
+  const std::int32_t partition = record.partition.value_or(-1);
+  out.note_unheard(1, why, parked.of->name, partition);
+  if (!parked.done->notes_dropped) return;
+  if (auto copy = refused_record::make(record, parked.timestamp, reports)) {
+    out.unheard.push_back({why, parked.of->name, partition, nullptr, {}, std::move(copy)});
+  }
 }
 
 COKAFKA_DECL void accumulator::refuse(topic& of, broker_errc why, const std::string& message, clock_time now,
@@ -9887,6 +10484,29 @@ COKAFKA_DECL void accumulator::fail_parked(const error_details& why, clock_time 
     line->clear();
   }
   memory.somebody_waits(false);
+}
+
+COKAFKA_DECL void accumulator::purge(clock_time now, effects& out) {
+  {
+    error_details why;
+    why.code = errc::purged;
+    std::scoped_lock guard(mutex_);
+    for (auto* line : {&metadata_line_, &memory_line_}) {
+      for (auto next = line->begin(); next != line->end();) {
+        const auto here = next++;
+        if ((*here)->reason == parked_for::space) continue;
+        fail_one(**here, why, now, out);
+        line->erase(here);
+      }
+    }
+  }
+  for (topic* each : topics.all()) {
+    for (const auto& partition : each->partitions()) {
+      if (partition->owner.load(std::memory_order_acquire) == nullptr) continue;
+      partition->purge_wanted.store(true, std::memory_order_release);
+      wake(*partition);
+    }
+  }
 }
 
 COKAFKA_DECL std::optional<clock_time> accumulator::earliest_parked_deadline() {
@@ -10288,6 +10908,7 @@ COKAFKA_DECL void partition_keeper::adopt_soon(partition_queue& added) {
     added.adopted_by = this;
     if (ended_) return fail_one(added);
     heed_its_topic(added, host_.env().now());
+    purge_if_wanted(added, host_.env().now());
     queue_.adopt(added, host_.env().now(), host_.conditions());
     hand_over_if_wanted(added);
     news();
@@ -10349,7 +10970,19 @@ COKAFKA_DECL void partition_keeper::reconsider(partition_queue& seen, clock_time
   heed_its_topic(seen, now);
   hand_over_if_wanted(seen);
   if (seen.owner.load(std::memory_order_acquire) != this) return;
-  if (seen.adopted_by == this) queue_.reconsider(seen, now, host_.conditions());
+  if (seen.adopted_by != this) return;
+  purge_if_wanted(seen, now);
+  queue_.reconsider(seen, now, host_.conditions());
+}
+
+COKAFKA_DECL void partition_keeper::purge_if_wanted(partition_queue& seen, clock_time now) {
+  if (!seen.purge_wanted.load(std::memory_order_acquire)) return;
+  seen.purge_wanted.store(false, std::memory_order_relaxed);
+  error_details why;
+  why.code = errc::purged;
+  effects out;
+  seen.fail_queued(why, now, out);
+  carry_out(out);
 }
 
 // A topic that was deleted and made anew: sequences begin again, and where it has fewer partitions there is nowhere to go.
@@ -11463,6 +12096,7 @@ COKAFKA_DECL void engine::carry_out(effects& wanted) {
   for (auto& each : wanted.handed_out) {
     for (waiter_list late = each->hand_out_rest(); !late.empty(); late = each->hand_out_rest()) end(late);
   }
+  if (!dead) report(wanted);  // before a flush ends, which may be what close() waits for
   end(wanted.ended);
   if (dead) return;
   for (auto& [level, line] : wanted.log) say(level, std::move(line));
@@ -11532,6 +12166,7 @@ COKAFKA_DECL void engine::look_around() {
   }
   was_pressed_ = pressed;
   check_watches(now);
+  check_flushes(now);
   if (!topics.empty()) start_control();
   news_.set();
   set_home_deadlines();
@@ -11550,6 +12185,7 @@ COKAFKA_DECL void engine::set_home_deadlines() {
   {
     std::scoped_lock guard(mutex_);
     for (const auto& each : watches_) watch = std::min(watch.value_or(each.due), each.due);
+    for (const auto& each : timed_flushes_) watch = std::min(watch.value_or(each.due), each.due);
   }
   follow(watch_due_, watch);
   home_.deadlines().settle();
@@ -11564,12 +12200,14 @@ COKAFKA_DECL void engine::handle_deadlines() {
       case deadline_kind::call_timeout: control_.timed_out(); break;
       case deadline_kind::parked_expiry: accumulator_.expire(now, unreachable_text(), control_error_, out); break;
       case deadline_kind::idle_close: close_idle_control(now); break;
-      case deadline_kind::watch_expiry: check_watches(now); break;
+      case deadline_kind::watch_expiry:
+        check_watches(now);
+        check_flushes(now);
+        break;
       case deadline_kind::close_timeout: {
         error_details why;
         why.code = errc::timed_out;
-        why.message = "the producer was closed before " + std::to_string(outstanding().records) +
-                      " records were acknowledged";
+        why.message = "the producer was closed before " + left_text() + " were acknowledged";
         close_failure_ = error(why);
         why.code = errc::closed;
         why.message = "the producer was closed before the record was acknowledged";
@@ -11620,7 +12258,8 @@ COKAFKA_DECL void engine::watch_topic(topic_waiter& waiting, std::string_view na
     watches_.push_back({of, &waiting, warm, env_->now() + clock_duration(settings_.user.max_block)});
   }
   // The answer to the question that find_topic() asked may have come when nobody watched.
-  if (of->last_error.load(std::memory_order_seq_cst) != broker_errc::none) of->wanted.store(true, std::memory_order_release);
+  if (of->last_error.load(std::memory_order_seq_cst) != broker_errc::none)
+    of->wanted.store(true, std::memory_order_release);
   attention();
 }
 
@@ -11640,7 +12279,7 @@ COKAFKA_DECL void engine::check_watches(clock_time now) {
         error_details why;
         why.message = unreachable_text();
         const broker_errc last = each.of->last_error.load(std::memory_order_relaxed);
-        why.code = !why.message.empty() ? make_error_code(errc::no_brokers)
+        why.code = !why.message.empty()        ? make_error_code(errc::no_brokers)
                    : last != broker_errc::none ? make_error_code(last)
                                                : make_error_code(errc::metadata_timed_out);
         why.cause = control_error_;
@@ -11763,6 +12402,77 @@ COKAFKA_DECL broker_link& engine::make_link(std::int32_t id, const endpoint& at)
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
 
+// ---- cokafka/detail/engine/failure_report.ipp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+COKAFKA_DECL void failure_report::operator()() {
+  for (int shown = 0; !rest_.empty(); ++shown) {
+    if (shown == 256) {
+      const auto home = core_->home();
+      return asio::post(home->executor, std::move(*this));
+    }
+    unheard_cursor& first = rest_.front();
+    if (first.has_next()) core_->show(first);
+    if (!first.has_next()) rest_.pop_front();
+  }
+  core_->report_ended();
+}
+
+COKAFKA_DECL void engine::show(unheard_cursor& from) {
+  try {
+    from.show_next(settings_.user.on_delivery_failed);
+  } catch (const std::exception& thrown) {
+    logger_.log(log_level::error, std::string("on_delivery_failed has thrown: ") + thrown.what());
+  } catch (...) {
+    logger_.log(log_level::error, "on_delivery_failed has thrown");
+  }
+}
+
+// One line for all that a rule has ended in one go, which is not more than one per batch.
+COKAFKA_DECL void engine::report(effects& wanted) {
+  if (wanted.unheard_count == 0) return;
+  unheard_failures_.fetch_add(wanted.unheard_count, std::memory_order_relaxed);
+  say(log_level::warning, std::to_string(wanted.unheard_count) +
+                              " records failed and nobody waits for them; the first, of " + wanted.unheard_where +
+                              ", is " + std::string(to_string(wanted.unheard_why.fate())) + ": " +
+                              wanted.unheard_why.message());
+  if (wanted.unheard.empty()) return;
+  auto alive = dead_.load(std::memory_order_acquire) ? nullptr : weak_from_this().lock();
+  if (!alive) return;
+  {
+    std::scoped_lock guard(mutex_);
+    if (closed_) return;
+    ++reports_pending_;
+  }
+  asio::post(operations_->executor, failure_report(std::move(alive), std::move(wanted.unheard)));
+}
+
+COKAFKA_DECL void engine::report_ended() {
+  {
+    std::scoped_lock guard(mutex_);
+    if (--reports_pending_ > 0 || !tasks_ended_) return;
+  }
+  home_.on_strand([this] { end_when_silent(); });
+}
+
+COKAFKA_DECL void engine::let_go(completion& of, const record_ticket& ticket) noexcept {
+  try {
+    if (!of.refused) return of.drop(ticket.index);
+    effects out;
+    const error why = of.get(ticket).error();
+    const record_view& record = of.refused->record.view();
+    const std::int32_t partition = record.partition.value_or(-1);
+    out.note_unheard(1, why, of.called(), partition);
+    out.unheard.push_back({why, of.called(), partition, nullptr, {}, std::move(of.refused)});
+    report(out);
+  } catch (const std::bad_alloc&) {
+    // Without memory the failure stays unheard.
+  }
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
 // ---- cokafka/detail/engine/lifecycle.ipp
 
 #include <boost/asio/query.hpp>
@@ -11848,6 +12558,41 @@ COKAFKA_DECL void engine::flush(operation_waiter& waiting) {
   post_waiter(waiting);
 }
 
+COKAFKA_DECL void engine::flush_for(operation_waiter& waiting, std::chrono::milliseconds timeout) {
+  const auto begun = accumulator_.flushes.begin(waiting);
+  if (!begun) return post_waiter(waiting);
+  hurry_.store(true, std::memory_order_release);
+  const clock_time due = env_->now() + std::max(std::chrono::milliseconds::zero(), settings::bounded(timeout));
+  {
+    std::scoped_lock guard(mutex_);
+    timed_flushes_.push_back({*begun, due});
+  }
+  attention();
+}
+
+COKAFKA_DECL void engine::check_flushes(clock_time now) {
+  waiter_list ended;
+  {
+    std::scoped_lock guard(mutex_);
+    std::erase_if(timed_flushes_, [&](const flush_watch& each) {
+      if (each.due > now) return !accumulator_.flushes.is_waiting(each.which);
+      if (waiter* const waiting = accumulator_.flushes.cancel(each.which)) ended.push_back(*waiting);
+      return true;
+    });
+  }
+  if (ended.empty()) return;
+  error_details why;
+  why.code = errc::timed_out;
+  why.message = "the flush has ended with " + left_text() + " not answered";
+  for (auto& each : ended) static_cast<operation_waiter&>(each).failure = error(why);
+  post_waiters(ended);
+}
+
+COKAFKA_DECL std::string engine::left_text() {
+  const auto left = outstanding();
+  return std::to_string(left.records) + " records (" + std::to_string(left.bytes) + " bytes)";
+}
+
 COKAFKA_DECL bool engine::cancel_flush(operation_waiter& waiting) { return accumulator_.flushes.cancel(waiting); }
 
 COKAFKA_DECL void engine::wait_for_space(operation_waiter& waiting, std::size_t bytes) {
@@ -11856,6 +12601,15 @@ COKAFKA_DECL void engine::wait_for_space(operation_waiter& waiting, std::size_t 
 }
 
 COKAFKA_DECL bool engine::cancel_space(operation_waiter& waiting) { return accumulator_.cancel_space(waiting); }
+
+COKAFKA_DECL void engine::purge() {
+  home_.on_strand([this] {
+    if (stopping_) return;
+    effects out;
+    accumulator_.purge(env_->now(), out);
+    carry_out(out);
+  });
+}
 
 COKAFKA_DECL bool engine::withdraw(completion& of, record_waiter& asked) {
   if (dead_.load(std::memory_order_acquire)) return false;
@@ -11946,13 +12700,24 @@ COKAFKA_DECL void engine::link_ended() {
 
 COKAFKA_DECL void engine::task_ended() {
   if (tasks_left_ == 0 || --tasks_left_ > 0) return;
-  waiter_list done = accumulator_.flushes.abandon();
   {
     std::scoped_lock guard(mutex_);
-    closed_ = true;
-    for (auto& each : closers_) static_cast<operation_waiter&>(each).failure = close_failure_;
-    done.splice(done.end(), closers_);
+    tasks_ended_ = true;
   }
+  end_when_silent();
+}
+
+// The user's functions are called no more when close() has completed: it waits for the last report.
+COKAFKA_DECL void engine::end_when_silent() {
+  waiter_list closing;
+  {
+    std::scoped_lock guard(mutex_);
+    if (reports_pending_ > 0 || std::exchange(closed_, true)) return;
+    for (auto& each : closers_) static_cast<operation_waiter&>(each).failure = close_failure_;
+    closing.splice(closing.end(), closers_);
+  }
+  waiter_list done = accumulator_.flushes.abandon();
+  done.splice(done.end(), closing);
   if (drained_->is_linked()) done.erase(waiter_list::s_iterator_to(*drained_));
   post_waiters(done);
 }
@@ -12391,6 +13156,132 @@ COKAFKA_DECL std::uint32_t crc32c_combine(std::uint32_t crc_a, std::uint32_t crc
 
 #undef COKAFKA_CRC32C_SSE42
 #undef COKAFKA_CRC32C_ARMV8
+
+// ---- cokafka/detail/batch/batch_view.ipp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+COKAFKA_DECL std::string_view to_string(batch_error error) noexcept {
+  switch (error) {
+    case batch_error::none: return "none";
+    case batch_error::too_short: return "too short";
+    case batch_error::bad_length: return "bad length";
+    case batch_error::trailing_bytes: return "trailing bytes";
+    case batch_error::bad_magic: return "bad magic";
+    case batch_error::bad_crc: return "bad checksum";
+    case batch_error::bad_codec: return "unknown compression type";
+    case batch_error::bad_record_count: return "bad record count";
+    case batch_error::bad_record: return "bad record";
+    case batch_error::bad_offset_delta: return "bad offset delta";
+    case batch_error::compressed: return "compressed";
+    case batch_error::control_batch: return "control batch from a client";
+    case batch_error::missing_base_sequence: return "producer id without a base sequence";
+  }
+  return "unknown";
+}
+
+namespace batch_parts {
+
+// A string with a varint length where -1 is null; any other negative length makes the reader fail.
+inline std::optional<std::string_view> read_nullable(wire::reader& in) noexcept {
+  const std::int32_t size = in.varint();
+  if (size >= 0 && in.ok()) return in.bytes(static_cast<std::size_t>(size));
+  if (size != -1) in.fail();
+  return std::nullopt;
+}
+
+inline record_header_entry read_header(wire::reader& in) noexcept {
+  const auto key = read_nullable(in);
+  if (!key) in.fail();
+  return {key.value_or(std::string_view{}), read_nullable(in)};
+}
+
+}  // namespace batch_parts
+
+COKAFKA_DECL record_header_list::iterator::iterator(std::string_view bytes, std::uint32_t left) noexcept
+    : bytes_(bytes), left_(left) {
+  read();
+}
+
+COKAFKA_DECL record_header_list::iterator& record_header_list::iterator::operator++() noexcept {
+  --left_;
+  read();
+  return *this;
+}
+
+COKAFKA_DECL void record_header_list::iterator::read() noexcept {
+  if (left_ == 0) return;
+  wire::reader in(bytes_);
+  current_ = batch_parts::read_header(in);
+  bytes_.remove_prefix(in.position());
+}
+
+COKAFKA_DECL batch_error read_record(wire::reader& in, std::int64_t base_timestamp, record_entry& record) noexcept {
+  const std::int32_t size = in.varint();
+  if (size < 0) in.fail();
+  const std::string_view bytes = in.bytes(static_cast<std::size_t>(size));
+  if (!in.ok()) return batch_error::bad_record;
+
+  wire::reader body(bytes);
+  body.int8();  // attributes: no bit has a meaning yet
+  // Deltas wrap around like Java's, so that no header can cause undefined behaviour.
+  record.timestamp = static_cast<std::int64_t>(static_cast<std::uint64_t>(base_timestamp) +
+                                               static_cast<std::uint64_t>(body.varlong()));
+  record.offset_delta = body.varint();
+  record.key = batch_parts::read_nullable(body);
+  record.value = batch_parts::read_nullable(body);
+  const std::int32_t headers = body.varint();
+  if (headers < 0) body.fail();
+  const std::size_t headers_begin = body.position();
+  for (std::int32_t i = 0; i < headers && body.ok(); ++i) batch_parts::read_header(body);
+  if (!body.ok() || body.remaining() != 0) return batch_error::bad_record;
+  record.headers = {bytes.substr(headers_begin), static_cast<std::uint32_t>(headers)};
+  return batch_error::none;
+}
+
+COKAFKA_DECL std::optional<std::size_t> batch_view::size_at_front(std::string_view bytes) noexcept {
+  constexpr std::size_t log_overhead = 12;  // base offset and batch length, which do not count themselves
+  wire::reader in(bytes);
+  in.int64();
+  const std::int32_t length = in.int32();
+  if (!in.ok() || length < static_cast<std::int32_t>(header_size - log_overhead)) return std::nullopt;
+  return log_overhead + static_cast<std::size_t>(length);
+}
+
+COKAFKA_DECL batch_error batch_view::parse(std::string_view bytes, batch_view& view) noexcept {
+  constexpr std::size_t magic_offset = 16;
+  constexpr std::size_t crc_begin = 21;
+  constexpr int last_codec = 4;
+
+  if (bytes.size() > magic_offset && bytes[magic_offset] != 2) return batch_error::bad_magic;
+  if (bytes.size() < header_size) return batch_error::too_short;
+  const auto size = size_at_front(bytes);
+  if (!size) return batch_error::bad_length;
+  if (bytes.size() < *size) return batch_error::too_short;
+  if (bytes.size() > *size) return batch_error::trailing_bytes;
+
+  batch_view candidate;
+  candidate.bytes_ = bytes;
+  if (crc32c(0, bytes.data() + crc_begin, bytes.size() - crc_begin) != candidate.crc()) return batch_error::bad_crc;
+  if (candidate.codec() > last_codec) return batch_error::bad_codec;
+  if (candidate.record_count() <= 0 || candidate.record_count() - 1 != candidate.last_offset_delta()) {
+    return batch_error::bad_record_count;
+  }
+  view = candidate;
+  return batch_error::none;
+}
+
+COKAFKA_DECL batch_error batch_view::check_records() const noexcept {
+  return for_each([](const record_entry&) {});
+}
+
+COKAFKA_DECL batch_error batch_view::check_from_client() const noexcept {
+  if (is_control()) return batch_error::control_batch;
+  if (producer_id() >= 0 && base_sequence() < 0) return batch_error::missing_base_sequence;
+  return batch_error::none;
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
 
 // ---- cokafka/detail/base/murmur2.ipp
 
