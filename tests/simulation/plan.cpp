@@ -72,7 +72,7 @@ void plan_sizes(planned_producer& plan, dice& by) {
   made.batch_size = static_cast<std::int32_t>(by.one_in(8) ? 0 : any_size(by, 50, 100'000));
   made.max_request_size = static_cast<std::int32_t>(any_size(by, 2000, 1'000'000));
   made.buffer_memory = by.one_in(2) ? 33'554'432 : any_size(by, 4096, 1'000'000);
-  made.parked_memory = by.one_in(2) ? 4'194'304 : any_size(by, 0, 1'000'000);
+  made.parked_memory = !by.one_in(4) ? 4'194'304 : any_size(by, 0, 1'000'000);
   plan.largest_value = static_cast<std::size_t>(any_size(by, 10, 3000));
 }
 
@@ -114,6 +114,12 @@ void plan_troubles(story_plan& plan, dice& by) {
   const std::uint32_t rarity = one_of(by, {2u, 3u, 6u});
   for (int kind = 0; kind != static_cast<int>(trouble::kinds); ++kind) {
     if (by.one_in(rarity)) plan.troubles.push_back(static_cast<trouble>(kind));
+  }
+  // The first batches of a partition meet a broker that has no state of their producer: what goes wrong then is
+  // particular.
+  if (!plan.troubles.empty() && by.one_in(2)) {
+    plan.at_once = {trouble::slow_network,
+                    one_of(by, {trouble::error_before, trouble::drop_before, trouble::error_after})};
   }
 }
 

@@ -75,6 +75,7 @@ struct story_plan {
   std::vector<planned_topic> topics{};
   std::vector<planned_producer> producers{};
   std::vector<trouble> troubles{};  // empty: none
+  std::vector<trouble> at_once{};   // of those, what begins before the first record is sent
   nanoseconds span{};               // how long they come
   bool frozen_story = false;
   bool own_timeouts = false;  // some records have their own, and fall due before their neighbours

@@ -49,6 +49,7 @@ constexpr std::array errors_of_control{broker_errc::leader_not_available, broker
 
 asio::awaitable<void> story::troubles() {
   const nanoseconds until = now() + plan_.span;
+  for (const trouble each : plan_.at_once) begin(each);
   const auto gaps = static_cast<std::int64_t>(4 + random(60));
   while (now() < until && !is_over() && !plan_.troubles.empty()) {
     co_await world_.sleep_for(random_time(2 * plan_.span / gaps));
@@ -189,7 +190,7 @@ void story::begin_of_topics(trouble kind) {
 }
 
 void story::begin_of_answers(trouble kind) {
-  const auto times = static_cast<int>(1 + random(4));
+  const auto times = static_cast<int>(one_in(2) ? 1 : 1 + random(4));
   const std::optional<std::int32_t> broker = one_in(2) ? std::nullopt : std::optional(random_broker());
   const auto slow = milliseconds(random(one_in(2) ? 100 : 5000));
   say("answers in trouble " + std::to_string(static_cast<int>(kind)));

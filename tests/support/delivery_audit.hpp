@@ -104,8 +104,9 @@ class delivery_audit {
     std::int64_t timestamp = 0;
     std::uint32_t copies = 0;  // in the log that was looked at last
     std::uint32_t most_copies = 0;
-    std::uint64_t log = 0;  // its number
-    bool offset_found = false;
+    std::uint64_t log = 0;                          // its number
+    bool offset_found = false;                      // in one of the topic's lives
+    std::optional<std::int64_t> other_timestamp{};  // there; empty once the one that was told has been found
   };
   struct books_of_producer {
     producer_promise promised;
