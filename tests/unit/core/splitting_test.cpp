@@ -278,3 +278,44 @@ TEST_CASE("a batch whose records have been told is not divided any more", "[core
   CHECK(said.action != verdict_action::split);
   CHECK(said.action != verdict_action::exclude);
 }
+
+TEST_CASE("a piece of which every record has been told is not sent, and holds up no flush", "[core]") {
+  partition_bench bench;
+  for (int i = 0; i != 10; ++i) bench.send(std::string(50, 'e'), std::chrono::seconds(1));
+  const auto late = bench.send(std::string(500, 'l'), std::chrono::seconds(100));
+  counting_operation flush;
+  REQUIRE(bench.flushes.begin(flush));
+  const auto whole = bench.take();
+  REQUIRE(whole->records.count() == 11);
+  bench.expire_after(std::chrono::seconds(2));
+  bench.answer(whole, too_large);
+  CHECK(bench.queue.outstanding().records == 1);
+  bench.expire_after(std::chrono::seconds(200));
+  CHECK(late.is_ready());
+  CHECK_FALSE(bench.queue.has_pending());
+  CHECK(bench.out.ended.size() == 1);
+  bench.out.ended.clear();
+}
+
+TEST_CASE("records that were told before a division are not told again, however many deadlines the batch has",
+          "[core]") {
+  partition_bench bench;
+  std::vector<sent_record> sent;
+  for (int i = 0; i != 100; ++i) {
+    bench.now += std::chrono::microseconds(1500);
+    sent.push_back(bench.send(std::string(80, 'v'), std::chrono::seconds(i < 50 ? 100 : 2)));
+  }
+  const auto whole = bench.take();
+  REQUIRE(whole->records.count() == 100);
+  bench.expire_after(std::chrono::seconds(3));
+  CHECK(bench.queue.outstanding().records == 50);
+  CHECK(refuse(bench, whole, {3}).action == verdict_action::exclude);
+  bench.expire_after(std::chrono::seconds(1));
+  CHECK(bench.queue.outstanding().records == 49);
+  std::vector<std::string> log;
+  drain_through(bench, 100'000, log);
+  CHECK(bench.queue.outstanding().records == 0);
+  CHECK(bench.queue.outstanding().bytes == 0);
+  CHECK(sent[2].offset() == 2);
+  CHECK(sent[4].offset() == 3);
+}

@@ -119,6 +119,7 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
   /// failed with errc::closed.
   waiter_list abandon(fate known);
 
+  bool is_piece = false;            // of a batch that was divided: its deliveries hold that one's completion; constant
   partition_queue* const of;        // of a batch; null for a parked record
   parked_record* parked = nullptr;  // while it is in the parking lot; under the lot's mutex
   /// Records that are not in the batch any more. Under the partition's lock until the batch is sealed, constant after

@@ -123,7 +123,7 @@ COKAFKA_DECL bool completion::detach(record_waiter& gone) {
     std::scoped_lock guard(at->lock_);
     if (gone.in.load(std::memory_order_acquire) != at) continue;
     if (at->state_.load(std::memory_order_relaxed) != state::pending) return false;
-    if (!gone.is_linked() || gone.source) return false;  // with a source it has been handed out
+    if (gone.source || !gone.is_linked()) return false;  // with a source it has been handed out
     at->unlink(at->waiters_, gone);
     return true;
   }

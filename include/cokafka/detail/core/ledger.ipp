@@ -25,6 +25,7 @@ COKAFKA_DECL verdict judge(const attempt_facts& facts) noexcept {
   if (facts.acknowledged_before) {
     said.action = verdict_action::complete;
     said.known = fate::written;
+    said.refresh_metadata = !facts.code || has(classify(*facts.code), error_class::refreshes);
     return said;
   }
   bool wants_retry = false;

@@ -11,6 +11,7 @@
 #include <iterator>
 #include <limits>
 #include <mutex>
+#include <new>
 #include <string>
 #include <utility>
 
@@ -77,10 +78,13 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
   facts.names_culprits = !sent.finished && !said.culprits.empty() && said.culprits.size() < sent.records.count();
   facts.attempts = sent.attempts;
   facts.retries = static_cast<std::uint32_t>(settings_.user.retries);
-  const verdict judged = judge(facts);
+  verdict judged = judge(facts);
   if (judged.action == verdict_action::complete) {
-    window_open_ = !new_epoch_ && retry_.empty();
-    if (retry_.empty()) backoff_until_ = {};
+    const bool is_confirmed =
+        said.code && fate_of_answer(*said.code, false) == fate::written;  // here, not by a former leader
+    window_open_ = is_confirmed && !new_epoch_ && retry_.empty();
+    if (is_confirmed && retry_.empty()) backoff_until_ = {};
+    out.refresh_metadata = out.refresh_metadata || judged.refresh_metadata;
     finish(sent, outcome_of(sent, said, judged), out);
     return judged;
   }
@@ -94,17 +98,17 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
                                   std::to_string(index_) +
                                   ": the broker has an older sequence than the last acknowledged");
   }
-  if (judged.action == verdict_action::split) {
-    split(kept, now);
-    return judged;
+  try {
+    if (judged.action == verdict_action::split) split(kept, now, out);
+    if (judged.action == verdict_action::exclude) exclude(kept, said, now, out);
+  } catch (const std::bad_alloc&) {
+    judged.action = verdict_action::retry;  // whole, and later
   }
-  if (judged.action == verdict_action::exclude) {
-    exclude(kept, said, now, out);
-    return judged;
-  }
+  if (judged.action == verdict_action::split || judged.action == verdict_action::exclude) return judged;
   if (judged.action == verdict_action::retry) {
     backoff_until_ = now + said.backoff;
     back_to_retry_line(kept);
+    drop_told();
     return judged;
   }
   error_details why;

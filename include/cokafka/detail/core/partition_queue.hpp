@@ -243,10 +243,14 @@ class partition_queue
   const topic_name& topic_name_;
   const std::int32_t index_;
 
-  std::deque<batch_ptr> divide(batch& whole, std::size_t at_most, const std::vector<broker_answer::culprit>& without);
-  void split(const batch_ptr& too_large, clock_time now);
+  struct division {
+    std::deque<batch_ptr> pieces{};
+    std::vector<completion::redirection> redirections{};
+  };
+  division divide(batch& whole, std::size_t at_most, const std::vector<broker_answer::culprit>& without);
+  void split(const batch_ptr& too_large, clock_time now, effects& out);
   void exclude(const batch_ptr& refused, const answer& said, clock_time now, effects& out);
-  void go_on_as(const batch_ptr& whole, std::deque<batch_ptr> pieces);
+  void go_on_as(const batch_ptr& whole, division made, effects& out);
 
   spin_lock lock_;
   std::size_t batch_limit_;        // under lock_; what one request takes, or less where the topic refused that
@@ -276,8 +280,8 @@ constexpr std::int32_t advance_sequence(std::int32_t sequence, std::int32_t coun
 #if defined(COKAFKA_HEADER_ONLY)
 #include "cokafka/detail/core/partition_answers.ipp"
 #include "cokafka/detail/core/partition_queue.ipp"
-#include "cokafka/detail/core/splitting.ipp"
 #include "cokafka/detail/core/partition_unheard.ipp"
+#include "cokafka/detail/core/splitting.ipp"
 #include "cokafka/detail/core/withdrawal.ipp"
 #endif
 

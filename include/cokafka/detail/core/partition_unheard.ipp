@@ -18,6 +18,7 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 COKAFKA_DECL void partition_queue::note_unheard(batch& of, const error& why, const failed_stretch& which, bool is_open,
                                                 effects& out) {
   if (!of.done->notes_dropped) {
+    if (of.done->is_piece) return;  // who holds them is not known here
     return out.note_unheard(which.records - std::min(which.records, which.holders), why, topic_name_, index_);
   }
   unheard_records told;

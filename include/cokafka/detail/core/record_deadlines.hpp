@@ -108,7 +108,7 @@ class record_deadlines {
   }
 
   bool begin_run(std::uint32_t index, std::size_t offset, clock_time at) {
-    if (runs_.size() >= exact_runs) {
+    if (runs_.size() >= exact_runs && at != never) {
       at = std::chrono::ceil<std::chrono::milliseconds>(at);
       width_ = millisecond;
     }

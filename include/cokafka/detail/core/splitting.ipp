@@ -56,12 +56,12 @@ class answered_before {
 
 }  // namespace splitting
 
-// New batches with the records of `whole`, in order, in pieces of at most `at_most` bytes (or one record). Its
-// deliveries and those who wait for them are told where their records are now.
-COKAFKA_DECL std::deque<batch_ptr> partition_queue::divide(batch& whole, std::size_t at_most,
-                                                           const std::vector<broker_answer::culprit>& without) {
-  std::deque<batch_ptr> pieces;
-  std::vector<completion::redirection> redirections;
+// New batches with the records of `whole`, in order, in pieces of at most `at_most` bytes (or one record), and where
+// its deliveries find them. Changes nothing yet.
+COKAFKA_DECL auto partition_queue::divide(batch& whole, std::size_t at_most,
+                                          const std::vector<broker_answer::culprit>& without) -> division {
+  division made;
+  auto& [pieces, redirections] = made;
   splitting::original_indexes indexes(whole);
   const splitting::answered_before answered(*whole.done);
   chunk_reader from(whole.records.chunks());
@@ -81,6 +81,7 @@ COKAFKA_DECL std::deque<batch_ptr> partition_queue::divide(batch& whole, std::si
     if (!pieces.empty()) shape = pieces.back()->records.shape_of_copy(record.rest, timestamp);
     if (pieces.empty() || pieces.back()->records.size() + shape.total > at_most) {
       pieces.push_back(make_batch(whole.created));
+      pieces.back()->done->is_piece = true;
       shape = pieces.back()->records.shape_of_copy(record.rest, timestamp);
       interrupted = true;
     }
@@ -96,15 +97,23 @@ COKAFKA_DECL std::deque<batch_ptr> partition_queue::divide(batch& whole, std::si
       into.ended_bytes += shape.total;
     }
   }
-  whole.done->split(std::move(redirections));
-  return pieces;
+  return made;
 }
 
 // The pieces take the place of the batch: in the order of their records, at the front of the line, and for the flushes
-// that wait for it.
-COKAFKA_DECL void partition_queue::go_on_as(const batch_ptr& whole, std::deque<batch_ptr> pieces) {
+// that wait for it. Of a piece whose records have all been told nobody waits for anything: it is proven absent, and
+// goes.
+COKAFKA_DECL void partition_queue::go_on_as(const batch_ptr& whole, division made, effects& out) {
+  auto& [pieces, redirections] = made;
   whole->finished = true;
-  flushes_.multiply(whole->generation, pieces.size() - 1);
+  whole->done->split(std::move(redirections));
+  const auto is_told = [](const batch_ptr& each) { return each->live() == 0; };
+  if (std::erase_if(pieces, is_told) > 0 && settings_.idempotent) new_epoch_ = true;  // a gap in the sequence
+  if (pieces.empty()) {
+    out.end_flushes(flushes_.leave(whole->generation));
+  } else {
+    flushes_.multiply(whole->generation, pieces.size() - 1);
+  }
   std::size_t bytes = 0;
   for (auto& each : pieces) {
     each->generation = whole->generation;
@@ -124,25 +133,29 @@ COKAFKA_DECL void partition_queue::go_on_as(const batch_ptr& whole, std::deque<b
 }
 
 // Halves: what the topic takes is not told, and is found in few steps. New batches are not filled further for a while.
-COKAFKA_DECL void partition_queue::split(const batch_ptr& too_large, clock_time now) {
+COKAFKA_DECL void partition_queue::split(const batch_ptr& too_large, clock_time now, effects& out) {
   const std::size_t half = too_large->records.size() / 2;
   {
     std::scoped_lock guard(lock_);
     batch_limit_ = std::min(batch_limit_, half);
     limited_until_ = now + clock_duration(settings_.user.metadata_max_age);
   }
-  std::deque<batch_ptr> pieces = divide(*too_large, half, {});
+  division made = divide(*too_large, half, {});
   std::optional<batch_stamp> stamp = too_large->stamp;
-  for (auto& each : pieces) {
+  for (auto& each : made.pieces) {
     each->attempts = too_large->attempts - 1;  // splitting takes no retry
     each->stamp = stamp;
     if (!settings_.idempotent) continue;
     stamp->base_sequence = advance_sequence(stamp->base_sequence, static_cast<std::int32_t>(each->records.count()));
   }
-  go_on_as(too_large, std::move(pieces));
+  go_on_as(too_large, std::move(made), out);
 }
 
 COKAFKA_DECL void partition_queue::exclude(const batch_ptr& refused, const answer& said, clock_time now, effects& out) {
+  division rest = divide(*refused, std::numeric_limits<std::size_t>::max(), said.culprits);
+  assert(rest.pieces.size() == 1);
+  rest.pieces.front()->attempts = refused->attempts;
+  rest.pieces.front()->stamp = refused->stamp;  // its place in the line until the new epoch begins
   const splitting::answered_before answered(*refused->done);
   splitting::original_indexes indexes(*refused);
   std::uint32_t index = indexes.next();
@@ -170,11 +183,7 @@ COKAFKA_DECL void partition_queue::exclude(const batch_ptr& refused, const answe
     std::scoped_lock guard(lock_);
     outstanding_.records -= told;
   }
-  std::deque<batch_ptr> rest = divide(*refused, std::numeric_limits<std::size_t>::max(), said.culprits);
-  assert(rest.size() == 1);
-  rest.front()->attempts = refused->attempts;
-  rest.front()->stamp = refused->stamp;  // its place in the line until the new epoch begins
-  go_on_as(refused, std::move(rest));
+  go_on_as(refused, std::move(rest), out);
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail

@@ -158,6 +158,7 @@ COKAFKA_DECL void partition_queue::end_due(batch& of, clock_time now, bool remov
                         [&](std::uint32_t first, std::uint32_t end, std::size_t bytes) {
                           all.push_back({first, end, bytes});
                         });
+  std::vector<failed_stretch> failures;
   std::uint32_t records = 0;
   std::size_t bytes = 0;
   for (auto& each : all) {
@@ -165,11 +166,9 @@ COKAFKA_DECL void partition_queue::end_due(batch& of, clock_time now, bool remov
     const failed_stretch failed{each.first, each.end, each.end - each.first - gone, of.done->use_count() - 1};
     records += failed.records;
     bytes += of.withdrawn_from || of.thinned ? withdrawing::bytes_between(of, each.first, each.end) : each.bytes;
-    batch_outcome outcome;
-    outcome.failure = told;
-    out.answer(of.done->end_some(each.first, each.end, std::move(outcome)));
-    note_unheard(of, told, failed, remove, out);
+    failures.push_back(failed);
   }
+  // First it is true, then it is said: what follows may run out of memory.
   if (remove) {
     for (auto& each : all) {
       for (std::uint32_t i = each.first; i < each.end; ++i) withdrawing::mark_removed(*of.done, i);
@@ -177,10 +176,18 @@ COKAFKA_DECL void partition_queue::end_due(batch& of, clock_time now, bool remov
   }
   of.ended += records;
   of.ended_bytes += bytes;
-  std::unique_lock guard(lock_, std::defer_lock);
-  if (!remove) guard.lock();
-  outstanding_.records -= records;
-  outstanding_.bytes -= bytes;
+  {
+    std::unique_lock guard(lock_, std::defer_lock);
+    if (!remove) guard.lock();
+    outstanding_.records -= records;
+    outstanding_.bytes -= bytes;
+  }
+  for (const failed_stretch& each : failures) {
+    batch_outcome outcome;
+    outcome.failure = told;
+    out.answer(of.done->end_some(each.first, each.end, std::move(outcome)));
+    note_unheard(of, told, each, remove, out);
+  }
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
