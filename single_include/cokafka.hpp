@@ -1310,6 +1310,7 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
   /// failed with errc::closed.
   waiter_list abandon(fate known);
 
+  bool is_piece = false;            // of a batch that was divided: its deliveries hold that one's completion; constant
   partition_queue* const of;        // of a batch; null for a parked record
   parked_record* parked = nullptr;  // while it is in the parking lot; under the lot's mutex
   /// Records that are not in the batch any more. Under the partition's lock until the batch is sealed, constant after
@@ -2853,7 +2854,7 @@ class record_deadlines {
   }
 
   bool begin_run(std::uint32_t index, std::size_t offset, clock_time at) {
-    if (runs_.size() >= exact_runs) {
+    if (runs_.size() >= exact_runs && at != never) {
       at = std::chrono::ceil<std::chrono::milliseconds>(at);
       width_ = millisecond;
     }
@@ -3469,10 +3470,14 @@ class partition_queue
   const topic_name& topic_name_;
   const std::int32_t index_;
 
-  std::deque<batch_ptr> divide(batch& whole, std::size_t at_most, const std::vector<broker_answer::culprit>& without);
-  void split(const batch_ptr& too_large, clock_time now);
+  struct division {
+    std::deque<batch_ptr> pieces{};
+    std::vector<completion::redirection> redirections{};
+  };
+  division divide(batch& whole, std::size_t at_most, const std::vector<broker_answer::culprit>& without);
+  void split(const batch_ptr& too_large, clock_time now, effects& out);
   void exclude(const batch_ptr& refused, const answer& said, clock_time now, effects& out);
-  void go_on_as(const batch_ptr& whole, std::deque<batch_ptr> pieces);
+  void go_on_as(const batch_ptr& whole, division made, effects& out);
 
   spin_lock lock_;
   std::size_t batch_limit_;        // under lock_; what one request takes, or less where the topic refused that
@@ -8331,7 +8336,7 @@ COKAFKA_DECL bool completion::detach(record_waiter& gone) {
     std::scoped_lock guard(at->lock_);
     if (gone.in.load(std::memory_order_acquire) != at) continue;
     if (at->state_.load(std::memory_order_relaxed) != state::pending) return false;
-    if (!gone.is_linked() || gone.source) return false;  // with a source it has been handed out
+    if (gone.source || !gone.is_linked()) return false;  // with a source it has been handed out
     at->unlink(at->waiters_, gone);
     return true;
   }
@@ -8997,6 +9002,7 @@ COKAFKA_DECL verdict judge(const attempt_facts& facts) noexcept {
   if (facts.acknowledged_before) {
     said.action = verdict_action::complete;
     said.known = fate::written;
+    said.refresh_metadata = !facts.code || has(classify(*facts.code), error_class::refreshes);
     return said;
   }
   bool wants_retry = false;
@@ -9108,10 +9114,13 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
   facts.names_culprits = !sent.finished && !said.culprits.empty() && said.culprits.size() < sent.records.count();
   facts.attempts = sent.attempts;
   facts.retries = static_cast<std::uint32_t>(settings_.user.retries);
-  const verdict judged = judge(facts);
+  verdict judged = judge(facts);
   if (judged.action == verdict_action::complete) {
-    window_open_ = !new_epoch_ && retry_.empty();
-    if (retry_.empty()) backoff_until_ = {};
+    const bool is_confirmed =
+        said.code && fate_of_answer(*said.code, false) == fate::written;  // here, not by a former leader
+    window_open_ = is_confirmed && !new_epoch_ && retry_.empty();
+    if (is_confirmed && retry_.empty()) backoff_until_ = {};
+    out.refresh_metadata = out.refresh_metadata || judged.refresh_metadata;
     finish(sent, outcome_of(sent, said, judged), out);
     return judged;
   }
@@ -9125,17 +9134,17 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
                                   std::to_string(index_) +
                                   ": the broker has an older sequence than the last acknowledged");
   }
-  if (judged.action == verdict_action::split) {
-    split(kept, now);
-    return judged;
+  try {
+    if (judged.action == verdict_action::split) split(kept, now, out);
+    if (judged.action == verdict_action::exclude) exclude(kept, said, now, out);
+  } catch (const std::bad_alloc&) {
+    judged.action = verdict_action::retry;  // whole, and later
   }
-  if (judged.action == verdict_action::exclude) {
-    exclude(kept, said, now, out);
-    return judged;
-  }
+  if (judged.action == verdict_action::split || judged.action == verdict_action::exclude) return judged;
   if (judged.action == verdict_action::retry) {
     backoff_until_ = now + said.backoff;
     back_to_retry_line(kept);
+    drop_told();
     return judged;
   }
   error_details why;
@@ -9524,6 +9533,62 @@ COKAFKA_DECL void partition_queue::settle_epoch(const std::optional<producer_ide
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
 
+// ---- cokafka/detail/core/partition_unheard.ipp
+
+#include <numeric>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+// The records have just failed. Without somebody who wants them reported no delivery notes that it is dropped, and only
+// those are counted that must be more than the batch has deliveries and waiters. An open batch may move its bytes
+// before the report is made: what it loses is copied, into memory that is charged like its own.
+COKAFKA_DECL void partition_queue::note_unheard(batch& of, const error& why, const failed_stretch& which, bool is_open,
+                                                effects& out) {
+  if (!of.done->notes_dropped) {
+    if (of.done->is_piece) return;  // who holds them is not known here
+    return out.note_unheard(which.records - std::min(which.records, which.holders), why, topic_name_, index_);
+  }
+  unheard_records told;
+  told.indexes = of.done->take_dropped(which.first, which.end);
+  if (told.indexes.empty()) return;
+  out.note_unheard(told.indexes.size(), why, topic_name_, index_);
+  told.why = why;
+  told.topic = topic_name_;
+  told.partition = index_;
+  told.in.reset(&of);
+  if (is_open) {
+    told.in = copy_of(of, told.indexes);
+    told.indexes.resize(told.in->records.count());  // fewer where the budget is used up
+    std::iota(told.indexes.begin(), told.indexes.end(), 0U);
+  }
+  out.unheard.push_back(std::move(told));
+}
+
+COKAFKA_DECL batch_ptr partition_queue::copy_of(batch& of, const std::vector<std::uint32_t>& indexes) {
+  batch_ptr copy(new batch(memory_, nullptr, nullptr));
+  unheard_records read;
+  read.in.reset(&of);
+  read.indexes = indexes;
+  unheard_cursor from(std::move(read));
+  bool fits = true;
+  while (fits && from.has_next()) {
+    from.show_next([&](const error&, const record_view& record) {
+      const std::int64_t timestamp = record.timestamp->time_since_epoch().count();
+      const auto shape = copy->records.shape_of(record, timestamp);
+      if (const std::size_t wanted = copy->records.shortfall(shape.total); wanted > 0) {
+        chunk_chain taken;
+        fits = memory_.take(copy->records.chunk_capacity(), wanted, nullptr, taken) == buffer_memory::outcome::taken;
+        if (!fits) return;
+        copy->records.add_chunks(std::move(taken));
+      }
+      copy->records.append(record, timestamp, shape);
+    });
+  }
+  return copy;
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
 // ---- cokafka/detail/core/splitting.ipp
 
 namespace cokafka::inline COKAFKA_ABI::detail {
@@ -9566,12 +9631,12 @@ class answered_before {
 
 }  // namespace splitting
 
-// New batches with the records of `whole`, in order, in pieces of at most `at_most` bytes (or one record). Its
-// deliveries and those who wait for them are told where their records are now.
-COKAFKA_DECL std::deque<batch_ptr> partition_queue::divide(batch& whole, std::size_t at_most,
-                                                           const std::vector<broker_answer::culprit>& without) {
-  std::deque<batch_ptr> pieces;
-  std::vector<completion::redirection> redirections;
+// New batches with the records of `whole`, in order, in pieces of at most `at_most` bytes (or one record), and where
+// its deliveries find them. Changes nothing yet.
+COKAFKA_DECL auto partition_queue::divide(batch& whole, std::size_t at_most,
+                                          const std::vector<broker_answer::culprit>& without) -> division {
+  division made;
+  auto& [pieces, redirections] = made;
   splitting::original_indexes indexes(whole);
   const splitting::answered_before answered(*whole.done);
   chunk_reader from(whole.records.chunks());
@@ -9591,6 +9656,7 @@ COKAFKA_DECL std::deque<batch_ptr> partition_queue::divide(batch& whole, std::si
     if (!pieces.empty()) shape = pieces.back()->records.shape_of_copy(record.rest, timestamp);
     if (pieces.empty() || pieces.back()->records.size() + shape.total > at_most) {
       pieces.push_back(make_batch(whole.created));
+      pieces.back()->done->is_piece = true;
       shape = pieces.back()->records.shape_of_copy(record.rest, timestamp);
       interrupted = true;
     }
@@ -9606,15 +9672,23 @@ COKAFKA_DECL std::deque<batch_ptr> partition_queue::divide(batch& whole, std::si
       into.ended_bytes += shape.total;
     }
   }
-  whole.done->split(std::move(redirections));
-  return pieces;
+  return made;
 }
 
 // The pieces take the place of the batch: in the order of their records, at the front of the line, and for the flushes
-// that wait for it.
-COKAFKA_DECL void partition_queue::go_on_as(const batch_ptr& whole, std::deque<batch_ptr> pieces) {
+// that wait for it. Of a piece whose records have all been told nobody waits for anything: it is proven absent, and
+// goes.
+COKAFKA_DECL void partition_queue::go_on_as(const batch_ptr& whole, division made, effects& out) {
+  auto& [pieces, redirections] = made;
   whole->finished = true;
-  flushes_.multiply(whole->generation, pieces.size() - 1);
+  whole->done->split(std::move(redirections));
+  const auto is_told = [](const batch_ptr& each) { return each->live() == 0; };
+  if (std::erase_if(pieces, is_told) > 0 && settings_.idempotent) new_epoch_ = true;  // a gap in the sequence
+  if (pieces.empty()) {
+    out.end_flushes(flushes_.leave(whole->generation));
+  } else {
+    flushes_.multiply(whole->generation, pieces.size() - 1);
+  }
   std::size_t bytes = 0;
   for (auto& each : pieces) {
     each->generation = whole->generation;
@@ -9634,25 +9708,29 @@ COKAFKA_DECL void partition_queue::go_on_as(const batch_ptr& whole, std::deque<b
 }
 
 // Halves: what the topic takes is not told, and is found in few steps. New batches are not filled further for a while.
-COKAFKA_DECL void partition_queue::split(const batch_ptr& too_large, clock_time now) {
+COKAFKA_DECL void partition_queue::split(const batch_ptr& too_large, clock_time now, effects& out) {
   const std::size_t half = too_large->records.size() / 2;
   {
     std::scoped_lock guard(lock_);
     batch_limit_ = std::min(batch_limit_, half);
     limited_until_ = now + clock_duration(settings_.user.metadata_max_age);
   }
-  std::deque<batch_ptr> pieces = divide(*too_large, half, {});
+  division made = divide(*too_large, half, {});
   std::optional<batch_stamp> stamp = too_large->stamp;
-  for (auto& each : pieces) {
+  for (auto& each : made.pieces) {
     each->attempts = too_large->attempts - 1;  // splitting takes no retry
     each->stamp = stamp;
     if (!settings_.idempotent) continue;
     stamp->base_sequence = advance_sequence(stamp->base_sequence, static_cast<std::int32_t>(each->records.count()));
   }
-  go_on_as(too_large, std::move(pieces));
+  go_on_as(too_large, std::move(made), out);
 }
 
 COKAFKA_DECL void partition_queue::exclude(const batch_ptr& refused, const answer& said, clock_time now, effects& out) {
+  division rest = divide(*refused, std::numeric_limits<std::size_t>::max(), said.culprits);
+  assert(rest.pieces.size() == 1);
+  rest.pieces.front()->attempts = refused->attempts;
+  rest.pieces.front()->stamp = refused->stamp;  // its place in the line until the new epoch begins
   const splitting::answered_before answered(*refused->done);
   splitting::original_indexes indexes(*refused);
   std::uint32_t index = indexes.next();
@@ -9680,66 +9758,7 @@ COKAFKA_DECL void partition_queue::exclude(const batch_ptr& refused, const answe
     std::scoped_lock guard(lock_);
     outstanding_.records -= told;
   }
-  std::deque<batch_ptr> rest = divide(*refused, std::numeric_limits<std::size_t>::max(), said.culprits);
-  assert(rest.size() == 1);
-  rest.front()->attempts = refused->attempts;
-  rest.front()->stamp = refused->stamp;  // its place in the line until the new epoch begins
-  go_on_as(refused, std::move(rest));
-}
-
-}  // namespace cokafka::inline COKAFKA_ABI::detail
-
-// ---- cokafka/detail/core/partition_unheard.ipp
-
-#include <numeric>
-
-namespace cokafka::inline COKAFKA_ABI::detail {
-
-// The records have just failed. Without somebody who wants them reported no delivery notes that it is dropped, and only
-// those are counted that must be more than the batch has deliveries and waiters. An open batch may move its bytes
-// before the report is made: what it loses is copied, into memory that is charged like its own.
-COKAFKA_DECL void partition_queue::note_unheard(batch& of, const error& why, const failed_stretch& which, bool is_open,
-                                                effects& out) {
-  if (!of.done->notes_dropped) {
-    return out.note_unheard(which.records - std::min(which.records, which.holders), why, topic_name_, index_);
-  }
-  unheard_records told;
-  told.indexes = of.done->take_dropped(which.first, which.end);
-  if (told.indexes.empty()) return;
-  out.note_unheard(told.indexes.size(), why, topic_name_, index_);
-  told.why = why;
-  told.topic = topic_name_;
-  told.partition = index_;
-  told.in.reset(&of);
-  if (is_open) {
-    told.in = copy_of(of, told.indexes);
-    told.indexes.resize(told.in->records.count());  // fewer where the budget is used up
-    std::iota(told.indexes.begin(), told.indexes.end(), 0U);
-  }
-  out.unheard.push_back(std::move(told));
-}
-
-COKAFKA_DECL batch_ptr partition_queue::copy_of(batch& of, const std::vector<std::uint32_t>& indexes) {
-  batch_ptr copy(new batch(memory_, nullptr, nullptr));
-  unheard_records read;
-  read.in.reset(&of);
-  read.indexes = indexes;
-  unheard_cursor from(std::move(read));
-  bool fits = true;
-  while (fits && from.has_next()) {
-    from.show_next([&](const error&, const record_view& record) {
-      const std::int64_t timestamp = record.timestamp->time_since_epoch().count();
-      const auto shape = copy->records.shape_of(record, timestamp);
-      if (const std::size_t wanted = copy->records.shortfall(shape.total); wanted > 0) {
-        chunk_chain taken;
-        fits = memory_.take(copy->records.chunk_capacity(), wanted, nullptr, taken) == buffer_memory::outcome::taken;
-        if (!fits) return;
-        copy->records.add_chunks(std::move(taken));
-      }
-      copy->records.append(record, timestamp, shape);
-    });
-  }
-  return copy;
+  go_on_as(refused, std::move(rest), out);
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
@@ -9889,6 +9908,7 @@ COKAFKA_DECL void partition_queue::end_due(batch& of, clock_time now, bool remov
                         [&](std::uint32_t first, std::uint32_t end, std::size_t bytes) {
                           all.push_back({first, end, bytes});
                         });
+  std::vector<failed_stretch> failures;
   std::uint32_t records = 0;
   std::size_t bytes = 0;
   for (auto& each : all) {
@@ -9896,11 +9916,9 @@ COKAFKA_DECL void partition_queue::end_due(batch& of, clock_time now, bool remov
     const failed_stretch failed{each.first, each.end, each.end - each.first - gone, of.done->use_count() - 1};
     records += failed.records;
     bytes += of.withdrawn_from || of.thinned ? withdrawing::bytes_between(of, each.first, each.end) : each.bytes;
-    batch_outcome outcome;
-    outcome.failure = told;
-    out.answer(of.done->end_some(each.first, each.end, std::move(outcome)));
-    note_unheard(of, told, failed, remove, out);
+    failures.push_back(failed);
   }
+  // First it is true, then it is said: what follows may run out of memory.
   if (remove) {
     for (auto& each : all) {
       for (std::uint32_t i = each.first; i < each.end; ++i) withdrawing::mark_removed(*of.done, i);
@@ -9908,10 +9926,18 @@ COKAFKA_DECL void partition_queue::end_due(batch& of, clock_time now, bool remov
   }
   of.ended += records;
   of.ended_bytes += bytes;
-  std::unique_lock guard(lock_, std::defer_lock);
-  if (!remove) guard.lock();
-  outstanding_.records -= records;
-  outstanding_.bytes -= bytes;
+  {
+    std::unique_lock guard(lock_, std::defer_lock);
+    if (!remove) guard.lock();
+    outstanding_.records -= records;
+    outstanding_.bytes -= bytes;
+  }
+  for (const failed_stretch& each : failures) {
+    batch_outcome outcome;
+    outcome.failure = told;
+    out.answer(of.done->end_some(each.first, each.end, std::move(outcome)));
+    note_unheard(of, told, each, remove, out);
+  }
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
