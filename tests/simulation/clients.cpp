@@ -56,6 +56,7 @@ std::pair<std::uint64_t, cokafka::delivery> story::send(actor& by) {
 
 void story::send_with_handler(actor& by) {
   auto [number, sent] = send(by);
+  audit_.awaited(number);
   std::move(sent)([this, n = number](const delivery_audit::answer& said) { audit_.answered(n, said, now()); });
 }
 
@@ -65,6 +66,7 @@ void story::send_and_cancel(actor& by) {
                                cancellation_type::all}[random(4)];
   const nanoseconds time = one_in(2) ? nanoseconds(0) : random_time(one_in(2) ? 5ms : 2s);
   signals_.emplace_back();
+  audit_.awaited(number);
   std::move(sent)(asio::bind_cancellation_slot(
       signals_.back().slot(),
       [this, n = number](const delivery_audit::answer& said) { audit_.answered(n, said, now()); }));
@@ -99,6 +101,7 @@ void story::try_send(actor& by, std::deque<kept_delivery>& kept) {
 asio::awaitable<void> story::settle(kept_delivery& first) {
   const std::uint64_t number = first.number;
   const bool was_ready = first.was_ready || first.waiting.ready();
+  if (!was_ready) audit_.awaited(number);
   const auto said = co_await std::move(first.waiting);
   audit_.answered(number, said, was_ready ? std::optional<nanoseconds>() : now());
 }

@@ -75,6 +75,7 @@ void story::check_step() {
       audit_.violated("more is held than buffer.memory");
   }
   if (world_.steps() % 16 != 0) return;
+  audit_.check_overdue(now());
   for (actor& each : actors_) {
     if (!each.producer) continue;
     const std::size_t in_flight = cokafka::detail::producer_access::core(*each.producer).most_in_flight();

@@ -127,6 +127,14 @@ void delivery_audit::answered(std::uint64_t number, const answer& said, std::opt
   if (at) check_time(of, number, *at);
 }
 
+void delivery_audit::check_overdue(moment now) {
+  while (!awaited_.empty() && awaited_.begin()->first + rounding < now) {
+    const std::uint64_t number = awaited_.begin()->second;
+    awaited_.erase(awaited_.begin());
+    if (records_[number].is == state::unanswered) violated("not answered by its deadline: " + describe(number));
+  }
+}
+
 void delivery_audit::check_time(const page& of, std::uint64_t number, moment at) {
   const moment last = due(of.record) + rounding;
   if (at > last) violated("answered " + seconds(at - last) + " after its deadline: " + describe(number));
@@ -172,7 +180,8 @@ void delivery_audit::add_log(const std::string& topic, std::int32_t partition,
     check_stored(of, *number, topic, partition, stored);
     if (of.log != logs_) of.copies = 0;
     of.log = logs_;
-    const bool first = ++of.copies == 1;
+    const bool first = of.most_copies == 0;
+    ++of.copies;
     of.most_copies = std::max(of.most_copies, of.copies);
     const producer_promise& promised = producers_[of.record.producer].promised;
     if (!promised.in_order || (!promised.idempotent && (!first || of.is != state::written))) continue;

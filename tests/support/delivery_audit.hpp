@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -62,6 +63,10 @@ class delivery_audit {
   std::uint64_t sent(sent_record record);
   /// `at` is empty where nobody looked at the moment the answer came.
   void answered(std::uint64_t number, const answer& said, std::optional<moment> at);
+  /// Somebody waits for its answer: answered() is called in the moment it comes.
+  void awaited(std::uint64_t number) { awaited_.emplace(due(records_[number].record), number); }
+  /// What is awaited and should have been answered by now; cheap.
+  void check_overdue(moment now);
   /// Nobody will ask for its answer.
   void detached(std::uint64_t number);
   /// From now on nothing is broken any more.
@@ -123,6 +128,7 @@ class delivery_audit {
 
   std::vector<books_of_producer> producers_;
   std::vector<page> records_;
+  std::set<std::pair<moment, std::uint64_t>> awaited_;  // by when they are due
   std::vector<std::string> violations_;
   std::optional<moment> healed_{};
   std::uint64_t written_ = 0;

@@ -271,25 +271,6 @@ TEST_CASE("offset, time and sizes of a record come from its batch and its ticket
   CHECK(metadata.timestamp.time_since_epoch().count() == (said.log_append_time < 0 ? 55 : 77));
 }
 
-TEST_CASE("a duplicate is answered with the first copy's largest timestamp, which is no append time", "[core]") {
-  partition_bench bench;
-  auto record = bench.send("a");
-  record.ticket.timestamp = 55;
-  const auto first = bench.take();
-  const std::int64_t largest = first->records.max_timestamp();
-  bench.lose(first);
-  bench.now += 2s;
-  const auto again = bench.take();
-  REQUIRE(again == first);
-  partition_queue::answer said;
-  said.code = broker_errc::none;
-  said.base_offset = 7;
-  said.log_append_time = largest;
-  bench.queue.answered(*again, said, bench.now, bench.out);
-  CHECK(record.get().value().timestamp.time_since_epoch().count() == 55);
-  CHECK(record.offset() == 7);
-}
-
 TEST_CASE("abandoning a partition hands out its waiters without an answer", "[core]") {
   partition_bench bench;
   bench.open_window();

@@ -185,6 +185,30 @@ TEST_CASE("every record is answered, once, by its deadline and not before it is 
   CHECK(of.complains_of("never answered"));
 }
 
+TEST_CASE("what is awaited is missed as soon as its deadline has passed", "[testing]") {
+  books of;
+  of.send();
+  of.send();
+  of.audit.awaited(0);
+  of.audit.awaited(1);
+  of.written(0, 0);
+  of.audit.check_overdue(10s + 1ms);
+  CHECK(of.complaint() == "");
+  of.audit.check_overdue(10s + 2ms);
+  CHECK(of.complains_of("not answered by its deadline: record 1"));
+}
+
+TEST_CASE("a copy in a later life of the topic says nothing of the order", "[testing]") {
+  books of(books::without_idempotence());
+  of.send();
+  of.send();
+  of.written(0, 0);
+  of.written(1, 0);
+  of.log({0});
+  of.log({1, 0});
+  CHECK(of.complaint() == "");
+}
+
 TEST_CASE("a record that waits for memory or metadata waits for max.block.ms and not longer", "[testing]") {
   books of;
   of.send();

@@ -131,8 +131,10 @@ COKAFKA_DECL batch_outcome partition_queue::outcome_of(const batch& written, con
     outcome.base_offset = said.base_offset;
   }
   // Brokers answer a duplicate with the first copy's largest timestamp, also where the topic keeps the producer's
-  // times.
-  const bool is_duplicate = written.attempts > 1 && said.log_append_time == written.records.max_timestamp();
+  // times. Where the topic is known to stamp records itself, that largest timestamp is the stamp.
+  if (!written.unknown && said.code == broker_errc::none) stamps_records_ = said.log_append_time >= 0;
+  const bool may_be_duplicate = written.unknown && !stamps_records_;
+  const bool is_duplicate = may_be_duplicate && said.log_append_time == written.records.max_timestamp();
   if (said.log_append_time >= 0 && !is_duplicate) outcome.log_append_time = said.log_append_time;
   return outcome;
 }

@@ -211,7 +211,7 @@ class partition_queue
   std::size_t window() const noexcept;
   batch* open_batch(clock_time due, clock_time now, std::size_t record_bytes) noexcept;
   batch_ptr make_batch(clock_time sent_at);
-  static batch_outcome outcome_of(const batch& written, const answer& said, const verdict& judged);
+  batch_outcome outcome_of(const batch& written, const answer& said, const verdict& judged);
   append_outcome append_locked(const record_view& record, std::int64_t timestamp, clock_time sent_at,
                                clock_duration timeout, std::optional<flush_tracker::generation> counted);
   void stamp(batch& sent);
@@ -265,7 +265,8 @@ class partition_queue
   std::int32_t next_sequence_ = 0;
   clock_time backoff_until_{};
   bool window_open_ = false;
-  bool new_epoch_ = false;  // sequences start again once nothing is in flight
+  bool stamps_records_ = false;  // the topic has `message.timestamp.type=LogAppendTime`, by the last plain success
+  bool new_epoch_ = false;       // sequences start again once nothing is in flight
   std::int64_t used_up_id_ = -1;
 };
 
