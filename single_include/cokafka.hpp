@@ -3438,7 +3438,7 @@ class partition_queue
   std::size_t window() const noexcept;
   batch* open_batch(clock_time due, clock_time now, std::size_t record_bytes) noexcept;
   batch_ptr make_batch(clock_time sent_at);
-  static batch_outcome outcome_of(const batch& written, const answer& said, const verdict& judged);
+  batch_outcome outcome_of(const batch& written, const answer& said, const verdict& judged);
   append_outcome append_locked(const record_view& record, std::int64_t timestamp, clock_time sent_at,
                                clock_duration timeout, std::optional<flush_tracker::generation> counted);
   void stamp(batch& sent);
@@ -3492,7 +3492,8 @@ class partition_queue
   std::int32_t next_sequence_ = 0;
   clock_time backoff_until_{};
   bool window_open_ = false;
-  bool new_epoch_ = false;  // sequences start again once nothing is in flight
+  bool stamps_records_ = false;  // the topic has `message.timestamp.type=LogAppendTime`, by the last plain success
+  bool new_epoch_ = false;       // sequences start again once nothing is in flight
   std::int64_t used_up_id_ = -1;
 };
 
@@ -9167,8 +9168,10 @@ COKAFKA_DECL batch_outcome partition_queue::outcome_of(const batch& written, con
     outcome.base_offset = said.base_offset;
   }
   // Brokers answer a duplicate with the first copy's largest timestamp, also where the topic keeps the producer's
-  // times.
-  const bool is_duplicate = written.attempts > 1 && said.log_append_time == written.records.max_timestamp();
+  // times. Where the topic is known to stamp records itself, that largest timestamp is the stamp.
+  if (!written.unknown && said.code == broker_errc::none) stamps_records_ = said.log_append_time >= 0;
+  const bool may_be_duplicate = written.unknown && !stamps_records_;
+  const bool is_duplicate = may_be_duplicate && said.log_append_time == written.records.max_timestamp();
   if (said.log_append_time >= 0 && !is_duplicate) outcome.log_append_time = said.log_append_time;
   return outcome;
 }
