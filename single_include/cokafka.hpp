@@ -11162,7 +11162,7 @@ COKAFKA_DECL std::vector<broker_answer::culprit> culprits_of(const messages::pro
     if (each.batch_index < 0 || static_cast<std::uint32_t>(each.batch_index) >= sent.records.count()) continue;
     found.push_back({static_cast<std::uint32_t>(each.batch_index), each.message.value_or(std::string())});
   }
-  std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.place < b.place; });
+  std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.place < b.place; });
   const auto is_same = [](const auto& a, const auto& b) { return a.place == b.place; };
   found.erase(std::unique(found.begin(), found.end(), is_same), found.end());
   return found;
