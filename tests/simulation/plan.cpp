@@ -123,6 +123,35 @@ void plan_troubles(story_plan& plan, dice& by) {
   }
 }
 
+// All records go to one partition or two over a slow network, many batches are on their way, brokers refuse some, and
+// the topic begins anew now and then, with brokers that know nothing of the producer.
+void narrow(story_plan& plan, dice& by) {
+  plan.narrow_story = true;
+  plan.topics.resize(1);
+  plan.topics[0].partitions = between(by, 1, 2);
+  plan.topics[0].created = true;
+  plan.producers.resize(1);
+  plan.producers[0].clients = 3;
+  config& made = plan.producers[0].settings;
+  made.acks = acks::all;
+  made.enable_idempotence = true;
+  made.retries = config().retries;
+  made.max_in_flight_requests_per_connection = 5;
+  made.linger = milliseconds(by.below(3));
+  made.batch_size = 50;
+  made.buffer_memory = config().buffer_memory;
+  made.request_timeout = 5s;
+  made.delivery_timeout = 120s;
+  made.max_block = 60s;
+  made.retry_backoff = milliseconds(one_of(by, {0, 1, 10, 100}));
+  plan.span = one_of<nanoseconds>(by, {5s, 20s});
+  plan.troubles = {trouble::error_before, trouble::error_before, trouble::topic_made_anew, trouble::slow_network};
+  for (const trouble each : {trouble::error_after, trouble::drop_after, trouble::cut_one, trouble::move_leader}) {
+    if (by.one_in(3)) plan.troubles.push_back(each);
+  }
+  plan.at_once = {trouble::slow_network, trouble::error_before};
+}
+
 void plan_message_sizes(story_plan& plan, dice& by) {
   for (planned_topic& each : plan.topics) {
     if (by.one_in(3)) each.options.max_message_bytes = static_cast<std::size_t>(any_size(by, 1000, 100'000));
@@ -137,7 +166,7 @@ std::size_t story_plan::records() const {
   return all;
 }
 
-story_plan make_plan(std::uint64_t seed, std::size_t records, bool small_messages) {
+story_plan make_plan(std::uint64_t seed, std::size_t records) {
   dice by(seed, 11);
   story_plan plan;
   plan.frozen_story = by.one_in(10);
@@ -146,10 +175,11 @@ story_plan make_plan(std::uint64_t seed, std::size_t records, bool small_message
   plan_troubles(plan, by);
   const int producers = one_of(by, {1, 1, 1, 2, 3});
   for (int i = 0; i < producers; ++i) plan.producers.push_back(plan_producer(plan, by));
+  if (!plan.frozen_story && by.one_in(5)) narrow(plan, by);
   std::size_t clients = 0;
   for (const auto& each : plan.producers) clients += each.clients;
   for (auto& each : plan.producers) each.records = std::max<std::size_t>(1, records / clients);
-  if (small_messages) plan_message_sizes(plan, by);
+  if (by.one_in(4)) plan_message_sizes(plan, by);
   return plan;
 }
 
@@ -165,7 +195,11 @@ producer_promise promise_of(const config& settings, const story_plan& plan) {
   if (plan.frozen_story) made.answer_within = 40s;
   // A batch that falls due with its fate unknown may hold up those behind it until they are answered or due, too
   // (guarantee.md, rule 6): for as long as they are apart.
-  if (settings.retries == config().retries && made.acknowledged) {
+  // One that a topic finds too large goes again whole until it is due (rule 19).
+  const bool any_small = std::any_of(plan.topics.begin(), plan.topics.end(), [](const planned_topic& each) {
+    return each.options.max_message_bytes.has_value();
+  });
+  if (settings.retries == config().retries && made.acknowledged && !any_small) {
     made.recovers_within = 2 * settings.request_timeout + 3 * settings.effective_reconnect_backoff_max() +
                            5 * settings.retry_backoff_max + 2 * settings.socket_connection_setup_timeout_max +
                            plan.span + 30s;

@@ -78,14 +78,16 @@ struct story_plan {
   std::vector<trouble> at_once{};   // of those, what begins before the first record is sent
   nanoseconds span{};               // how long they come
   bool frozen_story = false;
+  bool narrow_story = false;  // one partition or two, several batches in flight, and refusals: where order is decided
   bool own_timeouts = false;  // some records have their own, and fall due before their neighbours
 
   std::size_t records() const;
+  /// Produce requests name topics by their ids (KIP-516): a batch never gets into a topic's next life.
+  bool has_topic_ids() const { return cluster.version >= cokafka::testing::kafka_version::v4_1; }
 };
 
-/// From the seed alone. `records` is about how many there are; with `small_messages` topics take less than
-/// max.request.size, sometimes.
-story_plan make_plan(std::uint64_t seed, std::size_t records, bool small_messages);
+/// From the seed alone. `records` is about how many there are.
+story_plan make_plan(std::uint64_t seed, std::size_t records);
 
 /// What its configuration promises, in this story.
 producer_promise promise_of(const cokafka::config& settings, const story_plan& plan);

@@ -21,7 +21,6 @@ constexpr const char* usage = R"(simulate: producers in a simulated world that f
   --from S          the first seed (1)
   --records R       about so many records in each (300)
   --repeat-every N  runs every Nth seed twice: both must be the same, event by event (20; 0: none)
-  --small-messages  topics that take less than max.request.size
   --seed S          this seed alone
   --trace           with --seed: prints all that happened
   --failures        how often records failed, by what was told
@@ -64,8 +63,6 @@ arguments parse(int count, char** given) {
       parsed.trace = true;
     } else if (name == "--failures") {
       parsed.failures = true;
-    } else if (name == "--small-messages") {
-      parsed.story.small_messages = true;
     } else {
       const char* const text = i + 1 < count ? given[i + 1] : nullptr;
       if (name == "--seeds")
@@ -94,8 +91,7 @@ arguments parse(int count, char** given) {
 void tell(std::uint64_t seed, const story_outcome& story, const arguments& given) {
   for (const auto& each : story.violations) std::cout << "seed " << seed << ": " << each << '\n';
   std::cout << "\n" << story.trace;
-  std::cout << "\nall of it: simulate --seed " << seed << " --records " << given.story.records
-            << (given.story.small_messages ? " --small-messages" : "") << " --trace\n";
+  std::cout << "\nall of it: simulate --seed " << seed << " --records " << given.story.records << " --trace\n";
 }
 
 }  // namespace

@@ -17,6 +17,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,9 +27,8 @@ namespace cokafka_tests {
 namespace asio = boost::asio;
 
 struct story_options {
-  std::size_t records = 300;    ///< about so many
-  bool small_messages = false;  ///< topics that take less than max.request.size
-  std::size_t kept_lines = 0;   ///< of the trace; 0: the usual number
+  std::size_t records = 300;   ///< about so many
+  std::size_t kept_lines = 0;  ///< of the trace; 0: the usual number
 };
 
 struct story_outcome {
@@ -120,11 +120,13 @@ class story {
   struct kept_log {
     std::string topic;
     std::int32_t partition;
+    bool in_order;
     std::vector<cokafka::testing::stored_record> records;
   };
-  std::vector<kept_log> logs_;  // what is read of them depends on what is told later
-  std::vector<bool> stopped_;   // brokers, by number
-  bool stays_broken_ = false;   // a log was restarted: its producer ids are not all remembered
+  std::vector<kept_log> logs_;       // what is read of them depends on what is told later
+  std::vector<bool> stopped_;        // brokers, by number
+  std::set<std::string> made_anew_;  // topics
+  bool stays_broken_ = false;        // a log was restarted: its producer ids are not all remembered
   bool healed_ = false;
 };
 

@@ -25,21 +25,23 @@ constexpr std::array errors_before{broker_errc::not_leader_or_follower,
                                    broker_errc::request_timed_out,
                                    broker_errc::kafka_storage_error,
                                    broker_errc::corrupt_message,
+                                   broker_errc::not_enough_replicas_after_append,
+                                   broker_errc::throttling_quota_exceeded,
                                    broker_errc::unknown_server_error,
                                    broker_errc::invalid_record,
                                    broker_errc::message_too_large,
                                    broker_errc::topic_authorization_failed,
                                    broker_errc::out_of_order_sequence_number,
                                    broker_errc::invalid_producer_epoch,
-                                   broker_errc::unknown_producer_id,
-                                   broker_errc::not_enough_replicas_after_append,
-                                   broker_errc::throttling_quota_exceeded};
+                                   broker_errc::unknown_producer_id};
+constexpr std::size_t retried_before = 9;  // the first of them: their batch is tried again
 
 // And of one that it has appended: none of the codes that prove the opposite.
 constexpr std::array errors_after{broker_errc::not_leader_or_follower, broker_errc::not_enough_replicas_after_append,
                                   broker_errc::request_timed_out,      broker_errc::unknown_topic_or_partition,
-                                  broker_errc::leader_not_available,   broker_errc::unknown_server_error,
-                                  broker_errc::kafka_storage_error,    broker_errc::replica_not_available};
+                                  broker_errc::leader_not_available,   broker_errc::kafka_storage_error,
+                                  broker_errc::replica_not_available,  broker_errc::unknown_server_error};
+constexpr std::size_t retried_after = 7;
 
 constexpr std::array errors_of_control{broker_errc::leader_not_available, broker_errc::unknown_topic_or_partition,
                                        broker_errc::unknown_server_error, broker_errc::coordinator_load_in_progress,
@@ -172,9 +174,12 @@ void story::begin_of_topics(trouble kind) {
       break;
     case trouble::topic_made_anew:
       keep_log(topic.name);
+      made_anew_.insert(topic.name);
+      stays_broken_ = stays_broken_ || !plan_.has_topic_ids();
       kafka_->recreate_topic(topic.name, partitions);
       break;
     case trouble::topic_error:
+      stays_broken_ = true;
       kafka_->set_topic_error(
           topic.name, one_in(2) ? broker_errc::topic_authorization_failed : broker_errc::unknown_topic_or_partition);
       world_.spawn(later(random_time(plan_.span / 10), kind, no_broker));
@@ -195,12 +200,18 @@ void story::begin_of_answers(trouble kind) {
   const auto slow = milliseconds(random(one_in(2) ? 100 : 5000));
   say("answers in trouble " + std::to_string(static_cast<int>(kind)));
   switch (kind) {
-    case trouble::error_before:
-      kafka_->fail_next(api_key::produce, errors_before[random(errors_before.size())], times, broker);
+    case trouble::error_before: {
+      const std::size_t which = random(plan_.narrow_story ? retried_before : errors_before.size());
+      stays_broken_ = stays_broken_ || which >= retried_before;
+      kafka_->fail_next(api_key::produce, errors_before[which], times, plan_.narrow_story ? std::nullopt : broker);
       break;
-    case trouble::error_after:
-      kafka_->fail_after_append(api_key::produce, errors_after[random(errors_after.size())], times, broker);
+    }
+    case trouble::error_after: {
+      const std::size_t which = random(errors_after.size());
+      stays_broken_ = stays_broken_ || which >= retried_after;
+      kafka_->fail_after_append(api_key::produce, errors_after[which], times, broker);
       break;
+    }
     case trouble::delay_before: kafka_->delay_next(api_key::produce, slow, times, moment::before, broker); break;
     case trouble::delay_after: kafka_->delay_next(api_key::produce, slow, times, moment::after, broker); break;
     case trouble::drop_before: kafka_->drop_connection_on_next(api_key::produce, times, moment::before, broker); break;
@@ -222,76 +233,6 @@ void story::begin_of_answers(trouble kind) {
       break;
     }
     default: break;
-  }
-}
-
-asio::awaitable<void> story::later(nanoseconds time, trouble kind, std::int32_t broker) {
-  co_await world_.sleep_for(time);
-  if (healed_) co_return;
-  say("the end of trouble " + std::to_string(static_cast<int>(kind)) + " of broker " + std::to_string(broker));
-  end(kind, broker);
-}
-
-void story::end(trouble kind, std::int32_t broker) {
-  auto& network = world_.network();
-  switch (kind) {
-    case trouble::random_cuts: network.odds({}); break;
-    case trouble::black_hole: network.black_hole(kafka_->address(broker), false); break;
-    case trouble::hang_or_refuse:
-      network.hang(kafka_->address(broker), false);
-      network.refuse(kafka_->address(broker), false);
-      break;
-    case trouble::no_descriptors: network.no_descriptors(false); break;
-    case trouble::stop_broker:
-      kafka_->start_broker(broker);
-      stopped_[static_cast<std::size_t>(broker)] = false;
-      break;
-    case trouble::freeze_broker: kafka_->unfreeze(broker); break;
-    case trouble::throttle: kafka_->throttle(api_key::produce, 0ms); break;
-    case trouble::no_leader: name_leaders(); break;
-    case trouble::topic_error:
-      for (const planned_topic& each : plan_.topics) kafka_->set_topic_error(each.name, broker_errc::none);
-      break;
-    default: break;
-  }
-}
-
-void story::name_leaders() {
-  for (const std::string& topic : kafka_->topics()) {
-    for (std::int32_t p = 0; p < kafka_->partition_count(topic); ++p) {
-      const std::int32_t next = random_broker();
-      const bool runs = !stopped_[static_cast<std::size_t>(next)];
-      if (kafka_->leader(topic, p) < 0 && runs) kafka_->set_leader(topic, p, next);
-    }
-  }
-}
-
-// Stragglers and what a broker was told to do late still come.
-void story::heal() {
-  say("the world is healed");
-  healed_ = true;
-  auto& network = world_.network();
-  network.heal();
-  network.delay(200us, 800us).slice(0).window(256 * 1024);
-  kafka_->clear_script();
-  for (std::int32_t broker = 0; broker < brokers_; ++broker) {
-    kafka_->start_broker(broker);
-    kafka_->unfreeze(broker);
-    stopped_[static_cast<std::size_t>(broker)] = false;
-  }
-  name_leaders();
-  end(trouble::topic_error, no_broker);
-  // A batch of unknown fate that a restarted broker has forgotten waits for its deadline (guarantee.md, rule 6).
-  if (!stays_broken_) audit_.healed(now());
-}
-
-// Whoever starts again as the first replica of a partition has only a snapshot of its producers.
-void story::note_lost_state() {
-  if (std::find(stopped_.begin(), stopped_.end(), true) == stopped_.end()) return;
-  for (const std::string& topic : kafka_->topics()) {
-    for (std::int32_t p = 0; p < kafka_->partition_count(topic); ++p) {
-      stays_broken_ = stays_broken_ || kafka_->leader(topic, p) < 0;
-    }
   }
 }
 

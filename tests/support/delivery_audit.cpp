@@ -164,7 +164,7 @@ void delivery_audit::check_failure(const page& of, std::uint64_t number, const c
 // --- logs ------------------------------------------------------------------------------------------------------------
 
 void delivery_audit::add_log(const std::string& topic, std::int32_t partition,
-                             const std::vector<stored_record>& records) {
+                             const std::vector<stored_record>& records, bool in_order) {
   std::vector<std::optional<std::uint64_t>> newest(producers_.size());  // by producer
   std::int64_t offset = 0;
   ++logs_;
@@ -184,7 +184,7 @@ void delivery_audit::add_log(const std::string& topic, std::int32_t partition,
     ++of.copies;
     of.most_copies = std::max(of.most_copies, of.copies);
     const producer_promise& promised = producers_[of.record.producer].promised;
-    if (!promised.in_order || (!promised.idempotent && (!first || of.is != state::written))) continue;
+    if (!in_order || !promised.in_order || (!promised.idempotent && (!first || of.is != state::written))) continue;
     auto& before = newest[of.record.producer];
     if (before && *before >= *number)
       violated(describe(*number) + " stands behind " + describe(*before) + " at " + here);

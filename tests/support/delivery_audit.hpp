@@ -74,9 +74,9 @@ class delivery_audit {
   /// An answer from before need not have come in time any more: the producer was closed or destroyed.
   void producer_ended(std::size_t producer, moment at);
 
-  /// The records of one partition, in the order of their offsets. Once for each life of its topic.
+  /// The records of one partition, in the order of their offsets. Once for each life of its topic, in their order.
   void add_log(const std::string& topic, std::int32_t partition,
-               const std::vector<cokafka::testing::stored_record>& records);
+               const std::vector<cokafka::testing::stored_record>& records, bool in_order = true);
   /// Compares all that was said with all that is in the logs.
   void check_logs();
 
