@@ -10,6 +10,7 @@
 #include "cokafka/error.hpp"
 #include "cokafka/fate.hpp"
 #include "cokafka/logger.hpp"
+#include "cokafka/metrics.hpp"
 #include "cokafka/partition_info.hpp"
 #include "cokafka/producer.hpp"
 #include "cokafka/record.hpp"

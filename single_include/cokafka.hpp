@@ -2114,6 +2114,38 @@ class [[nodiscard]] delivery {
 
 }  // namespace cokafka::inline COKAFKA_ABI
 
+// ---- cokafka/metrics.hpp
+
+namespace cokafka::inline COKAFKA_ABI {
+
+/// Totals since the producer was made; in parentheses the names of the Java client's metrics. Each number is right, but
+/// they are not of one moment: strands add to them while they are read.
+struct metrics_snapshot {
+  std::uint64_t records_written = 0;      ///< acknowledged; with acks=0: taken by the socket (`record-send-total`)
+  std::uint64_t records_failed = 0;       ///< accepted by `send`, then failed (`record-error-total`); no withdrawn ones
+  std::uint64_t records_retried = 0;      ///< sent again, each time anew (`record-retry-total`)
+  std::uint64_t batches_split = 0;        ///< too large for their topic, sent again in pieces (`batch-split-total`)
+  std::uint64_t unheard_failures = 0;     ///< of `records_failed`: nobody waited for these (`config::on_delivery_failed`)
+  std::uint64_t vanished_logs = 0;        ///< times a broker's log had lost what it had acknowledged to this producer
+  std::uint64_t throttled_responses = 0;  ///< answers to Produce requests with a throttle time (KIP-219)
+  std::chrono::milliseconds throttle_time{};  ///< their sum (`produce-throttle-time-avg` times their number)
+
+  metrics_snapshot& operator+=(const metrics_snapshot& more) noexcept {
+    records_written += more.records_written;
+    records_failed += more.records_failed;
+    records_retried += more.records_retried;
+    batches_split += more.batches_split;
+    unheard_failures += more.unheard_failures;
+    vanished_logs += more.vanished_logs;
+    throttled_responses += more.throttled_responses;
+    throttle_time += more.throttle_time;
+    return *this;
+  }
+  bool operator==(const metrics_snapshot&) const = default;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI
+
 // ---- cokafka/partition_info.hpp
 
 namespace cokafka::inline COKAFKA_ABI {
@@ -2916,6 +2948,7 @@ struct batch : boost::intrusive_ref_counter<batch, boost::thread_safe_counter> {
   std::optional<batch_stamp> stamp{};
   std::uint32_t attempts = 0;  // written to a socket
   bool unknown = false;        // an attempt was written and neither answered nor disproved
+  bool behind_gap = false;     // one before it failed without having been appended: its sequence will never be the next
   bool finished = false;       // the deliveries have been told
   bool acknowledged = false;   // by a former leader, while it was sent again (rule 10)
   boost::system::error_code last_cause{};
@@ -3118,7 +3151,7 @@ struct effects {
   std::vector<completion_ptr> handed_out{};  // whose: once those have been posted, who came meanwhile is behind them
   waiter_list ended{};                       // operation_waiters: flushes that have ended, space that is there
   std::vector<unheard_records> unheard{};    // failed, and nobody waits for them: to be reported
-  std::uint64_t unheard_count = 0;           // these, and those that nobody wants reported
+  metrics_snapshot counted{};                // unheard_failures: these, and those that nobody wants reported
   error unheard_why{};                       // of the first, and where it was going
   std::string unheard_where{};
   bool refresh_metadata = false;
@@ -3131,11 +3164,11 @@ struct effects {
     answered.splice(answered.end(), more);
   }
   void note_unheard(std::uint64_t count, const error& why, const topic_name& topic, std::int32_t partition) {
-    if (count > 0 && unheard_count == 0) {
+    if (count > 0 && counted.unheard_failures == 0) {
       unheard_why = why;
       unheard_where = std::string(topic.str()) + (partition >= 0 ? "-" + std::to_string(partition) : std::string());
     }
-    unheard_count += count;
+    counted.unheard_failures += count;
   }
   void end_flushes(waiter_list&& more) { ended.splice(ended.end(), more); }
   void say(log_level level, std::string line) { log.emplace_back(level, std::move(line)); }
@@ -3210,6 +3243,7 @@ struct attempt_facts {
   bool acknowledged = true;            // acks is not 0: the broker answers
   bool earlier_unknown = false;        // an earlier attempt was written and never disproved
   bool predecessor_missing = false;    // a batch stamped before this one is not in the log yet
+  bool behind_gap = false;             // and one of those never will be, under its stamp
   bool expired = false;                // its deadlines have passed and its deliveries were told
   bool acknowledged_before = false;    // by a former leader (rule 10): it is in the log whatever this attempt came to
   bool divisible = false;              // more than one record
@@ -3292,6 +3326,12 @@ struct producer_identity {
   std::int64_t id = -1;
   std::int16_t epoch = -1;
   bool operator==(const producer_identity&) const = default;
+};
+
+/// Why nothing moves, where that is known.
+struct stall {
+  boost::system::error_code cause{};
+  std::string message{};
 };
 
 /// What one append came to.
@@ -3397,8 +3437,8 @@ class partition_queue
 
   /// The earliest deadline of all batches; empty when there are none.
   std::optional<clock_time> earliest_deadline();
-  /// Fails what is due. `cause` is why nothing moves, where that is known.
-  void expire(clock_time now, boost::system::error_code cause, effects& out);
+  /// Fails what is due.
+  void expire(clock_time now, const stall& by, effects& out);
   /// Fails what has not been sent, or is proven absent, and waits for a producer id. Precondition: needs_identity().
   void fail_unsent(const error_details& why, clock_time now, effects& out);
   /// Fails everything: `maybe_written` what is in flight or may have been appended, else `not_written`.
@@ -3447,8 +3487,10 @@ class partition_queue
   void drop_told();
   void back_to_retry_line(batch_ptr sent);
   bool is_predecessor_missing(const batch& of) const noexcept;
-  void expire_written(clock_time now, boost::system::error_code cause, effects& out);
-  void expire_unsealed(clock_time now, boost::system::error_code cause, effects& out);
+  void leave_gap(const batch& failed) noexcept;
+  void gap_shown() noexcept;
+  void expire_written(clock_time now, const stall& by, effects& out);
+  void expire_unsealed(clock_time now, const stall& by, effects& out);
   void end_due(batch& of, clock_time now, bool remove, error_details why, effects& out);
   void thin(batch& of);
   struct failed_stretch {
@@ -4910,10 +4952,12 @@ class partition_keeper : public partition_owner {
   virtual void news() = 0;
   /// The partition leaves: answers to what is in flight here are no longer this owner's to judge.
   virtual void forget_answers(partition_queue&) {}
+  /// What to tell records that fall due here.
+  virtual stall why_stalled() const = 0;
 
   void reconsider(partition_queue& seen, clock_time now);
   /// Handles an entry of a partition; false for other kinds.
-  bool handle_partition_deadline(deadline_entry& due, clock_time now, error_code cause, effects& out);
+  bool handle_partition_deadline(deadline_entry& due, clock_time now, effects& out);
   void carry_out(effects& wanted);
   /// The end: fails what the partitions hold, and those of partitions that are still on their way here.
   void fail_partitions(error_details why);
@@ -4943,7 +4987,9 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 /// Owned by the engine, whose strand it is.
 class home_keeper final : public partition_keeper {
  public:
-  home_keeper(link_host& host, asio::any_io_executor strand) : partition_keeper(host, std::move(strand)) {}
+  /// `control_error` is why the cluster does not say who leads, and outlives the keeper.
+  home_keeper(link_host& host, asio::any_io_executor strand, const error_code& control_error)
+      : partition_keeper(host, std::move(strand)), control_error_(control_error) {}
 
   using partition_keeper::carry_out;
   using partition_keeper::fail_partitions;
@@ -4963,6 +5009,9 @@ class home_keeper final : public partition_keeper {
   void news() override {
     if (queue_.has_work()) host_.want_metadata();
   }
+  stall why_stalled() const override { return {control_error_, "its partition has no leader that is known"}; }
+
+  const error_code& control_error_;
 };
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
@@ -5877,14 +5926,17 @@ class broker_link final : public partition_keeper {
   // What the tasks obey.
   std::shared_ptr<produce_request> next_request(clock_time now);
   bool handle_response(std::string_view frame);
-  void settle_request(produce_request& answered, const messages::produce_response& response, clock_time now);
+  void settle_request(produce_request& answered, const messages::produce_response& response,
+                      std::chrono::milliseconds throttle, clock_time now);
   void lose_requests(error_code why);
   void note_retry(const planned_batch& again, effects& out) const;
+  void note_repeated(const produce_request& sent);
   void obey_throttle(std::chrono::milliseconds throttle, clock_time now);
   bool has_reason_to_connect();
 
   void news() override;
   void forget_answers(partition_queue& gone) override;
+  stall why_stalled() const override;
   void handle_deadlines();
   void note_idle();
   void end();
@@ -5991,8 +6043,7 @@ class engine final : public link_host,
   void purge();
   bool withdraw(completion& of, record_waiter& asked) override;
   void let_go(completion& of, const record_ticket& ticket) noexcept override;
-  /// Failed records that nobody waited for, as far as that is known (see partition_queue::note_unheard).
-  std::uint64_t unheard_failures() const noexcept { return unheard_failures_.load(std::memory_order_relaxed); }
+  metrics_snapshot metrics() const;
 
   /// The handle is gone: nothing is waited for, what is left fails.
   void abandon();
@@ -6080,6 +6131,7 @@ class engine final : public link_host,
 
   // Failures that nobody waits for.
   friend class failure_report;
+  void count(const metrics_snapshot& more);
   void report(effects& wanted);
   void show(unheard_cursor& from);
   void report_ended();
@@ -6137,9 +6189,9 @@ class engine final : public link_host,
   std::atomic<bool> identity_requested_{false};
   std::atomic<bool> hurry_{false};  // a flush or close has begun: what lingers must be looked at again
   std::atomic<bool> dead_{false};
-  std::atomic<std::uint64_t> unheard_failures_{0};
   mutable std::mutex mutex_;
   std::optional<producer_identity> identity_;
+  metrics_snapshot totals_{};
   std::vector<topic_watch> watches_;
   std::vector<flush_watch> timed_flushes_;
   waiter_list closers_;
@@ -6401,6 +6453,9 @@ class producer {
 
   /// A handle that sends to one topic without looking it up.
   topic_handle topic(std::string_view name) { return topic_handle(engine_, name); }
+
+  /// What has happened so far, in numbers. From any thread.
+  metrics_snapshot metrics() const { return engine_->metrics(); }
 
   /// What was sent and has not been answered, parked records included.
   outstanding_t outstanding() const {
@@ -9012,7 +9067,10 @@ COKAFKA_DECL verdict judge(const attempt_facts& facts) noexcept {
     wants_retry = facts.acknowledged;
   } else {
     const broker_errc code = *facts.code;
-    const fate answered = fate_of_answer(code, !facts.earlier_unknown);
+    // A broker that finds the sequence too high holds state, and for that reason took no earlier attempt either.
+    const bool gap_shown = facts.behind_gap && code == broker_errc::out_of_order_sequence_number;
+    const bool all_answered = !facts.earlier_unknown || gap_shown;
+    const fate answered = fate_of_answer(code, all_answered);
     if (answered == fate::written) {
       said.action = verdict_action::complete;
       said.known = fate::written;
@@ -9020,7 +9078,7 @@ COKAFKA_DECL verdict judge(const attempt_facts& facts) noexcept {
       return said;
     }
     // Without acks=all an error may follow the append only where the closed list does not exclude it: the same table.
-    said.proven_absent = answered == fate::not_written && !facts.earlier_unknown;
+    said.proven_absent = answered == fate::not_written && all_answered;
     said.refresh_metadata = has(classify(code), error_class::refreshes);
     wants_retry = has(classify(code), error_class::retriable);
     const bool is_too_large = code == broker_errc::message_too_large || code == broker_errc::record_list_too_large;
@@ -9036,7 +9094,7 @@ COKAFKA_DECL verdict judge(const attempt_facts& facts) noexcept {
     if (code == broker_errc::out_of_order_sequence_number && facts.idempotent) {
       wants_retry = true;
       // At the head of the line on its first attempt: what was acknowledged before it is gone (rule 8).
-      said.data_lost = said.proven_absent && !facts.predecessor_missing;
+      said.data_lost = said.proven_absent && !facts.predecessor_missing && !facts.behind_gap;
       said.new_epoch = said.data_lost;
     }
   }
@@ -9054,24 +9112,39 @@ COKAFKA_DECL verdict judge(const attempt_facts& facts) noexcept {
 
 namespace cokafka::inline COKAFKA_ABI::detail {
 
+namespace line {
+
+// By their stamps, which are of one epoch.
+inline bool is_behind(const batch& later, const batch& earlier) noexcept {
+  return &later != &earlier && later.stamp && earlier.stamp &&
+         advance_sequence(later.stamp->base_sequence, -earlier.stamp->base_sequence) < (1 << 30);
+}
+
+}  // namespace line
+
 // --- the owner: answers ----------------------------------------------------------------------------------------------
 
 COKAFKA_DECL bool partition_queue::is_predecessor_missing(const batch& of) const noexcept {
   if (new_epoch_) return true;
-  return std::any_of(retry_.begin(), retry_.end(), [&](const batch_ptr& waiting) {
-    return waiting->stamp && advance_sequence(of.stamp->base_sequence, -waiting->stamp->base_sequence) < (1 << 30) &&
-           waiting.get() != &of;
-  });
+  return std::any_of(retry_.begin(), retry_.end(),
+                     [&](const batch_ptr& waiting) { return line::is_behind(of, *waiting); });
+}
+
+// What was sent behind a batch that will never be in the log under its stamp (guarantee.md, rule 6).
+COKAFKA_DECL void partition_queue::leave_gap(const batch& failed) noexcept {
+  for (auto& each : in_flight_) each->behind_gap = each->behind_gap || line::is_behind(*each, failed);
+}
+
+// The broker has refused a batch for its sequence, so it holds state: those behind the gap are not in its log either.
+COKAFKA_DECL void partition_queue::gap_shown() noexcept {
+  for (auto& each : retry_) each->unknown = each->unknown && !each->behind_gap;
 }
 
 // A batch behind it may have been written under its stamp: such a one keeps that stamp (rule 6), and so no leader takes
 // it before this one, whether this one's deliveries still wait or not.
 COKAFKA_DECL bool partition_queue::holds_up(const batch& of) const noexcept {
   if (!settings_.idempotent || !of.stamp) return false;
-  const auto waits_for_it = [&](const batch_ptr& other) {
-    return !other->finished && other->stamp && other.get() != &of &&
-           advance_sequence(other->stamp->base_sequence, -of.stamp->base_sequence) < (1 << 30);
-  };
+  const auto waits_for_it = [&](const batch_ptr& other) { return !other->finished && line::is_behind(*other, of); };
   return std::any_of(in_flight_.begin(), in_flight_.end(), waits_for_it) ||
          std::any_of(retry_.begin(), retry_.end(), [&](auto& each) { return each->unknown && waits_for_it(each); });
 }
@@ -9092,7 +9165,7 @@ COKAFKA_DECL void partition_queue::back_to_retry_line(batch_ptr sent) {
   }
   // Those without a stamp wait for one of the new epoch, which is behind all that have one.
   const auto behind = std::find_if(retry_.begin(), retry_.end(), [&](const batch_ptr& waiting) {
-    return !waiting->stamp || advance_sequence(waiting->stamp->base_sequence, -sent->stamp->base_sequence) < (1 << 30);
+    return !waiting->stamp || line::is_behind(*waiting, *sent);
   });
   retry_.insert(behind, std::move(sent));
 }
@@ -9109,6 +9182,7 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
   facts.acknowledged = settings_.acks != 0;
   facts.earlier_unknown = sent.unknown;
   facts.predecessor_missing = settings_.idempotent && is_predecessor_missing(sent);
+  facts.behind_gap = sent.behind_gap;
   facts.expired = sent.finished && !holds_up(sent);
   facts.acknowledged_before = sent.acknowledged;
   facts.divisible = !sent.finished && sent.records.count() > 1;
@@ -9129,14 +9203,20 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
   new_epoch_ = new_epoch_ || judged.new_epoch;
   out.refresh_metadata = out.refresh_metadata || judged.refresh_metadata;
   sent.last_cause = said.code ? make_error_code(*said.code) : said.cause;
-  if (!judged.proven_absent) sent.unknown = true;
+  if (judged.proven_absent && said.code == broker_errc::out_of_order_sequence_number) gap_shown();
+  sent.unknown = !judged.proven_absent;
+  if (judged.proven_absent && judged.new_epoch) leave_gap(sent);
   if (judged.data_lost) {
+    ++out.counted.vanished_logs;
     out.say(log_level::error, "acknowledged records have vanished from " + std::string(topic_name_.str()) + "-" +
                                   std::to_string(index_) +
                                   ": the broker has an older sequence than the last acknowledged");
   }
   try {
-    if (judged.action == verdict_action::split) split(kept, now, out);
+    if (judged.action == verdict_action::split) {
+      split(kept, now, out);
+      ++out.counted.batches_split;
+    }
     if (judged.action == verdict_action::exclude) exclude(kept, said, now, out);
   } catch (const std::bad_alloc&) {
     judged.action = verdict_action::retry;  // whole, and later
@@ -9224,6 +9304,7 @@ COKAFKA_DECL void partition_queue::written_unacknowledged(batch& sent, effects& 
 COKAFKA_DECL void partition_queue::finish(batch& ended, batch_outcome outcome, effects& out) {
   if (ended.finished) return;
   ended.finished = true;
+  (outcome.failure ? out.counted.records_failed : out.counted.records_written) += ended.live();
   {
     std::scoped_lock guard(lock_);
     outstanding_.records -= ended.live();
@@ -9265,7 +9346,7 @@ COKAFKA_DECL std::vector<batch_ptr> partition_queue::written_in_order() const {
   const auto comes_before = [&](const batch_ptr& a, const batch_ptr& b) {
     if (!settings_.idempotent) return false;
     if (!a->stamp || !b->stamp) return a->stamp.has_value() && !b->stamp;
-    return a != b && advance_sequence(b->stamp->base_sequence, -a->stamp->base_sequence) < (1 << 30);
+    return line::is_behind(*b, *a);
   };
   std::vector<batch_ptr> all;
   std::merge(retry_.begin(), retry_.end(), in_flight_.begin(), in_flight_.end(), std::back_inserter(all), comes_before);
@@ -9523,7 +9604,10 @@ COKAFKA_DECL void partition_queue::settle_epoch(const std::optional<producer_ide
     new_epoch_ = false;
     window_open_ = false;
     next_sequence_ = 0;
-    for (auto& each : retry_) each->stamp.reset();
+    for (auto& each : retry_) {
+      each->stamp.reset();
+      each->behind_gap = false;
+    }
     if (identity_->epoch < std::numeric_limits<std::int16_t>::max()) {
       ++identity_->epoch;
     } else {
@@ -9761,6 +9845,7 @@ COKAFKA_DECL void partition_queue::exclude(const batch_ptr& refused, const answe
     std::scoped_lock guard(lock_);
     outstanding_.records -= told;
   }
+  out.counted.records_failed += told;
   go_on_as(refused, std::move(rest), out);
 }
 
@@ -9790,6 +9875,10 @@ inline std::size_t bytes_between(const batch& of, std::uint32_t first, std::uint
     at.skip();
   }
   return sum;
+}
+
+inline std::string text_of(const stall& by) {
+  return by.message.empty() ? std::string() : make_error_code(errc::timed_out).message() + ": " + by.message;
 }
 
 inline void mark_removed(completion& of, std::uint32_t index) {
@@ -9846,15 +9935,15 @@ COKAFKA_DECL void partition_queue::thin(batch& of) {
 
 // --- deadlines -------------------------------------------------------------------------------------------------------
 
-COKAFKA_DECL void partition_queue::expire(clock_time now, boost::system::error_code cause, effects& out) {
-  expire_written(now, cause, out);
-  expire_unsealed(now, cause, out);
+COKAFKA_DECL void partition_queue::expire(clock_time now, const stall& by, effects& out) {
+  expire_written(now, by, out);
+  expire_unsealed(now, by, out);
 }
 
 // Rule 15: a sealed batch keeps its bytes. While others of it live, a record that is due can only be told that it may
 // be written; with the last of them the batch goes, and takes its sequence numbers with it where they are on the way:
 // unless one behind it needs them.
-COKAFKA_DECL void partition_queue::expire_written(clock_time now, boost::system::error_code cause, effects& out) {
+COKAFKA_DECL void partition_queue::expire_written(clock_time now, const stall& by, effects& out) {
   for (auto& each : written_in_order()) {
     if (each->finished || each->deadline() > now) continue;
     const auto waiting = std::find(retry_.begin(), retry_.end(), each);
@@ -9864,7 +9953,8 @@ COKAFKA_DECL void partition_queue::expire_written(clock_time now, boost::system:
     error_details why;
     why.code = errc::timed_out;
     why.fate = stays || each->unknown || !whole ? fate::maybe_written : fate::not_written;
-    why.cause = each->last_cause ? each->last_cause : cause;
+    why.cause = each->last_cause ? each->last_cause : by.cause;
+    why.message = withdrawing::text_of(by);
     if (!whole) {
       end_due(*each, now, false, std::move(why), out);
       continue;
@@ -9877,10 +9967,11 @@ COKAFKA_DECL void partition_queue::expire_written(clock_time now, boost::system:
   drop_told();
 }
 
-COKAFKA_DECL void partition_queue::expire_unsealed(clock_time now, boost::system::error_code cause, effects& out) {
+COKAFKA_DECL void partition_queue::expire_unsealed(clock_time now, const stall& by, effects& out) {
   error_details why;
   why.code = errc::timed_out;
-  why.cause = cause;
+  why.cause = by.cause;
+  why.message = withdrawing::text_of(by);
   std::deque<batch_ptr> due;
   {
     std::scoped_lock guard(lock_);
@@ -9896,7 +9987,7 @@ COKAFKA_DECL void partition_queue::expire_unsealed(clock_time now, boost::system
     std::erase(pending_, nullptr);
   }
   for (auto& each : due) {
-    why.cause = each->last_cause ? each->last_cause : cause;
+    why.cause = each->last_cause ? each->last_cause : by.cause;
     fail(*each, why, now, out);
   }
 }
@@ -9929,6 +10020,7 @@ COKAFKA_DECL void partition_queue::end_due(batch& of, clock_time now, bool remov
   }
   of.ended += records;
   of.ended_bytes += bytes;
+  out.counted.records_failed += records;
   {
     std::unique_lock guard(lock_, std::defer_lock);
     if (!remove) guard.lock();
@@ -10435,6 +10527,7 @@ COKAFKA_DECL void accumulator::fail_one(parked_record& parked, error_details why
   batch_outcome outcome;
   outcome.failure = error(std::move(why));
   note_unheard(parked, *outcome.failure, out);
+  ++out.counted.records_failed;
   out.answer(parked.done->complete(std::move(outcome)));
   out.end_flushes(flushes.leave(parked.generation));
 }
@@ -11039,12 +11132,11 @@ COKAFKA_DECL void partition_keeper::hand_over_if_wanted(partition_queue& seen) {
   next->adopt_soon(seen);
 }
 
-COKAFKA_DECL bool partition_keeper::handle_partition_deadline(deadline_entry& due, clock_time now, error_code cause,
-                                                              effects& out) {
+COKAFKA_DECL bool partition_keeper::handle_partition_deadline(deadline_entry& due, clock_time now, effects& out) {
   const auto kind = static_cast<deadline_kind>(due.kind);
   if (kind != deadline_kind::partition_expiry && kind != deadline_kind::partition_wake) return false;
   auto& partition = *static_cast<partition_queue*>(due.owner);
-  if (kind == deadline_kind::partition_expiry) partition.expire(now, cause, out);
+  if (kind == deadline_kind::partition_expiry) partition.expire(now, why_stalled(), out);
   reconsider(partition, now);
   return true;
 }
@@ -11530,6 +11622,11 @@ COKAFKA_DECL void broker_link::forget_answers(partition_queue& gone) {
   }
 }
 
+COKAFKA_DECL stall broker_link::why_stalled() const {
+  if (connection_.is_open() || !last_error_) return {last_error_, {}};
+  return {last_error_, name() + " cannot be reached: " + last_error_.message()};
+}
+
 COKAFKA_DECL void broker_link::note_retry(const planned_batch& again, effects& out) const {
   if (!host_.is_logged(log_level::debug)) return;
   const batch& what = *again.what;
@@ -11537,6 +11634,14 @@ COKAFKA_DECL void broker_link::note_retry(const planned_batch& again, effects& o
                                 std::to_string(again.partition->index()) + " is tried again (" +
                                 std::to_string(what.records.count()) + " records, attempt " +
                                 std::to_string(what.attempts) + "): " + what.last_cause.message());
+}
+
+COKAFKA_DECL void broker_link::note_repeated(const produce_request& sent) {
+  effects out;
+  for (const auto& each : sent.batches) {
+    if (each.what->attempts > 1) out.counted.records_retried += each.what->records.count();
+  }
+  if (out.counted.records_retried > 0) carry_out(out);
 }
 
 COKAFKA_DECL void broker_link::end() {
@@ -11548,7 +11653,7 @@ COKAFKA_DECL void broker_link::handle_deadlines() {
   const clock_time now = host_.env().now();
   effects out;
   while (deadline_entry* due = deadlines_.heap.pop_due(now)) {
-    if (handle_partition_deadline(*due, now, last_error_, out)) continue;
+    if (handle_partition_deadline(*due, now, out)) continue;
     switch (static_cast<deadline_kind>(due->kind)) {
       case deadline_kind::call_timeout: connection_.timed_out(); break;
       case deadline_kind::request_timeout:
@@ -11734,6 +11839,7 @@ COKAFKA_DECL std::shared_ptr<produce_request> broker_link::next_request(clock_ti
   request->written_at = now;
   in_flight_.push_back(request);  // from now on it is lost with the connection
   encode_produce_request(*request, rules);
+  note_repeated(*request);
   return request;
 }
 
@@ -11798,7 +11904,8 @@ COKAFKA_DECL bool broker_link::handle_response(std::string_view frame) {
   if (!messages::decode_response(frame, in_flight_.front()->version, response, answered_id)) return false;
   const clock_time now = host_.env().now();
   const std::shared_ptr<produce_request> answered = in_flight_.front();
-  settle_request(*answered, response, now);
+  const std::chrono::milliseconds throttle(answered->version >= 6 ? response.throttle_time_ms : 0);
+  settle_request(*answered, response, throttle, now);
   in_flight_.pop_front();
   failed_attempts_ = 0;
   last_used_ = now;
@@ -11807,17 +11914,19 @@ COKAFKA_DECL bool broker_link::handle_response(std::string_view frame) {
   } else {
     deadlines_.heap.set(request_timeout_, in_flight_.front()->written_at + host_.rules().user.request_timeout);
   }
-  if (answered->version >= 6 && response.throttle_time_ms > 0) {
-    obey_throttle(std::chrono::milliseconds(response.throttle_time_ms), now);
-  }
+  if (throttle.count() > 0) obey_throttle(throttle, now);
   news_.set();
   return true;
 }
 
 COKAFKA_DECL void broker_link::settle_request(produce_request& answered, const messages::produce_response& response,
-                                              clock_time now) {
+                                              std::chrono::milliseconds throttle, clock_time now) {
   const backoff_policy again{host_.rules().user.effective_retry_backoff(), host_.rules().user.retry_backoff_max};
   effects out;
+  if (throttle.count() > 0) {
+    ++out.counted.throttled_responses;
+    out.counted.throttle_time += throttle;
+  }
   leader_news leaders;
   for (auto& each : answered.batches) {
     partition_queue::answer said;
@@ -12119,6 +12228,7 @@ COKAFKA_DECL std::shared_ptr<link_host> engine::keep_alive() {
 }
 
 COKAFKA_DECL void engine::carry_out(effects& wanted) {
+  if (wanted.counted != metrics_snapshot{}) count(wanted.counted);  // before anybody hears of it
   const bool dead = dead_.load(std::memory_order_acquire);
   const auto end = [dead](waiter_list& waiting) { dead ? destroy_waiters(waiting) : post_waiters(waiting); };
   end(wanted.answered);
@@ -12137,6 +12247,16 @@ COKAFKA_DECL void engine::say(log_level level, std::string line) {
   if (!alive) return;
   asio::post(operations_->executor,
              [this, alive = std::move(alive), level, line = std::move(line)] { logger_.log(level, line); });
+}
+
+COKAFKA_DECL void engine::count(const metrics_snapshot& more) {
+  std::scoped_lock guard(mutex_);
+  totals_ += more;
+}
+
+COKAFKA_DECL metrics_snapshot engine::metrics() const {
+  std::scoped_lock guard(mutex_);
+  return totals_;
 }
 
 COKAFKA_DECL void engine::want_metadata() {
@@ -12224,7 +12344,7 @@ COKAFKA_DECL void engine::handle_deadlines() {
   const clock_time now = env_->now();
   effects out;
   while (deadline_entry* due = home_.deadlines().heap.pop_due(now)) {
-    if (home_.handle_partition_deadline(*due, now, control_error_, out)) continue;
+    if (home_.handle_partition_deadline(*due, now, out)) continue;
     switch (static_cast<deadline_kind>(due->kind)) {
       case deadline_kind::call_timeout: control_.timed_out(); break;
       case deadline_kind::parked_expiry: accumulator_.expire(now, unreachable_text(), control_error_, out); break;
@@ -12438,8 +12558,12 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 COKAFKA_DECL void failure_report::operator()() {
   for (int shown = 0; !rest_.empty(); ++shown) {
     if (shown == 256) {
-      const auto home = core_->home();
-      return asio::post(home->executor, std::move(*this));
+      const auto core = core_;
+      try {
+        return asio::post(core->home()->executor, std::move(*this));
+      } catch (const std::bad_alloc&) {
+        return core->report_ended();
+      }
     }
     unheard_cursor& first = rest_.front();
     if (first.has_next()) core_->show(first);
@@ -12460,9 +12584,8 @@ COKAFKA_DECL void engine::show(unheard_cursor& from) {
 
 // One line for all that a rule has ended in one go, which is not more than one per batch.
 COKAFKA_DECL void engine::report(effects& wanted) {
-  if (wanted.unheard_count == 0) return;
-  unheard_failures_.fetch_add(wanted.unheard_count, std::memory_order_relaxed);
-  say(log_level::warning, std::to_string(wanted.unheard_count) +
+  if (wanted.counted.unheard_failures == 0) return;
+  say(log_level::warning, std::to_string(wanted.counted.unheard_failures) +
                               " records failed and nobody waits for them; the first, of " + wanted.unheard_where +
                               ", is " + std::string(to_string(wanted.unheard_why.fate())) + ": " +
                               wanted.unheard_why.message());
@@ -12474,7 +12597,11 @@ COKAFKA_DECL void engine::report(effects& wanted) {
     if (closed_) return;
     ++reports_pending_;
   }
-  asio::post(operations_->executor, failure_report(std::move(alive), std::move(wanted.unheard)));
+  try {
+    asio::post(operations_->executor, failure_report(std::move(alive), std::move(wanted.unheard)));
+  } catch (const std::bad_alloc&) {  // they stay unheard, and nobody waits for the report
+    report_ended();
+  }
 }
 
 COKAFKA_DECL void engine::report_ended() {
@@ -12494,6 +12621,7 @@ COKAFKA_DECL void engine::let_go(completion& of, const record_ticket& ticket) no
     const std::int32_t partition = record.partition.value_or(-1);
     out.note_unheard(1, why, of.called(), partition);
     out.unheard.push_back({why, of.called(), partition, nullptr, {}, std::move(of.refused)});
+    count(out.counted);
     report(out);
   } catch (const std::bad_alloc&) {
     // Without memory the failure stays unheard.
@@ -12554,7 +12682,7 @@ COKAFKA_DECL engine::engine(asio::any_io_executor executor, const config& user, 
       logger_(user.log_level, user.log_sink),
       operations_(new operation_home(executor, env_)),
       accumulator_(settings_, *this, env_->random()),
-      home_(*this, asio::make_strand(executor)),
+      home_(*this, asio::make_strand(executor), control_error_),
       control_(*env_, home_.strand(), settings_, home_.deadlines(), caps_),
       schedule_({user.effective_retry_backoff(), settings_.user.retry_backoff_max}, settings_.user.metadata_max_age),
       control_idle_(static_cast<int>(deadline_kind::idle_close), this),

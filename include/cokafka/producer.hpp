@@ -9,6 +9,7 @@
 #include "cokafka/detail/base/config.hpp"
 #include "cokafka/detail/engine/engine.hpp"
 #include "cokafka/detail/engine/operations.hpp"
+#include "cokafka/metrics.hpp"
 #include "cokafka/partition_info.hpp"
 #include "cokafka/record.hpp"
 #include "cokafka/result.hpp"
@@ -164,6 +165,9 @@ class producer {
 
   /// A handle that sends to one topic without looking it up.
   topic_handle topic(std::string_view name) { return topic_handle(engine_, name); }
+
+  /// What has happened so far, in numbers. From any thread.
+  metrics_snapshot metrics() const { return engine_->metrics(); }
 
   /// What was sent and has not been answered, parked records included.
   outstanding_t outstanding() const {

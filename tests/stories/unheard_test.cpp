@@ -120,7 +120,8 @@ TEST_CASE("a dropped delivery's failure is shown with its record, those that som
   CHECK_FALSE(world.shown[1].value);
   CHECK(world.shown[2].value == large);
   CHECK(world.is_logged("3 records failed and nobody waits for them; the first, of t-0, is not_written"));
-  CHECK(cokafka::detail::producer_access::core(world.shop).unheard_failures() == 3);
+  CHECK(world.shop.metrics().unheard_failures == 3);
+  CHECK(world.shop.metrics().records_failed == 5);  // with those that somebody holds
 }
 
 TEST_CASE("records that fall due before their batch, in it or parked are shown, and what was withdrawn is not",
@@ -185,5 +186,5 @@ TEST_CASE("without a handler failures that nobody waits for are counted and logg
   const auto held = world.shop.send({.topic = "t", .value = "v"});
   CHECK(world.settled());
   CHECK(run_until(world.io, [&] { return world.is_logged("5 records failed and nobody waits for them"); }));
-  CHECK(cokafka::detail::producer_access::core(world.shop).unheard_failures() == 5);
+  CHECK(world.shop.metrics().unheard_failures == 5);
 }

@@ -22,7 +22,7 @@ constexpr int out_of_order = 45;
 
 std::vector<attempt_facts> circumstances() {
   std::vector<attempt_facts> all;
-  for (int bits = 0; bits < 32; ++bits) {
+  for (int bits = 0; bits < 64; ++bits) {
     attempt_facts facts;
     facts.idempotent = (bits & 1) != 0;
     facts.earlier_unknown = (bits & 2) != 0;
@@ -30,6 +30,7 @@ std::vector<attempt_facts> circumstances() {
     facts.expired = (bits & 8) != 0;
     facts.retries = (bits & 16) != 0 ? 3 : 2147483647;
     facts.attempts = (bits & 16) != 0 ? 4 : 1;
+    facts.behind_gap = (bits & 32) != 0;
     all.push_back(facts);
   }
   return all;
@@ -38,7 +39,7 @@ std::vector<attempt_facts> circumstances() {
 std::string text_of(int code, const attempt_facts& f) {
   return "code " + std::to_string(code) + " idempotent " + std::to_string(f.idempotent) + " unknown " +
          std::to_string(f.earlier_unknown) + " missing " + std::to_string(f.predecessor_missing) + " expired " +
-         std::to_string(f.expired) + " attempts " + std::to_string(f.attempts);
+         std::to_string(f.expired) + " gap " + std::to_string(f.behind_gap) + " attempts " + std::to_string(f.attempts);
 }
 
 }  // namespace
@@ -52,7 +53,7 @@ TEST_CASE("a success or a duplicate completes the batch under all circumstances"
   }
 }
 
-TEST_CASE("not_written is said for the closed list alone, and only while no earlier attempt is unknown", "[core]") {
+TEST_CASE("not_written is said for the closed list alone, and only while no earlier attempt may be in the log", "[core]") {
   for (int code = -1; code <= 140; ++code) {
     if (code == 0 || code == 46) continue;
     for (attempt_facts facts : circumstances()) {
@@ -60,7 +61,8 @@ TEST_CASE("not_written is said for the closed list alone, and only while no earl
       INFO(text_of(code, facts));
       const verdict said = judge(facts);
       const bool listed = rejected_before_append.count(code) == 1 || code == out_of_order;
-      CHECK(said.proven_absent == (listed && !facts.earlier_unknown));
+      const bool gap_shown = code == out_of_order && facts.behind_gap;
+      CHECK(said.proven_absent == (listed && (!facts.earlier_unknown || gap_shown)));
       CHECK(said.known == (said.proven_absent ? fate::not_written : fate::maybe_written));
     }
   }
@@ -88,8 +90,8 @@ TEST_CASE("a new epoch follows a batch that leaves the line, and vanished data, 
       facts.code = static_cast<broker_errc>(code);
       INFO(text_of(code, facts));
       const verdict said = judge(facts);
-      const bool lost =
-          code == out_of_order && facts.idempotent && !facts.earlier_unknown && !facts.predecessor_missing;
+      const bool lost = code == out_of_order && facts.idempotent && !facts.earlier_unknown &&
+                        !facts.predecessor_missing && !facts.behind_gap;
       CHECK(said.data_lost == lost);
       CHECK(said.new_epoch == (facts.idempotent && (lost || said.action == verdict_action::fail)));
     }
@@ -140,6 +142,13 @@ TEST_CASE("the cases that teach the rule", "[core]") {
   }
   SECTION("behind a missing predecessor it waits for its turn, and no epoch changes") {
     facts.predecessor_missing = true;
+    CHECK(judge(facts) == verdict{verdict_action::retry, fate::not_written, true, false, false, false, false});
+  }
+  SECTION("behind a gap that stays it shows that no earlier attempt was appended either: it will get a new sequence") {
+    facts.earlier_unknown = true;
+    facts.predecessor_missing = true;
+    facts.behind_gap = true;
+    facts.attempts = 2;
     CHECK(judge(facts) == verdict{verdict_action::retry, fate::not_written, true, false, false, false, false});
   }
   SECTION("at the head of the line acknowledged data has vanished") {

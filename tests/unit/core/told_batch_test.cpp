@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// Scripts of guarantee.md, rules 6 and 9: a batch that was told it is too late, and those that were written behind it.
+// Scripts of guarantee.md, rules 6 and 9: a batch that was told it is too late or was refused, and those that were
+// written behind it.
 #include "cokafka/detail/core/partition_queue.hpp"
 #include "support/core_bench.hpp"
 
@@ -111,4 +112,57 @@ TEST_CASE("the memory of a batch that is due and waits for those behind it comes
     bench.acknowledge(again, i);
   }
   CHECK(bench.memory.available() == bench.memory.total());
+}
+
+TEST_CASE("lost batches behind a refused one get new sequences as soon as the broker misses it", "[core]") {
+  told_bench bench;
+  bench.answer(bench.sent[0], broker_errc::invalid_record);
+  CHECK(bench.early.failure().fate() == cokafka::fate::not_written);
+  SECTION("both are lost") {
+    bench.lose(bench.sent[1]);
+    bench.lose(bench.sent[2]);
+    bench.answer(bench.take_again(1), broker_errc::out_of_order_sequence_number);
+  }
+  SECTION("one is answered and one is lost") {
+    bench.answer(bench.sent[1], broker_errc::out_of_order_sequence_number);
+    bench.lose(bench.sent[2]);
+    bench.answer(bench.take_again(1), broker_errc::out_of_order_sequence_number);
+  }
+  SECTION("the next attempt is lost, too") {
+    bench.lose(bench.sent[1]);
+    bench.lose(bench.sent[2]);
+    bench.lose(bench.take_again(1));
+    bench.answer(bench.take_again(1), broker_errc::out_of_order_sequence_number);
+  }
+  SECTION("the leader changes before") {
+    bench.queue.leave_leader();
+    bench.answer(bench.take_again(1), broker_errc::out_of_order_sequence_number);
+  }
+  for (std::int32_t i = 1; i != 3; ++i) {
+    const auto again = bench.take();
+    CHECK(again == bench.sent[static_cast<std::size_t>(i)]);
+    CHECK(*again->stamp == batch_stamp{4711, 1, i - 1});
+    bench.acknowledge(again, 10 + i);
+  }
+  CHECK(bench.late[1].offset() == 12);
+}
+
+TEST_CASE("a lost batch behind a refused one that is in the log after all is written", "[core]") {
+  told_bench bench;
+  bench.answer(bench.sent[0], broker_errc::invalid_record);
+  bench.lose(bench.sent[1]);
+  bench.lose(bench.sent[2]);
+  bench.acknowledge(bench.take_again(1), 11);  // the broker had forgotten the producer, and takes any sequence
+  bench.acknowledge(bench.take_again(2), 12);
+  CHECK(bench.late[1].offset() == 12);
+}
+
+TEST_CASE("a lost batch behind one that may be in the log keeps its sequence whatever the broker says", "[core]") {
+  told_bench bench;
+  bench.lose_all();
+  bench.answer(bench.take_again(0), broker_errc::invalid_record);
+  CHECK(bench.early.failure().fate() == cokafka::fate::maybe_written);
+  for (int i = 0; i != 3; ++i) bench.answer(bench.take_again(1), broker_errc::out_of_order_sequence_number);
+  bench.expire_after(51s);
+  CHECK(bench.late[0].failure().fate() == cokafka::fate::maybe_written);
 }

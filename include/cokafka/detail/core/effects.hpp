@@ -9,6 +9,7 @@
 #include "cokafka/detail/core/unheard.hpp"
 #include "cokafka/detail/core/waiter.hpp"
 #include "cokafka/logger.hpp"
+#include "cokafka/metrics.hpp"
 
 #include <cstdint>
 #include <string>
@@ -23,7 +24,7 @@ struct effects {
   std::vector<completion_ptr> handed_out{};  // whose: once those have been posted, who came meanwhile is behind them
   waiter_list ended{};                       // operation_waiters: flushes that have ended, space that is there
   std::vector<unheard_records> unheard{};    // failed, and nobody waits for them: to be reported
-  std::uint64_t unheard_count = 0;           // these, and those that nobody wants reported
+  metrics_snapshot counted{};                // unheard_failures: these, and those that nobody wants reported
   error unheard_why{};                       // of the first, and where it was going
   std::string unheard_where{};
   bool refresh_metadata = false;
@@ -36,11 +37,11 @@ struct effects {
     answered.splice(answered.end(), more);
   }
   void note_unheard(std::uint64_t count, const error& why, const topic_name& topic, std::int32_t partition) {
-    if (count > 0 && unheard_count == 0) {
+    if (count > 0 && counted.unheard_failures == 0) {
       unheard_why = why;
       unheard_where = std::string(topic.str()) + (partition >= 0 ? "-" + std::to_string(partition) : std::string());
     }
-    unheard_count += count;
+    counted.unheard_failures += count;
   }
   void end_flushes(waiter_list&& more) { ended.splice(ended.end(), more); }
   void say(log_level level, std::string line) { log.emplace_back(level, std::move(line)); }

@@ -34,7 +34,10 @@ COKAFKA_DECL verdict judge(const attempt_facts& facts) noexcept {
     wants_retry = facts.acknowledged;
   } else {
     const broker_errc code = *facts.code;
-    const fate answered = fate_of_answer(code, !facts.earlier_unknown);
+    // A broker that finds the sequence too high holds state, and for that reason took no earlier attempt either.
+    const bool gap_shown = facts.behind_gap && code == broker_errc::out_of_order_sequence_number;
+    const bool all_answered = !facts.earlier_unknown || gap_shown;
+    const fate answered = fate_of_answer(code, all_answered);
     if (answered == fate::written) {
       said.action = verdict_action::complete;
       said.known = fate::written;
@@ -42,7 +45,7 @@ COKAFKA_DECL verdict judge(const attempt_facts& facts) noexcept {
       return said;
     }
     // Without acks=all an error may follow the append only where the closed list does not exclude it: the same table.
-    said.proven_absent = answered == fate::not_written && !facts.earlier_unknown;
+    said.proven_absent = answered == fate::not_written && all_answered;
     said.refresh_metadata = has(classify(code), error_class::refreshes);
     wants_retry = has(classify(code), error_class::retriable);
     const bool is_too_large = code == broker_errc::message_too_large || code == broker_errc::record_list_too_large;
@@ -58,7 +61,7 @@ COKAFKA_DECL verdict judge(const attempt_facts& facts) noexcept {
     if (code == broker_errc::out_of_order_sequence_number && facts.idempotent) {
       wants_retry = true;
       // At the head of the line on its first attempt: what was acknowledged before it is gone (rule 8).
-      said.data_lost = said.proven_absent && !facts.predecessor_missing;
+      said.data_lost = said.proven_absent && !facts.predecessor_missing && !facts.behind_gap;
       said.new_epoch = said.data_lost;
     }
   }

@@ -27,6 +27,7 @@ COKAFKA_DECL void accumulator::fail_one(parked_record& parked, error_details why
   batch_outcome outcome;
   outcome.failure = error(std::move(why));
   note_unheard(parked, *outcome.failure, out);
+  ++out.counted.records_failed;
   out.answer(parked.done->complete(std::move(outcome)));
   out.end_flushes(flushes.leave(parked.generation));
 }

@@ -17,24 +17,39 @@
 
 namespace cokafka::inline COKAFKA_ABI::detail {
 
+namespace line {
+
+// By their stamps, which are of one epoch.
+inline bool is_behind(const batch& later, const batch& earlier) noexcept {
+  return &later != &earlier && later.stamp && earlier.stamp &&
+         advance_sequence(later.stamp->base_sequence, -earlier.stamp->base_sequence) < (1 << 30);
+}
+
+}  // namespace line
+
 // --- the owner: answers ----------------------------------------------------------------------------------------------
 
 COKAFKA_DECL bool partition_queue::is_predecessor_missing(const batch& of) const noexcept {
   if (new_epoch_) return true;
-  return std::any_of(retry_.begin(), retry_.end(), [&](const batch_ptr& waiting) {
-    return waiting->stamp && advance_sequence(of.stamp->base_sequence, -waiting->stamp->base_sequence) < (1 << 30) &&
-           waiting.get() != &of;
-  });
+  return std::any_of(retry_.begin(), retry_.end(),
+                     [&](const batch_ptr& waiting) { return line::is_behind(of, *waiting); });
+}
+
+// What was sent behind a batch that will never be in the log under its stamp (guarantee.md, rule 6).
+COKAFKA_DECL void partition_queue::leave_gap(const batch& failed) noexcept {
+  for (auto& each : in_flight_) each->behind_gap = each->behind_gap || line::is_behind(*each, failed);
+}
+
+// The broker has refused a batch for its sequence, so it holds state: those behind the gap are not in its log either.
+COKAFKA_DECL void partition_queue::gap_shown() noexcept {
+  for (auto& each : retry_) each->unknown = each->unknown && !each->behind_gap;
 }
 
 // A batch behind it may have been written under its stamp: such a one keeps that stamp (rule 6), and so no leader takes
 // it before this one, whether this one's deliveries still wait or not.
 COKAFKA_DECL bool partition_queue::holds_up(const batch& of) const noexcept {
   if (!settings_.idempotent || !of.stamp) return false;
-  const auto waits_for_it = [&](const batch_ptr& other) {
-    return !other->finished && other->stamp && other.get() != &of &&
-           advance_sequence(other->stamp->base_sequence, -of.stamp->base_sequence) < (1 << 30);
-  };
+  const auto waits_for_it = [&](const batch_ptr& other) { return !other->finished && line::is_behind(*other, of); };
   return std::any_of(in_flight_.begin(), in_flight_.end(), waits_for_it) ||
          std::any_of(retry_.begin(), retry_.end(), [&](auto& each) { return each->unknown && waits_for_it(each); });
 }
@@ -55,7 +70,7 @@ COKAFKA_DECL void partition_queue::back_to_retry_line(batch_ptr sent) {
   }
   // Those without a stamp wait for one of the new epoch, which is behind all that have one.
   const auto behind = std::find_if(retry_.begin(), retry_.end(), [&](const batch_ptr& waiting) {
-    return !waiting->stamp || advance_sequence(waiting->stamp->base_sequence, -sent->stamp->base_sequence) < (1 << 30);
+    return !waiting->stamp || line::is_behind(*waiting, *sent);
   });
   retry_.insert(behind, std::move(sent));
 }
@@ -72,6 +87,7 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
   facts.acknowledged = settings_.acks != 0;
   facts.earlier_unknown = sent.unknown;
   facts.predecessor_missing = settings_.idempotent && is_predecessor_missing(sent);
+  facts.behind_gap = sent.behind_gap;
   facts.expired = sent.finished && !holds_up(sent);
   facts.acknowledged_before = sent.acknowledged;
   facts.divisible = !sent.finished && sent.records.count() > 1;
@@ -92,14 +108,20 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
   new_epoch_ = new_epoch_ || judged.new_epoch;
   out.refresh_metadata = out.refresh_metadata || judged.refresh_metadata;
   sent.last_cause = said.code ? make_error_code(*said.code) : said.cause;
-  if (!judged.proven_absent) sent.unknown = true;
+  if (judged.proven_absent && said.code == broker_errc::out_of_order_sequence_number) gap_shown();
+  sent.unknown = !judged.proven_absent;
+  if (judged.proven_absent && judged.new_epoch) leave_gap(sent);
   if (judged.data_lost) {
+    ++out.counted.vanished_logs;
     out.say(log_level::error, "acknowledged records have vanished from " + std::string(topic_name_.str()) + "-" +
                                   std::to_string(index_) +
                                   ": the broker has an older sequence than the last acknowledged");
   }
   try {
-    if (judged.action == verdict_action::split) split(kept, now, out);
+    if (judged.action == verdict_action::split) {
+      split(kept, now, out);
+      ++out.counted.batches_split;
+    }
     if (judged.action == verdict_action::exclude) exclude(kept, said, now, out);
   } catch (const std::bad_alloc&) {
     judged.action = verdict_action::retry;  // whole, and later
@@ -187,6 +209,7 @@ COKAFKA_DECL void partition_queue::written_unacknowledged(batch& sent, effects& 
 COKAFKA_DECL void partition_queue::finish(batch& ended, batch_outcome outcome, effects& out) {
   if (ended.finished) return;
   ended.finished = true;
+  (outcome.failure ? out.counted.records_failed : out.counted.records_written) += ended.live();
   {
     std::scoped_lock guard(lock_);
     outstanding_.records -= ended.live();
@@ -228,7 +251,7 @@ COKAFKA_DECL std::vector<batch_ptr> partition_queue::written_in_order() const {
   const auto comes_before = [&](const batch_ptr& a, const batch_ptr& b) {
     if (!settings_.idempotent) return false;
     if (!a->stamp || !b->stamp) return a->stamp.has_value() && !b->stamp;
-    return a != b && advance_sequence(b->stamp->base_sequence, -a->stamp->base_sequence) < (1 << 30);
+    return line::is_behind(*b, *a);
   };
   std::vector<batch_ptr> all;
   std::merge(retry_.begin(), retry_.end(), in_flight_.begin(), in_flight_.end(), std::back_inserter(all), comes_before);

@@ -67,6 +67,12 @@ struct producer_identity {
   bool operator==(const producer_identity&) const = default;
 };
 
+/// Why nothing moves, where that is known.
+struct stall {
+  boost::system::error_code cause{};
+  std::string message{};
+};
+
 /// What one append came to.
 struct append_outcome {
   enum class status : std::uint8_t { appended, no_memory, over_share, closed };
@@ -170,8 +176,8 @@ class partition_queue
 
   /// The earliest deadline of all batches; empty when there are none.
   std::optional<clock_time> earliest_deadline();
-  /// Fails what is due. `cause` is why nothing moves, where that is known.
-  void expire(clock_time now, boost::system::error_code cause, effects& out);
+  /// Fails what is due.
+  void expire(clock_time now, const stall& by, effects& out);
   /// Fails what has not been sent, or is proven absent, and waits for a producer id. Precondition: needs_identity().
   void fail_unsent(const error_details& why, clock_time now, effects& out);
   /// Fails everything: `maybe_written` what is in flight or may have been appended, else `not_written`.
@@ -220,8 +226,10 @@ class partition_queue
   void drop_told();
   void back_to_retry_line(batch_ptr sent);
   bool is_predecessor_missing(const batch& of) const noexcept;
-  void expire_written(clock_time now, boost::system::error_code cause, effects& out);
-  void expire_unsealed(clock_time now, boost::system::error_code cause, effects& out);
+  void leave_gap(const batch& failed) noexcept;
+  void gap_shown() noexcept;
+  void expire_written(clock_time now, const stall& by, effects& out);
+  void expire_unsealed(clock_time now, const stall& by, effects& out);
   void end_due(batch& of, clock_time now, bool remove, error_details why, effects& out);
   void thin(batch& of);
   struct failed_stretch {

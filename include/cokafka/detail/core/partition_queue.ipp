@@ -196,7 +196,10 @@ COKAFKA_DECL void partition_queue::settle_epoch(const std::optional<producer_ide
     new_epoch_ = false;
     window_open_ = false;
     next_sequence_ = 0;
-    for (auto& each : retry_) each->stamp.reset();
+    for (auto& each : retry_) {
+      each->stamp.reset();
+      each->behind_gap = false;
+    }
     if (identity_->epoch < std::numeric_limits<std::int16_t>::max()) {
       ++identity_->epoch;
     } else {

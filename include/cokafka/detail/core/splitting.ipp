@@ -183,6 +183,7 @@ COKAFKA_DECL void partition_queue::exclude(const batch_ptr& refused, const answe
     std::scoped_lock guard(lock_);
     outstanding_.records -= told;
   }
+  out.counted.records_failed += told;
   go_on_as(refused, std::move(rest), out);
 }
 

@@ -12,6 +12,7 @@
 #include <iterator>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -37,6 +38,10 @@ inline std::size_t bytes_between(const batch& of, std::uint32_t first, std::uint
     at.skip();
   }
   return sum;
+}
+
+inline std::string text_of(const stall& by) {
+  return by.message.empty() ? std::string() : make_error_code(errc::timed_out).message() + ": " + by.message;
 }
 
 inline void mark_removed(completion& of, std::uint32_t index) {
@@ -93,15 +98,15 @@ COKAFKA_DECL void partition_queue::thin(batch& of) {
 
 // --- deadlines -------------------------------------------------------------------------------------------------------
 
-COKAFKA_DECL void partition_queue::expire(clock_time now, boost::system::error_code cause, effects& out) {
-  expire_written(now, cause, out);
-  expire_unsealed(now, cause, out);
+COKAFKA_DECL void partition_queue::expire(clock_time now, const stall& by, effects& out) {
+  expire_written(now, by, out);
+  expire_unsealed(now, by, out);
 }
 
 // Rule 15: a sealed batch keeps its bytes. While others of it live, a record that is due can only be told that it may
 // be written; with the last of them the batch goes, and takes its sequence numbers with it where they are on the way:
 // unless one behind it needs them.
-COKAFKA_DECL void partition_queue::expire_written(clock_time now, boost::system::error_code cause, effects& out) {
+COKAFKA_DECL void partition_queue::expire_written(clock_time now, const stall& by, effects& out) {
   for (auto& each : written_in_order()) {
     if (each->finished || each->deadline() > now) continue;
     const auto waiting = std::find(retry_.begin(), retry_.end(), each);
@@ -111,7 +116,8 @@ COKAFKA_DECL void partition_queue::expire_written(clock_time now, boost::system:
     error_details why;
     why.code = errc::timed_out;
     why.fate = stays || each->unknown || !whole ? fate::maybe_written : fate::not_written;
-    why.cause = each->last_cause ? each->last_cause : cause;
+    why.cause = each->last_cause ? each->last_cause : by.cause;
+    why.message = withdrawing::text_of(by);
     if (!whole) {
       end_due(*each, now, false, std::move(why), out);
       continue;
@@ -124,10 +130,11 @@ COKAFKA_DECL void partition_queue::expire_written(clock_time now, boost::system:
   drop_told();
 }
 
-COKAFKA_DECL void partition_queue::expire_unsealed(clock_time now, boost::system::error_code cause, effects& out) {
+COKAFKA_DECL void partition_queue::expire_unsealed(clock_time now, const stall& by, effects& out) {
   error_details why;
   why.code = errc::timed_out;
-  why.cause = cause;
+  why.cause = by.cause;
+  why.message = withdrawing::text_of(by);
   std::deque<batch_ptr> due;
   {
     std::scoped_lock guard(lock_);
@@ -143,7 +150,7 @@ COKAFKA_DECL void partition_queue::expire_unsealed(clock_time now, boost::system
     std::erase(pending_, nullptr);
   }
   for (auto& each : due) {
-    why.cause = each->last_cause ? each->last_cause : cause;
+    why.cause = each->last_cause ? each->last_cause : by.cause;
     fail(*each, why, now, out);
   }
 }
@@ -176,6 +183,7 @@ COKAFKA_DECL void partition_queue::end_due(batch& of, clock_time now, bool remov
   }
   of.ended += records;
   of.ended_bytes += bytes;
+  out.counted.records_failed += records;
   {
     std::unique_lock guard(lock_, std::defer_lock);
     if (!remove) guard.lock();

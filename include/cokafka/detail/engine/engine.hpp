@@ -18,6 +18,7 @@
 #include "cokafka/detail/io/event.hpp"
 #include "cokafka/detail/io/link_host.hpp"
 #include "cokafka/detail/io/waiter_op.hpp"
+#include "cokafka/metrics.hpp"
 #include "cokafka/partition_info.hpp"
 
 #include <algorithm>
@@ -101,8 +102,7 @@ class engine final : public link_host,
   void purge();
   bool withdraw(completion& of, record_waiter& asked) override;
   void let_go(completion& of, const record_ticket& ticket) noexcept override;
-  /// Failed records that nobody waited for, as far as that is known (see partition_queue::note_unheard).
-  std::uint64_t unheard_failures() const noexcept { return unheard_failures_.load(std::memory_order_relaxed); }
+  metrics_snapshot metrics() const;
 
   /// The handle is gone: nothing is waited for, what is left fails.
   void abandon();
@@ -190,6 +190,7 @@ class engine final : public link_host,
 
   // Failures that nobody waits for.
   friend class failure_report;
+  void count(const metrics_snapshot& more);
   void report(effects& wanted);
   void show(unheard_cursor& from);
   void report_ended();
@@ -247,9 +248,9 @@ class engine final : public link_host,
   std::atomic<bool> identity_requested_{false};
   std::atomic<bool> hurry_{false};  // a flush or close has begun: what lingers must be looked at again
   std::atomic<bool> dead_{false};
-  std::atomic<std::uint64_t> unheard_failures_{0};
   mutable std::mutex mutex_;
   std::optional<producer_identity> identity_;
+  metrics_snapshot totals_{};
   std::vector<topic_watch> watches_;
   std::vector<flush_watch> timed_flushes_;
   waiter_list closers_;

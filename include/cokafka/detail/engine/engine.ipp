@@ -20,6 +20,7 @@ COKAFKA_DECL std::shared_ptr<link_host> engine::keep_alive() {
 }
 
 COKAFKA_DECL void engine::carry_out(effects& wanted) {
+  if (wanted.counted != metrics_snapshot{}) count(wanted.counted);  // before anybody hears of it
   const bool dead = dead_.load(std::memory_order_acquire);
   const auto end = [dead](waiter_list& waiting) { dead ? destroy_waiters(waiting) : post_waiters(waiting); };
   end(wanted.answered);
@@ -38,6 +39,16 @@ COKAFKA_DECL void engine::say(log_level level, std::string line) {
   if (!alive) return;
   asio::post(operations_->executor,
              [this, alive = std::move(alive), level, line = std::move(line)] { logger_.log(level, line); });
+}
+
+COKAFKA_DECL void engine::count(const metrics_snapshot& more) {
+  std::scoped_lock guard(mutex_);
+  totals_ += more;
+}
+
+COKAFKA_DECL metrics_snapshot engine::metrics() const {
+  std::scoped_lock guard(mutex_);
+  return totals_;
 }
 
 COKAFKA_DECL void engine::want_metadata() {
@@ -125,7 +136,7 @@ COKAFKA_DECL void engine::handle_deadlines() {
   const clock_time now = env_->now();
   effects out;
   while (deadline_entry* due = home_.deadlines().heap.pop_due(now)) {
-    if (home_.handle_partition_deadline(*due, now, control_error_, out)) continue;
+    if (home_.handle_partition_deadline(*due, now, out)) continue;
     switch (static_cast<deadline_kind>(due->kind)) {
       case deadline_kind::call_timeout: control_.timed_out(); break;
       case deadline_kind::parked_expiry: accumulator_.expire(now, unreachable_text(), control_error_, out); break;

@@ -8,6 +8,7 @@
 
 #include <boost/asio/post.hpp>
 #include <exception>
+#include <new>
 #include <string>
 #include <utility>
 
@@ -16,8 +17,12 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 COKAFKA_DECL void failure_report::operator()() {
   for (int shown = 0; !rest_.empty(); ++shown) {
     if (shown == 256) {
-      const auto home = core_->home();
-      return asio::post(home->executor, std::move(*this));
+      const auto core = core_;
+      try {
+        return asio::post(core->home()->executor, std::move(*this));
+      } catch (const std::bad_alloc&) {
+        return core->report_ended();
+      }
     }
     unheard_cursor& first = rest_.front();
     if (first.has_next()) core_->show(first);
@@ -38,9 +43,8 @@ COKAFKA_DECL void engine::show(unheard_cursor& from) {
 
 // One line for all that a rule has ended in one go, which is not more than one per batch.
 COKAFKA_DECL void engine::report(effects& wanted) {
-  if (wanted.unheard_count == 0) return;
-  unheard_failures_.fetch_add(wanted.unheard_count, std::memory_order_relaxed);
-  say(log_level::warning, std::to_string(wanted.unheard_count) +
+  if (wanted.counted.unheard_failures == 0) return;
+  say(log_level::warning, std::to_string(wanted.counted.unheard_failures) +
                               " records failed and nobody waits for them; the first, of " + wanted.unheard_where +
                               ", is " + std::string(to_string(wanted.unheard_why.fate())) + ": " +
                               wanted.unheard_why.message());
@@ -52,7 +56,11 @@ COKAFKA_DECL void engine::report(effects& wanted) {
     if (closed_) return;
     ++reports_pending_;
   }
-  asio::post(operations_->executor, failure_report(std::move(alive), std::move(wanted.unheard)));
+  try {
+    asio::post(operations_->executor, failure_report(std::move(alive), std::move(wanted.unheard)));
+  } catch (const std::bad_alloc&) {  // they stay unheard, and nobody waits for the report
+    report_ended();
+  }
 }
 
 COKAFKA_DECL void engine::report_ended() {
@@ -72,6 +80,7 @@ COKAFKA_DECL void engine::let_go(completion& of, const record_ticket& ticket) no
     const std::int32_t partition = record.partition.value_or(-1);
     out.note_unheard(1, why, of.called(), partition);
     out.unheard.push_back({why, of.called(), partition, nullptr, {}, std::move(of.refused)});
+    count(out.counted);
     report(out);
   } catch (const std::bad_alloc&) {
     // Without memory the failure stays unheard.

@@ -15,7 +15,9 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 /// Owned by the engine, whose strand it is.
 class home_keeper final : public partition_keeper {
  public:
-  home_keeper(link_host& host, asio::any_io_executor strand) : partition_keeper(host, std::move(strand)) {}
+  /// `control_error` is why the cluster does not say who leads, and outlives the keeper.
+  home_keeper(link_host& host, asio::any_io_executor strand, const error_code& control_error)
+      : partition_keeper(host, std::move(strand)), control_error_(control_error) {}
 
   using partition_keeper::carry_out;
   using partition_keeper::fail_partitions;
@@ -35,6 +37,9 @@ class home_keeper final : public partition_keeper {
   void news() override {
     if (queue_.has_work()) host_.want_metadata();
   }
+  stall why_stalled() const override { return {control_error_, "its partition has no leader that is known"}; }
+
+  const error_code& control_error_;
 };
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail

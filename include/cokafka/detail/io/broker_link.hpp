@@ -65,14 +65,17 @@ class broker_link final : public partition_keeper {
   // What the tasks obey.
   std::shared_ptr<produce_request> next_request(clock_time now);
   bool handle_response(std::string_view frame);
-  void settle_request(produce_request& answered, const messages::produce_response& response, clock_time now);
+  void settle_request(produce_request& answered, const messages::produce_response& response,
+                      std::chrono::milliseconds throttle, clock_time now);
   void lose_requests(error_code why);
   void note_retry(const planned_batch& again, effects& out) const;
+  void note_repeated(const produce_request& sent);
   void obey_throttle(std::chrono::milliseconds throttle, clock_time now);
   bool has_reason_to_connect();
 
   void news() override;
   void forget_answers(partition_queue& gone) override;
+  stall why_stalled() const override;
   void handle_deadlines();
   void note_idle();
   void end();

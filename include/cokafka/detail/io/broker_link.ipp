@@ -150,6 +150,7 @@ COKAFKA_DECL std::shared_ptr<produce_request> broker_link::next_request(clock_ti
   request->written_at = now;
   in_flight_.push_back(request);  // from now on it is lost with the connection
   encode_produce_request(*request, rules);
+  note_repeated(*request);
   return request;
 }
 
@@ -214,7 +215,8 @@ COKAFKA_DECL bool broker_link::handle_response(std::string_view frame) {
   if (!messages::decode_response(frame, in_flight_.front()->version, response, answered_id)) return false;
   const clock_time now = host_.env().now();
   const std::shared_ptr<produce_request> answered = in_flight_.front();
-  settle_request(*answered, response, now);
+  const std::chrono::milliseconds throttle(answered->version >= 6 ? response.throttle_time_ms : 0);
+  settle_request(*answered, response, throttle, now);
   in_flight_.pop_front();
   failed_attempts_ = 0;
   last_used_ = now;
@@ -223,17 +225,19 @@ COKAFKA_DECL bool broker_link::handle_response(std::string_view frame) {
   } else {
     deadlines_.heap.set(request_timeout_, in_flight_.front()->written_at + host_.rules().user.request_timeout);
   }
-  if (answered->version >= 6 && response.throttle_time_ms > 0) {
-    obey_throttle(std::chrono::milliseconds(response.throttle_time_ms), now);
-  }
+  if (throttle.count() > 0) obey_throttle(throttle, now);
   news_.set();
   return true;
 }
 
 COKAFKA_DECL void broker_link::settle_request(produce_request& answered, const messages::produce_response& response,
-                                              clock_time now) {
+                                              std::chrono::milliseconds throttle, clock_time now) {
   const backoff_policy again{host_.rules().user.effective_retry_backoff(), host_.rules().user.retry_backoff_max};
   effects out;
+  if (throttle.count() > 0) {
+    ++out.counted.throttled_responses;
+    out.counted.throttle_time += throttle;
+  }
   leader_news leaders;
   for (auto& each : answered.batches) {
     partition_queue::answer said;

@@ -109,6 +109,11 @@ COKAFKA_DECL void broker_link::forget_answers(partition_queue& gone) {
   }
 }
 
+COKAFKA_DECL stall broker_link::why_stalled() const {
+  if (connection_.is_open() || !last_error_) return {last_error_, {}};
+  return {last_error_, name() + " cannot be reached: " + last_error_.message()};
+}
+
 COKAFKA_DECL void broker_link::note_retry(const planned_batch& again, effects& out) const {
   if (!host_.is_logged(log_level::debug)) return;
   const batch& what = *again.what;
@@ -116,6 +121,14 @@ COKAFKA_DECL void broker_link::note_retry(const planned_batch& again, effects& o
                                 std::to_string(again.partition->index()) + " is tried again (" +
                                 std::to_string(what.records.count()) + " records, attempt " +
                                 std::to_string(what.attempts) + "): " + what.last_cause.message());
+}
+
+COKAFKA_DECL void broker_link::note_repeated(const produce_request& sent) {
+  effects out;
+  for (const auto& each : sent.batches) {
+    if (each.what->attempts > 1) out.counted.records_retried += each.what->records.count();
+  }
+  if (out.counted.records_retried > 0) carry_out(out);
 }
 
 COKAFKA_DECL void broker_link::end() {
@@ -127,7 +140,7 @@ COKAFKA_DECL void broker_link::handle_deadlines() {
   const clock_time now = host_.env().now();
   effects out;
   while (deadline_entry* due = deadlines_.heap.pop_due(now)) {
-    if (handle_partition_deadline(*due, now, last_error_, out)) continue;
+    if (handle_partition_deadline(*due, now, out)) continue;
     switch (static_cast<deadline_kind>(due->kind)) {
       case deadline_kind::call_timeout: connection_.timed_out(); break;
       case deadline_kind::request_timeout:

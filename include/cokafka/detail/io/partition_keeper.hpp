@@ -57,10 +57,12 @@ class partition_keeper : public partition_owner {
   virtual void news() = 0;
   /// The partition leaves: answers to what is in flight here are no longer this owner's to judge.
   virtual void forget_answers(partition_queue&) {}
+  /// What to tell records that fall due here.
+  virtual stall why_stalled() const = 0;
 
   void reconsider(partition_queue& seen, clock_time now);
   /// Handles an entry of a partition; false for other kinds.
-  bool handle_partition_deadline(deadline_entry& due, clock_time now, error_code cause, effects& out);
+  bool handle_partition_deadline(deadline_entry& due, clock_time now, effects& out);
   void carry_out(effects& wanted);
   /// The end: fails what the partitions hold, and those of partitions that are still on their way here.
   void fail_partitions(error_details why);

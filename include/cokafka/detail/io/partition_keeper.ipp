@@ -120,12 +120,11 @@ COKAFKA_DECL void partition_keeper::hand_over_if_wanted(partition_queue& seen) {
   next->adopt_soon(seen);
 }
 
-COKAFKA_DECL bool partition_keeper::handle_partition_deadline(deadline_entry& due, clock_time now, error_code cause,
-                                                              effects& out) {
+COKAFKA_DECL bool partition_keeper::handle_partition_deadline(deadline_entry& due, clock_time now, effects& out) {
   const auto kind = static_cast<deadline_kind>(due.kind);
   if (kind != deadline_kind::partition_expiry && kind != deadline_kind::partition_wake) return false;
   auto& partition = *static_cast<partition_queue*>(due.owner);
-  if (kind == deadline_kind::partition_expiry) partition.expire(now, cause, out);
+  if (kind == deadline_kind::partition_expiry) partition.expire(now, why_stalled(), out);
   reconsider(partition, now);
   return true;
 }
