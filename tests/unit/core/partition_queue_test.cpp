@@ -156,7 +156,7 @@ TEST_CASE("no epoch changes while an unknown batch waits for its retry", "[core]
   auto sent = bench.take_all();
   REQUIRE(sent.size() == 2);
   bench.answer(sent[0], invalid);
-  bench.answer(sent[1], broker_timeout);  // may be in the log
+  bench.answer(sent[1], broker_timeout);  // may be in the log: the broker may have had no state
   auto again = bench.take();
   REQUIRE(again == sent[1]);
   CHECK(*again->stamp == batch_stamp{4711, 0, 2});

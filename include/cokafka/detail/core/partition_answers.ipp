@@ -110,6 +110,8 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
   sent.last_cause = said.code ? make_error_code(*said.code) : said.cause;
   if (judged.proven_absent && said.code == broker_errc::out_of_order_sequence_number) gap_shown();
   sent.unknown = !judged.proven_absent;
+  // Such an answer may follow the append: then the broker did not miss what was before this one.
+  if (said.code && !judged.proven_absent) sent.behind_gap = false;
   if (judged.proven_absent && judged.new_epoch) leave_gap(sent);
   if (judged.data_lost) {
     ++out.counted.vanished_logs;
