@@ -33,15 +33,18 @@ constexpr const char* usage =
     "  --spread WAY           round-robin: the benchmark names the partition (default); client: each client chooses\n"
     "  --repeat N             (default 3)\n"
     "  --client WHO           ours, librdkafka or both (default)\n"
-    "  --settings WHICH       same: linger 5 ms and batches of 1 MB for both; defaults: each client's own; both "
-    "(default)\n"
+    "  --settings WHICH       same: linger 5 ms and batches of 1 MB for both; defaults: each client's own, both\n"
+    "                         idempotent; bare: as defaults, but librdkafka not idempotent and with its own limits of\n"
+    "                         100000 queued messages and 10000 a batch; both: same and defaults (default)\n"
     "  --linger-ms N          for both clients, in all settings\n"
     "  --batch-size N         for both clients, in all settings\n"
     "  --send-buffer-bytes N  of the sockets of both clients; 0: what the system chooses (librdkafka's default)\n"
-    "  --idempotence on|off   (default on)\n"
+    "  --idempotence on|off   in all settings\n"
+    "  --ours NAME=VALUE      a property of ours, after all others; may be repeated\n"
+    "  --librdkafka NAME=VALUE  the same for librdkafka\n"
     "  --await                ours awaits every record; librdkafka stays as it is\n"
     "  --coroutines N         that await (default 1000)\n"
-    "  --rtt-ms N             the sink delays every answer (default 0)\n"
+    "  --round-trip MS        a relay before the sink holds every byte for half of this, each way (default 0: none)\n"
     "  --brokers HOST:PORT    instead of a sink of our own; topic 'bench'\n"
     "  --in-process           run the client in this process, for profilers\n";
 
@@ -53,7 +56,7 @@ struct options {
   std::string settings = "both";
   bool awaits = false;
   int coroutines = 1000;
-  int rtt_ms = 0;
+  int round_trip_ms = 0;
   bool in_process = false;
 };
 
@@ -92,7 +95,7 @@ void set(options& chosen, std::string_view name, const std::string& value) {
   } else if (name == "--client") {
     chosen.client = one_of(name, value, {"ours", "librdkafka", "both"});
   } else if (name == "--settings") {
-    chosen.settings = one_of(name, value, {"same", "defaults", "both"});
+    chosen.settings = one_of(name, value, {"same", "defaults", "bare", "both"});
   } else if (name == "--linger-ms") {
     work.linger_ms = number<int>(name, value, 0);
   } else if (name == "--batch-size") {
@@ -103,8 +106,12 @@ void set(options& chosen, std::string_view name, const std::string& value) {
     work.idempotent = one_of(name, value, {"on", "off"}) == "on";
   } else if (name == "--coroutines") {
     chosen.coroutines = number<int>(name, value, 1);
-  } else if (name == "--rtt-ms") {
-    chosen.rtt_ms = number<int>(name, value, 0);
+  } else if (name == "--ours" || name == "--librdkafka") {
+    const auto equals = value.find('=');
+    if (equals == std::string::npos) throw usage_error(std::string(name) + " takes NAME=VALUE, not '" + value + "'");
+    (name == "--ours" ? work.ours : work.theirs).emplace_back(value.substr(0, equals), value.substr(equals + 1));
+  } else if (name == "--round-trip") {
+    chosen.round_trip_ms = number<int>(name, value, 0);
   } else if (name == "--brokers") {
     work.brokers = value;
   } else {
@@ -143,7 +150,8 @@ class comparison {
     const auto beside_us = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "sink";
     sink_ = std::make_unique<bench::sink_process>(
         std::vector<std::string>{beside_us.string(), "--controlled", "--partitions",
-                                 std::to_string(chosen_.work.partitions), "--rtt-ms", std::to_string(chosen_.rtt_ms)});
+                                 std::to_string(chosen_.work.partitions), "--round-trip",
+                                 std::to_string(chosen_.round_trip_ms)});
     chosen_.work.brokers = sink_->address();
   }
 
@@ -153,6 +161,8 @@ class comparison {
       work.linger_ms = work.linger_ms.value_or(5);
       work.batch_size = work.batch_size.value_or(1'000'000);
     }
+    work.bare = settings == "bare";
+    if (!work.bare) work.idempotent = work.idempotent.value_or(true);
     outcomes_.clear();
     for (int i = 0; i != chosen_.repeat; ++i) {
       const bool ours_first = i % 2 == 0;  // so that neither always finds the machine warmer
@@ -184,6 +194,7 @@ class comparison {
   }
 
   static std::string or_null(std::optional<int> value) { return value ? std::to_string(*value) : "null"; }
+  static const char* or_null(std::optional<bool> value) { return !value ? "null" : *value ? "true" : "false"; }
 
   void print(const std::string& client, const std::string& version, const std::string& settings,
              const bench::workload& work, const bench::measurement& taken, const bench::received& at_sink) {
@@ -194,11 +205,11 @@ class comparison {
     const bool awaits = client == "cokafka" && work.coroutines != 0;
     std::printf(
         "{\"client\":\"%s\",\"version\":\"%s\",\"settings\":\"%s\",\"mode\":\"%s\",\"records\":%llu,\"size\":%zu,"
-        "\"partitions\":%d,\"idempotence\":%s,\"linger_ms\":%s,\"batch_size\":%s,\"records_per_s\":%.0f,"
+        "\"partitions\":%d,\"round_trip_ms\":%d,\"idempotence\":%s,\"linger_ms\":%s,\"batch_size\":%s,\"records_per_s\":%.0f,"
         "\"cpu_ns_per_record\":%.1f,\"user_ns_per_record\":%.1f,\"system_ns_per_record\":%.1f,"
         "\"warm_up_cpu_ms\":%.1f,\"requests\":%llu,\"batches\":%llu}\n",
         client.c_str(), version.c_str(), settings.c_str(), awaits ? "await-each" : "fire-and-forget",
-        static_cast<unsigned long long>(work.records), work.size, work.partitions, work.idempotent ? "true" : "false",
+        static_cast<unsigned long long>(work.records), work.size, work.partitions, chosen_.round_trip_ms, or_null(work.idempotent),
         or_null(work.linger_ms).c_str(), or_null(work.batch_size).c_str(), run.records_per_s, run.cpu_ns,
         ns_each(taken.run.user_s), ns_each(taken.run.system_s), taken.warm_up.cpu_s() * 1e3, at_sink.requests,
         at_sink.batches);
@@ -247,8 +258,8 @@ int main(int argc, char** argv) {
     std::fputs("bench_produce: assertions are on: these are not the numbers of a release build\n", stderr);
 #endif
     comparison both(chosen);
-    for (const std::string settings : {"same", "defaults"}) {
-      if (chosen.settings == settings || chosen.settings == "both") both.run(settings);
+    for (const std::string settings : {"same", "defaults", "bare"}) {
+      if (chosen.settings == settings || (chosen.settings == "both" && settings != "bare")) both.run(settings);
     }
     return 0;
   } catch (const usage_error& problem) {

@@ -48,10 +48,11 @@ class cokafka_client {
   static cokafka::config settings(const workload& work) {
     cokafka::config chosen;
     chosen.bootstrap_servers = work.brokers;
-    chosen.enable_idempotence = work.idempotent;
+    if (work.idempotent) chosen.enable_idempotence = *work.idempotent;
     if (work.linger_ms) chosen.linger = std::chrono::milliseconds(*work.linger_ms);
     if (work.batch_size) chosen.batch_size = *work.batch_size;
     if (work.send_buffer_bytes) chosen.send_buffer_bytes = *work.send_buffer_bytes == 0 ? -1 : *work.send_buffer_bytes;
+    for (const auto& [name, value] : work.ours) chosen.set(name, value).value();
     return chosen;
   }
 

@@ -21,13 +21,16 @@ class librdkafka_client {
     rd_kafka_conf_t* conf = rd_kafka_conf_new();
     set(conf, "bootstrap.servers", work.brokers);
     set(conf, "acks", "all");
-    set(conf, "enable.idempotence", work.idempotent ? "true" : "false");
+    if (work.idempotent) set(conf, "enable.idempotence", *work.idempotent ? "true" : "false");
     if (work.linger_ms) set(conf, "linger.ms", std::to_string(*work.linger_ms));
     if (work.batch_size) set(conf, "batch.size", std::to_string(*work.batch_size));
     if (work.send_buffer_bytes) set(conf, "socket.send.buffer.bytes", std::to_string(*work.send_buffer_bytes));
-    set(conf, "batch.num.messages", "1000000");            // so that bytes alone end a batch, as in ours
-    set(conf, "queue.buffering.max.messages", "1000000");  // ten times its default
-    set(conf, "socket.nagle.disable", "true");             // else 2.0.2 stalls for 40 ms
+    set(conf, "socket.nagle.disable", "true");  // else 2.0.2 stalls for 40 ms
+    if (!work.bare) {
+      set(conf, "batch.num.messages", "1000000");            // so that bytes alone end a batch, as in ours
+      set(conf, "queue.buffering.max.messages", "1000000");  // ten times its default
+    }
+    for (const auto& [name, value] : work.theirs) set(conf, name.c_str(), value);
     rd_kafka_conf_set_opaque(conf, this);
     rd_kafka_conf_set_dr_msg_cb(conf, on_report);
     char why[512];

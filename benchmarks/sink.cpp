@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // A broker that takes records as fast as a socket can and throws them away: the far end of every benchmark.
 
+#include "relay.hpp"
 #include "sink_stream.hpp"
 
 #include <arpa/inet.h>
@@ -15,11 +16,9 @@
 #include <cerrno>
 #include <chrono>
 #include <cinttypes>
-#include <climits>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -28,20 +27,20 @@
 
 namespace {
 
-using sink_clock = std::chrono::steady_clock;
-
 constexpr const char* usage =
-    "usage: sink [--port N] [--partitions N] [--rtt-ms N] [--controlled]\n"
-    "A broker on 127.0.0.1 that acknowledges all records and keeps none. Prints its port, then runs until killed.\n"
-    "  --port N        the port to listen on (default: any free one)\n"
-    "  --partitions N  the partitions of every topic (default 1)\n"
-    "  --rtt-ms N      delay every answer by N milliseconds (default 0)\n"
-    "  --controlled    print and reset the totals for each line on standard input; exit at its end\n";
+    "usage: sink [--address A] [--port N] [--partitions N] [--round-trip MS] [--controlled]\n"
+    "A broker that acknowledges all records and keeps none. Prints its port, then runs until killed.\n"
+    "  --address A      the address to listen on (default 127.0.0.1)\n"
+    "  --port N         the port to listen on (default: any free one)\n"
+    "  --partitions N   the partitions of every topic (default 1)\n"
+    "  --round-trip MS  a relay before it holds every byte for half of this, each way (default 0: no relay)\n"
+    "  --controlled     print and reset the totals for each line on standard input; exit at its end\n";
 
 struct options {
+  std::string address = "127.0.0.1";
   int port = 0;
   int partitions = 1;
-  int rtt_ms = 0;
+  int round_trip_ms = 0;
   bool controlled = false;
 };
 
@@ -50,7 +49,6 @@ struct options {
   std::exit(1);
 }
 
-// An answer leaves when it is due; `sent` bytes of the first one have left already.
 struct connection {
   connection(int socket, bench::sink_broker& broker) : fd(socket), stream(broker) {}
   connection(const connection&) = delete;
@@ -58,43 +56,52 @@ struct connection {
 
   int fd;
   bench::sink_stream stream;
-  std::deque<std::pair<sink_clock::time_point, std::string>> answers{};
-  std::size_t sent = 0;
+  std::string answers{};  // what has not left yet
   bool blocked = false;
 };
 
 class server {
  public:
   explicit server(const options& chosen)
-      : rtt_(chosen.rtt_ms), listener_(listen_on(chosen.port)), broker_(port_of(listener_), chosen.partitions) {
+      : listener_(chosen.round_trip_ms == 0 ? listen_on(chosen.address, chosen.port) : listen_on("127.0.0.1", 0)),
+        relay_(relay_to(listener_, chosen)),
+        broker_(chosen.address, relay_ ? relay_->port() : port_of(listener_), chosen.partitions) {
     watch(listener_, EPOLLIN, EPOLL_CTL_ADD);
     if (chosen.controlled) watch(STDIN_FILENO, EPOLLIN, EPOLL_CTL_ADD);
-    std::printf("%d\n", port_of(listener_));
+    std::printf("%d\n", broker_.port());
     std::fflush(stdout);
   }
 
   void run() {
     std::array<epoll_event, 64> events;
     while (running_) {
-      const int count = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), wait_ms());
+      const int count = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), -1);
       if (count < 0 && errno != EINTR) fail("epoll_wait");
       for (int i = 0; i < count; ++i) handle(events[static_cast<std::size_t>(i)]);
-      if (rtt_.count() != 0) send_due();
     }
   }
 
  private:
-  static int listen_on(int port) {
+  static int listen_on(const std::string& at, int port) {
     const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     const int on = 1;
     ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(static_cast<std::uint16_t>(port));
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (::inet_pton(AF_INET, at.c_str(), &address.sin_addr) != 1) {
+      std::fprintf(stderr, "sink: '%s' is not an IPv4 address\n", at.c_str());
+      std::exit(2);
+    }
     if (::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) fail("bind");
     if (::listen(fd, SOMAXCONN) != 0) fail("listen");
     return fd;
+  }
+
+  static std::unique_ptr<bench::relay> relay_to(int listener, const options& chosen) {
+    if (chosen.round_trip_ms == 0) return nullptr;
+    return std::make_unique<bench::relay>(chosen.address, static_cast<std::uint16_t>(chosen.port), port_of(listener),
+                                          std::chrono::microseconds(500) * chosen.round_trip_ms);
   }
 
   static std::uint16_t port_of(int fd) {
@@ -109,16 +116,6 @@ class server {
     event.events = what;
     event.data.fd = fd;
     if (::epoll_ctl(epoll_, operation, fd, &event) != 0) fail("epoll_ctl");
-  }
-
-  int wait_ms() const {
-    auto next = sink_clock::time_point::max();
-    for (const auto& [fd, each] : connections_) {
-      if (!each->answers.empty() && !each->blocked) next = std::min(next, each->answers.front().first);
-    }
-    if (next == sink_clock::time_point::max()) return -1;
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(next - sink_clock::now()).count();
-    return static_cast<int>(std::clamp<std::int64_t>(left, 0, INT_MAX));
   }
 
   void handle(const epoll_event& event) {
@@ -164,23 +161,16 @@ class server {
     if (size == 0) return false;
     skip != 0 ? peer.stream.discard(static_cast<std::size_t>(size))
               : peer.stream.commit(static_cast<std::size_t>(size));
-    std::string out;  // a request may end with the records: also what was thrown away may call for an answer
-    const bool understood = peer.stream.parse(out);
-    if (!out.empty()) peer.answers.emplace_back(sink_clock::now() + rtt_, std::move(out));
-    return understood;
+    return peer.stream.parse(peer.answers);  // a request may end with the records: also those may call for an answer
   }
 
   bool send(connection& peer) const {
-    while (!peer.answers.empty() && (rtt_.count() == 0 || peer.answers.front().first <= sink_clock::now())) {
-      const std::string_view rest = std::string_view(peer.answers.front().second).substr(peer.sent);
-      const ssize_t size = ::send(peer.fd, rest.data(), rest.size(), MSG_NOSIGNAL);
+    while (!peer.answers.empty()) {
+      const ssize_t size = ::send(peer.fd, peer.answers.data(), peer.answers.size(), MSG_NOSIGNAL);
       if (size < 0 && errno != EAGAIN) return false;
       set_blocked(peer, size < 0);
       if (size < 0) return true;
-      peer.sent += static_cast<std::size_t>(size);
-      if (peer.sent < peer.answers.front().second.size()) continue;
-      peer.answers.pop_front();
-      peer.sent = 0;
+      peer.answers.erase(0, static_cast<std::size_t>(size));
     }
     return true;
   }
@@ -190,13 +180,9 @@ class server {
     watch(peer.fd, blocked ? EPOLLIN | EPOLLOUT : EPOLLIN, EPOLL_CTL_MOD);
   }
 
-  void send_due() {
-    std::erase_if(connections_, [this](const auto& each) { return !send(*each.second); });
-  }
-
-  std::chrono::milliseconds rtt_;
   int epoll_ = ::epoll_create1(EPOLL_CLOEXEC);
   int listener_;
+  std::unique_ptr<bench::relay> relay_;
   bench::sink_broker broker_;
   std::map<int, std::unique_ptr<connection>> connections_;
   bool running_ = true;
@@ -217,12 +203,14 @@ options parse(int argc, char** argv) {
     const char* value = i + 1 < argc ? argv[i + 1] : "";
     if (name == "--controlled") {
       chosen.controlled = true;
+    } else if (name == "--address" && ++i < argc) {
+      chosen.address = value;
     } else if (name == "--port" && ++i < argc) {
       chosen.port = number(value, 0, 65535);
     } else if (name == "--partitions" && ++i < argc) {
       chosen.partitions = number(value, 1, 100'000);
-    } else if (name == "--rtt-ms" && ++i < argc) {
-      chosen.rtt_ms = number(value, 0, 60'000);
+    } else if (name == "--round-trip" && ++i < argc) {
+      chosen.round_trip_ms = number(value, 0, 60'000);
     } else {
       const bool asked = name == "--help";
       std::fputs(usage, asked ? stdout : stderr);

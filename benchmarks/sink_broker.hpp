@@ -32,7 +32,10 @@ struct sink_totals {
 // One broker with any topic that it is asked for. Thread safety: none, one thread uses it.
 class sink_broker {
  public:
-  sink_broker(std::uint16_t port, std::int32_t partitions) : port_(port), partitions_(partitions) {}
+  sink_broker(std::string host, std::uint16_t port, std::int32_t partitions)
+      : host_(std::move(host)), port_(port), partitions_(partitions) {}
+
+  std::uint16_t port() const { return port_; }
 
   // Answers everything but Produce. `body` follows the header. False: the connection is to be closed.
   bool answer(const messages::request_header& header, std::string_view body, std::string& out) {
@@ -44,9 +47,18 @@ class sink_broker {
     }
   }
 
-  // Counts a batch and gives its place in the log. `topic` is the name or the sixteen bytes of the id.
-  messages::produce_response::partition take(std::string_view topic, std::int32_t index, std::int32_t records) {
+  struct batch_facts {
+    std::int64_t producer_id = -1;
+    std::int16_t producer_epoch = -1;
+    std::int32_t base_sequence = -1;
+    std::int32_t records = 0;
+  };
+
+  // Counts a batch and gives its place in the log. `topic` is the name or the sixteen bytes of the id. Sequences must be
+  // in order, as a real broker demands; as no connection is lost here, a batch that is not next is a mistake.
+  messages::produce_response::partition take(std::string_view topic, std::int32_t index, const batch_facts& batch) {
     constexpr std::int16_t unknown_topic_or_partition = 3;
+    constexpr std::int16_t out_of_order_sequence_number = 45;
     messages::produce_response::partition taken;
     taken.index = index;
     if (index < 0 || index >= partitions_) {
@@ -54,13 +66,24 @@ class sink_broker {
       return taken;
     }
     key_.assign(topic);
-    auto& next = next_offset_[key_];
-    if (next.empty()) next.resize(static_cast<std::size_t>(partitions_));
-    taken.base_offset =
-        std::exchange(next[static_cast<std::size_t>(index)], next[static_cast<std::size_t>(index)] + records);
+    auto& logs = logs_[key_];
+    if (logs.empty()) logs.resize(static_cast<std::size_t>(partitions_));
+    log& to = logs[static_cast<std::size_t>(index)];
+    if (batch.producer_id >= 0) {
+      const bool is_known = to.producer_id == batch.producer_id && to.producer_epoch == batch.producer_epoch;
+      if (batch.base_sequence != (is_known ? to.next_sequence : 0)) {
+        taken.error_code = out_of_order_sequence_number;
+        return taken;
+      }
+      to.producer_id = batch.producer_id;
+      to.producer_epoch = batch.producer_epoch;
+      to.next_sequence = static_cast<std::int32_t>(
+          (static_cast<std::uint32_t>(batch.base_sequence) + static_cast<std::uint32_t>(batch.records)) & 0x7fffffffU);
+    }
+    taken.base_offset = std::exchange(to.next_offset, to.next_offset + batch.records);
     taken.log_start_offset = 0;
     ++totals.batches;
-    totals.records += static_cast<std::uint64_t>(records);
+    totals.records += static_cast<std::uint64_t>(batch.records);
     return taken;
   }
 
@@ -70,6 +93,13 @@ class sink_broker {
 
  private:
   static constexpr std::int32_t node_id = 1;
+
+  struct log {
+    std::int64_t next_offset = 0;
+    std::int64_t producer_id = -1;
+    std::int16_t producer_epoch = -1;
+    std::int32_t next_sequence = 0;
+  };
 
   static messages::api_versions_response::api row(messages::api_key key, wire::version_range versions) {
     return {static_cast<std::int16_t>(key), versions.min, versions.max};
@@ -94,7 +124,7 @@ class sink_broker {
     messages::metadata_request request;
     if (!messages::decode_request_body(body, header.version, request)) return false;
     messages::metadata_response response;
-    response.brokers.push_back({node_id, "127.0.0.1", port_, {}});
+    response.brokers.push_back({node_id, host_, port_, {}});
     response.cluster_id = "cokafka-benchmark-sink";
     response.controller_id = node_id;
     const bool all = !request.topics || (header.version == 0 && request.topics->empty());
@@ -128,10 +158,11 @@ class sink_broker {
     return true;
   }
 
+  std::string host_;
   std::uint16_t port_;
   std::int32_t partitions_;
   std::int64_t next_producer_id_ = 1;
-  std::unordered_map<std::string, std::vector<std::int64_t>> next_offset_;
+  std::unordered_map<std::string, std::vector<log>> logs_;
   std::string key_;  // kept, so that a look-up allocates nothing
 };
 

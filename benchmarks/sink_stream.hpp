@@ -163,9 +163,14 @@ class sink_stream {
     const bool is_batch =
         size >= static_cast<std::int32_t>(batch_header_size) && batch[16] == 2;  // the format's number
     if (!is_batch) return progress::broken;
-    const std::int32_t records = wire::reader(batch.substr(batch_header_size - 4)).int32();
+    sink_broker::batch_facts facts;
+    wire::reader end_of_header(batch.substr(batch_header_size - 18));
+    facts.producer_id = end_of_header.int64();
+    facts.producer_epoch = end_of_header.int16();
+    facts.base_sequence = end_of_header.int32();
+    facts.records = end_of_header.int32();
     --partitions_left_;
-    response_.responses.back().partitions.push_back(broker_->take(topic_, index, records));
+    response_.responses.back().partitions.push_back(broker_->take(topic_, index, facts));
     const progress read = advance(in, expecting::end_of_partition);
     skip_ = static_cast<std::size_t>(size) - batch_header_size;
     return read;

@@ -13,6 +13,8 @@
 #include <random>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace bench {
 
@@ -24,11 +26,15 @@ struct workload {
   std::size_t size = 100;
   std::int32_t partitions = 1;
   bool round_robin = true;  // the benchmark names the partition; otherwise the client chooses
-  bool idempotent = true;
+  std::optional<bool> idempotent;
   std::optional<int> linger_ms;
   std::optional<int> batch_size;
   std::optional<int> send_buffer_bytes;  // of the socket; 0: what the system chooses
   int coroutines = 0;                    // of ours, each awaiting its own records; 0: one that awaits none
+  bool bare = false;                     // librdkafka keeps the limits of its queue and of a batch as well
+  using properties = std::vector<std::pair<std::string, std::string>>;
+  properties ours;  // set last, at one client only
+  properties theirs;
 
   std::optional<std::int32_t> partition_of(std::uint64_t record) const {
     if (!round_robin) return std::nullopt;
