@@ -148,10 +148,9 @@ class comparison {
   explicit comparison(options chosen) : chosen_(std::move(chosen)) {
     if (!chosen_.work.brokers.empty()) return;
     const auto beside_us = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "sink";
-    sink_ = std::make_unique<bench::sink_process>(
-        std::vector<std::string>{beside_us.string(), "--controlled", "--partitions",
-                                 std::to_string(chosen_.work.partitions), "--round-trip",
-                                 std::to_string(chosen_.round_trip_ms)});
+    sink_ = std::make_unique<bench::sink_process>(std::vector<std::string>{
+        beside_us.string(), "--controlled", "--partitions", std::to_string(chosen_.work.partitions), "--round-trip",
+        std::to_string(chosen_.round_trip_ms)});
     chosen_.work.brokers = sink_->address();
   }
 
@@ -205,14 +204,15 @@ class comparison {
     const bool awaits = client == "cokafka" && work.coroutines != 0;
     std::printf(
         "{\"client\":\"%s\",\"version\":\"%s\",\"settings\":\"%s\",\"mode\":\"%s\",\"records\":%llu,\"size\":%zu,"
-        "\"partitions\":%d,\"round_trip_ms\":%d,\"idempotence\":%s,\"linger_ms\":%s,\"batch_size\":%s,\"records_per_s\":%.0f,"
+        "\"partitions\":%d,\"round_trip_ms\":%d,\"idempotence\":%s,\"linger_ms\":%s,\"batch_size\":%s,\"records_per_"
+        "s\":%.0f,"
         "\"cpu_ns_per_record\":%.1f,\"user_ns_per_record\":%.1f,\"system_ns_per_record\":%.1f,"
         "\"warm_up_cpu_ms\":%.1f,\"requests\":%llu,\"batches\":%llu}\n",
         client.c_str(), version.c_str(), settings.c_str(), awaits ? "await-each" : "fire-and-forget",
-        static_cast<unsigned long long>(work.records), work.size, work.partitions, chosen_.round_trip_ms, or_null(work.idempotent),
-        or_null(work.linger_ms).c_str(), or_null(work.batch_size).c_str(), run.records_per_s, run.cpu_ns,
-        ns_each(taken.run.user_s), ns_each(taken.run.system_s), taken.warm_up.cpu_s() * 1e3, at_sink.requests,
-        at_sink.batches);
+        static_cast<unsigned long long>(work.records), work.size, work.partitions, chosen_.round_trip_ms,
+        or_null(work.idempotent), or_null(work.linger_ms).c_str(), or_null(work.batch_size).c_str(), run.records_per_s,
+        run.cpu_ns, ns_each(taken.run.user_s), ns_each(taken.run.system_s), taken.warm_up.cpu_s() * 1e3,
+        at_sink.requests, at_sink.batches);
     std::fflush(stdout);
   }
 

@@ -54,8 +54,8 @@ class sink_broker {
     std::int32_t records = 0;
   };
 
-  // Counts a batch and gives its place in the log. `topic` is the name or the sixteen bytes of the id. Sequences must be
-  // in order, as a real broker demands; as no connection is lost here, a batch that is not next is a mistake.
+  // Counts a batch and gives its place in the log. `topic` is the name or the sixteen bytes of the id. Sequences must
+  // be in order, as a real broker demands; as no connection is lost here, a batch that is not next is a mistake.
   messages::produce_response::partition take(std::string_view topic, std::int32_t index, const batch_facts& batch) {
     constexpr std::int16_t unknown_topic_or_partition = 3;
     constexpr std::int16_t out_of_order_sequence_number = 45;

@@ -188,6 +188,32 @@ TEST_CASE("a batch lingers exactly linger.ms", "[simulation]") {
   CHECK(second->at - sent == 7ms);
 }
 
+TEST_CASE("a far broker has five requests of a megabyte under way, also with batch.size at 16 KiB", "[simulation]") {
+  for (const int partitions : {1, 6}) {
+    simulation world;
+    world.network().delay(25ms, 25ms).window(16 * 1024 * 1024);
+    auto kafka = world.make_cluster();
+    kafka->create_topic("orders", partitions);
+    auto shop = world.make_producer({.bootstrap_servers = kafka->bootstrap_servers()});
+    bool warm = false, flushed = false;
+    shop.warm_up("orders", [&](cokafka::result<void> said) { warm = said.has_value(); });
+    REQUIRE(world.run_until([&] { return warm; }));
+    const moment begin = world.elapsed();
+    const std::string value(1000, 'v');
+    for (int i = 0; i != 12'000; ++i) {
+      shop.send({.topic = "orders", .value = value, .partition = i % partitions}).detach();
+    }
+    shop.flush([&](cokafka::result<void>) { flushed = true; });
+    REQUIRE(world.run_until([&] { return flushed; }));
+    // Twelve megabytes: the first batch of a partition goes alone (guarantee.md, rule 4), the rest five at a time.
+    CHECK(world.elapsed() - begin >= 150ms);
+    CHECK(world.elapsed() - begin < 201ms);
+    std::size_t written = 0;
+    for (int i = 0; i != partitions; ++i) written += kafka->records("orders", i).size();
+    CHECK(written == 12'000);
+  }
+}
+
 TEST_CASE("a refused batch is tried again after retry.backoff.ms, 20 % more or less", "[simulation]") {
   for (const std::uint64_t seed : {1U, 2U, 3U, 4U, 5U}) {
     simulation world(seed);

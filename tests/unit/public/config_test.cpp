@@ -72,7 +72,7 @@ TEST_CASE("the defaults are Kafka's and valid", "[public]") {
   CHECK(defaults.socket_connection_setup_timeout == 10s);
   CHECK(defaults.socket_connection_setup_timeout_max == 30s);
   CHECK(defaults.connections_max_idle == 540s);
-  CHECK(defaults.send_buffer_bytes == 131072);
+  CHECK(defaults.send_buffer_bytes == -1);
   CHECK(defaults.receive_buffer_bytes == 32768);
   CHECK(defaults.receive_message_max_bytes == 100'000'000);
   CHECK_FALSE(defaults.log_sink);
