@@ -19,8 +19,6 @@ std::string variable(const char* name, const std::string& otherwise = {}) {
   return value != nullptr && *value != '\0' ? value : otherwise;
 }
 
-std::string tool() { return variable("COKAFKA_KAFKA_TOOL", COKAFKA_TEST_DATA "/../../tools/kafka"); }
-
 std::string must_run(const std::string& command, int seconds) {
   const command_output done = run_command(command, seconds);
   if (done.code != 0) throw std::runtime_error(command + ": " + done.text);
@@ -28,6 +26,8 @@ std::string must_run(const std::string& command, int seconds) {
 }
 
 }  // namespace
+
+std::string kafka_tool() { return variable("COKAFKA_KAFKA_TOOL", COKAFKA_TEST_DATA "/../../tools/kafka"); }
 
 command_output run_command(const std::string& command, int seconds) {
   command_output result;
@@ -69,11 +69,11 @@ std::string real_kafka::tool_options() const {
 }
 
 void real_kafka::kill_node(int node) const {
-  must_run(tool() + " kill-node " + std::to_string(node) + " " + tool_options(), 30);
+  must_run(kafka_tool() + " kill-node " + std::to_string(node) + " " + tool_options(), 30);
 }
 
 void real_kafka::start_node(int node) const {
-  must_run(tool() + " start-node " + std::to_string(node) + " " + tool_options(), 120);
+  must_run(kafka_tool() + " start-node " + std::to_string(node) + " " + tool_options(), 120);
 }
 
 real_kafka given_kafka() {
@@ -88,7 +88,7 @@ real_kafka given_kafka() {
 own_kafka::own_kafka(const real_kafka& like, int nodes, const std::string& purpose) : kafka_(like) {
   kafka_.nodes = nodes;
   kafka_.name = purpose + "-" + std::to_string(::getpid());
-  const std::string said = must_run(tool() + " up " + kafka_.tool_options(), 200);
+  const std::string said = must_run(kafka_tool() + " up " + kafka_.tool_options(), 200);
   const std::string before = "bootstrap.servers=";
   const auto at = said.rfind(before);
   if (at == std::string::npos) throw std::runtime_error("tools/kafka printed no bootstrap line: " + said);
@@ -96,6 +96,6 @@ own_kafka::own_kafka(const real_kafka& like, int nodes, const std::string& purpo
   while (!kafka_.bootstrap.empty() && kafka_.bootstrap.back() == '\n') kafka_.bootstrap.pop_back();
 }
 
-own_kafka::~own_kafka() { run_command(tool() + " down " + kafka_.tool_options(), 60); }
+own_kafka::~own_kafka() { run_command(kafka_tool() + " down " + kafka_.tool_options(), 60); }
 
 }  // namespace cokafka_test

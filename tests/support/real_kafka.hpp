@@ -17,6 +17,9 @@ struct command_output {
 // Runs a command of the shell, ended after `seconds`.
 command_output run_command(const std::string& command, int seconds = 120);
 
+// The command line of tools/kafka.
+std::string kafka_tool();
+
 struct real_kafka {
   std::string bootstrap;
   std::string version;

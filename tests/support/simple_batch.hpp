@@ -6,6 +6,7 @@
 #include "cokafka/detail/base/crc32c.hpp"
 #include "cokafka/detail/wire/writer.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -14,13 +15,15 @@
 namespace cokafka_test {
 
 struct simple_batch {
-  std::vector<std::string> values = {"value"};  // records with null keys
+  std::vector<std::string> values = {"value"};
   std::int64_t producer_id = -1;
   std::int16_t epoch = -1;
   std::int32_t sequence = -1;
   std::int64_t timestamp = 1700000000000;
   std::int64_t base_offset = 0;
   std::int16_t attributes = 0;
+  std::vector<std::string> keys = {};               // of the first records; "" and those that are missing are null
+  std::vector<std::int64_t> timestamp_deltas = {};  // of the first records; those that are missing are 0
 };
 
 // Makes length and checksum right again after a change.
@@ -45,20 +48,28 @@ inline std::string encoded(const simple_batch& from) {
   out.int32(0);
   out.int16(from.attributes);
   out.int32(count - 1);
+  std::int64_t newest = 0;
+  for (const std::int64_t delta : from.timestamp_deltas) newest = std::max(newest, delta);
   out.int64(from.timestamp);
-  out.int64(from.timestamp);
+  out.int64(from.timestamp + newest);
   out.int64(from.producer_id);
   out.int16(from.epoch);
   out.int32(from.sequence);
   out.int32(count);
   for (std::int32_t i = 0; i != count; ++i) {
-    const std::string& value = from.values[static_cast<std::size_t>(i)];
+    const auto at = static_cast<std::size_t>(i);
+    const std::string& value = from.values[at];
     std::string body;
     writer record(body);
     record.int8(0);
-    record.varlong(0);
+    record.varlong(at < from.timestamp_deltas.size() ? from.timestamp_deltas[at] : 0);
     record.varint(i);
-    record.varint(-1);
+    if (at < from.keys.size() && !from.keys[at].empty()) {
+      record.varint(static_cast<std::int32_t>(from.keys[at].size()));
+      record.raw(from.keys[at]);
+    } else {
+      record.varint(-1);
+    }
     record.varint(static_cast<std::int32_t>(value.size()));
     record.raw(value);
     record.varint(0);

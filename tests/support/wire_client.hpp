@@ -22,6 +22,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace cokafka_test {
@@ -48,7 +49,7 @@ class running_cluster {
 
 class wire_client {
  public:
-  explicit wire_client(std::uint16_t port) {
+  explicit wire_client(std::uint16_t port, std::string client_id = "wire_client") : client_id_(std::move(client_id)) {
     socket_.connect({boost::asio::ip::address_v4::loopback(), port});
     const timeval patience{10, 0};  // a broker that never answers fails the test instead of hanging it
     ::setsockopt(socket_.native_handle(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
@@ -62,7 +63,7 @@ class wire_client {
   template <class Request>
   std::int32_t send(const Request& request, std::int16_t version) {
     std::string frame;
-    cokafka::detail::messages::encode_request(frame, nullptr, request, version, ++correlation_, "wire_client");
+    cokafka::detail::messages::encode_request(frame, nullptr, request, version, ++correlation_, client_id_);
     send_raw(frame);
     return correlation_;
   }
@@ -108,10 +109,13 @@ class wire_client {
   // How many bytes could be read at once.
   std::size_t available() { return socket_.available(); }
   void close() { socket_.close(); }
+  // Nothing more is sent, but answers are still read.
+  void finish_sending() { socket_.shutdown(boost::asio::ip::tcp::socket::shutdown_send); }
 
  private:
   std::unique_ptr<boost::asio::io_context> io_ = std::make_unique<boost::asio::io_context>();
   boost::asio::ip::tcp::socket socket_{*io_};
+  std::string client_id_;
   std::int32_t correlation_ = 0;
   std::int32_t received_ = -1;
   std::deque<std::string> kept_;

@@ -35,6 +35,7 @@ struct broker_state {
 struct partition_state {
   std::int32_t leader = -1;
   std::int32_t leader_epoch = 0;
+  std::int32_t last_leader = -1;  // before this one, or before nobody led
   std::vector<std::int32_t> replicas;
   partition_log log;
 };
@@ -74,6 +75,8 @@ class cluster_state {
   /// Precondition: the topic exists. Its logs are gone; a topic of the same name that is made later has another id.
   COKAFKA_DECL void delete_topic(std::string_view name);
   COKAFKA_DECL void add_partitions(topic_state& topic, int total);
+  /// The replicas of a new partition; the first of them that runs leads it.
+  COKAFKA_DECL void place(partition_state& partition, std::vector<std::int32_t> replicas) const;
   COKAFKA_DECL log_rules rules_of(const topic_state& topic) const noexcept;
 
   /// A new leader, or -1 for none; counts the epoch up.
@@ -82,6 +85,11 @@ class cluster_state {
   COKAFKA_DECL void stop(std::int32_t broker);
   /// Leads again what nobody led meanwhile, with what its snapshot kept. `now` is the wall clock in milliseconds.
   COKAFKA_DECL void start(std::int32_t broker, std::int64_t now);
+
+  /// The replicas that run; where none does, the last one that led stays in sync before 4.1 (KIP-966).
+  COKAFKA_DECL std::vector<std::int32_t> in_sync(const partition_state& partition) const;
+  /// Whether acks=all is possible (`min.insync.replicas`).
+  COKAFKA_DECL bool has_enough_in_sync(const topic_state& topic, const partition_state& partition) const;
 
   /// The leader of a partition as a hint in a response (KIP-951).
   COKAFKA_DECL static detail::messages::leader_and_epoch hint(const partition_state& partition) noexcept;

@@ -52,18 +52,22 @@ COKAFKA_DECL void cluster_state::add_partitions(topic_state& topic, int total) {
   while (topic.partitions.size() < static_cast<std::size_t>(total)) add_partition(topic);
 }
 
-// Its replicas are the brokers from its own number on, and the first of them that runs leads it.
+// Its replicas are the brokers from its own number on.
 COKAFKA_DECL void cluster_state::add_partition(topic_state& topic) const {
   const auto nodes = static_cast<std::int32_t>(brokers.size());
   const std::int32_t wanted = topic.options.replication;
   const std::int32_t copies = wanted > 0 ? std::min<std::int32_t>(wanted, nodes) : nodes;
   const auto index = static_cast<std::int32_t>(topic.partitions.size());
-  partition_state partition;
-  for (std::int32_t r = 0; r != copies; ++r) partition.replicas.push_back((index + r) % nodes);
+  std::vector<std::int32_t> replicas;
+  for (std::int32_t r = 0; r != copies; ++r) replicas.push_back((index + r) % nodes);
+  place(topic.partitions.emplace_back(), std::move(replicas));
+}
+
+COKAFKA_DECL void cluster_state::place(partition_state& partition, std::vector<std::int32_t> replicas) const {
+  partition.replicas = std::move(replicas);
   const auto leader = std::find_if(partition.replicas.begin(), partition.replicas.end(),
                                    [&](std::int32_t broker) { return can_lead(partition, broker); });
   partition.leader = leader == partition.replicas.end() ? -1 : *leader;
-  topic.partitions.push_back(std::move(partition));
 }
 
 COKAFKA_DECL void cluster_state::delete_topic(std::string_view name) {
@@ -77,6 +81,7 @@ COKAFKA_DECL log_rules cluster_state::rules_of(const topic_state& topic) const n
   log_rules applied;
   applied.max_message_bytes = topic.options.max_message_bytes.value_or(options.max_message_bytes);
   applied.log_append_time = topic.options.log_append_time;
+  applied.compacted = topic.options.compacted;
   if (options.version >= kafka_version::v4_0) applied.timestamp_after_max_ms = one_hour;
   return applied;
 }
@@ -87,6 +92,7 @@ COKAFKA_DECL bool cluster_state::can_lead(const partition_state& partition, std:
 }
 
 COKAFKA_DECL void cluster_state::lead(partition_state& partition, std::int32_t leader) noexcept {
+  if (partition.leader >= 0) partition.last_leader = partition.leader;
   partition.leader = leader;
   ++partition.leader_epoch;
 }
@@ -117,6 +123,21 @@ COKAFKA_DECL void cluster_state::start(std::int32_t broker, std::int64_t now) {
       lead(partition, broker);
     }
   }
+}
+
+COKAFKA_DECL std::vector<std::int32_t> cluster_state::in_sync(const partition_state& partition) const {
+  std::vector<std::int32_t> running;
+  for (const std::int32_t replica : partition.replicas) {
+    if (brokers[static_cast<std::size_t>(replica)].running) running.push_back(replica);
+  }
+  const bool keeps_last = options.version < kafka_version::v4_1;
+  if (running.empty() && keeps_last && partition.last_leader >= 0) running.push_back(partition.last_leader);
+  return running;
+}
+
+COKAFKA_DECL bool cluster_state::has_enough_in_sync(const topic_state& topic, const partition_state& partition) const {
+  const auto wanted = static_cast<std::size_t>(std::max(topic.options.min_insync_replicas, 1));
+  return in_sync(partition).size() >= std::min(wanted, partition.replicas.size());
 }
 
 COKAFKA_DECL detail::messages::leader_and_epoch cluster_state::hint(const partition_state& partition) noexcept {

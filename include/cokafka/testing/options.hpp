@@ -31,6 +31,8 @@ struct topic_options {
   int replication = 0;                             ///< 0: all brokers
   bool log_append_time = false;                    ///< `message.timestamp.type=LogAppendTime`
   std::optional<std::size_t> max_message_bytes{};  ///< `max.message.bytes`
+  bool compacted = false;                          ///< `cleanup.policy=compact`: records need keys; none is removed
+  int min_insync_replicas = 1;                     ///< `min.insync.replicas`, counted among the brokers that run
 };
 
 }  // namespace cokafka::inline COKAFKA_ABI::testing

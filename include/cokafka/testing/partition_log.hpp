@@ -24,6 +24,7 @@ namespace cokafka::inline COKAFKA_ABI::testing::embedded {
 struct log_rules {
   std::size_t max_message_bytes = 1'048'588;
   bool log_append_time = false;
+  bool compacted = false;  // a record without a key is refused
   /// `message.timestamp.after.max.ms`: how far ahead of the broker's clock a record may be.
   std::int64_t timestamp_after_max_ms = std::numeric_limits<std::int64_t>::max();
 };

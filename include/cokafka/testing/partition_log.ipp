@@ -44,22 +44,28 @@ inline append_result refused(detail::batch_error error) {
   return refused(code_of(error), std::string(to_string(error)));
 }
 
-// Where the clock of the producer runs ahead of what the topic allows.
-inline append_result check_timestamps(const detail::batch_view& batch, const log_rules& rules, std::int64_t now) {
+// The records that the topic does not take: without a key where it is compacted, or from a clock that runs ahead of what
+// it allows. As in the real log one bad timestamp decides which error the whole batch has.
+inline append_result check_each(const detail::batch_view& batch, const log_rules& rules, std::int64_t now) {
+  constexpr std::int64_t no_limit = std::numeric_limits<std::int64_t>::max();
   append_result result;
-  if (rules.log_append_time || rules.timestamp_after_max_ms == std::numeric_limits<std::int64_t>::max()) return result;
   if (batch.is_compressed()) return result;
-  const std::int64_t limit = now + rules.timestamp_after_max_ms;
+  const bool any_time = rules.log_append_time || rules.timestamp_after_max_ms == no_limit;
+  const std::int64_t limit = any_time ? no_limit : now + rules.timestamp_after_max_ms;
+  bool too_late = false;
   batch.for_each([&](const detail::record_entry& record) {
-    if (record.timestamp > limit) {
+    if (rules.compacted && !record.key) {
+      result.bad_records.push_back({record.offset_delta, "a compacted topic takes no record without a key"});
+    } else if (record.timestamp > limit) {
+      too_late = true;
       result.bad_records.push_back({record.offset_delta, "timestamp " + std::to_string(record.timestamp) +
                                                              " is later than " + std::to_string(limit)});
     }
   });
-  if (!result.bad_records.empty()) {
-    result.error = broker_errc::invalid_timestamp;
-    result.message = "one or more records have been rejected due to invalid timestamp";
-  }
+  if (result.bad_records.empty()) return result;
+  result.error = too_late ? broker_errc::invalid_timestamp : broker_errc::invalid_record;
+  result.message = too_late ? "one or more records have been rejected due to invalid timestamp"
+                            : "one or more records have been rejected";
   return result;
 }
 
@@ -108,7 +114,7 @@ COKAFKA_DECL append_result partition_log::append(std::string_view records, const
   if (!batch.is_compressed()) {
     if (const auto error = batch.check_records(); error != detail::batch_error::none) return refused(error);
   }
-  if (auto late = check_timestamps(batch, rules, now); late.error != broker_errc::none) return late;
+  if (auto bad = check_each(batch, rules, now); bad.error != broker_errc::none) return bad;
   return take(batch, rules, leader_epoch, now);
 }
 

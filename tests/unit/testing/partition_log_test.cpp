@@ -119,6 +119,22 @@ TEST_CASE("LogAppendTime replaces every timestamp and keeps the checksum right",
   CHECK(records[0].timestamp == t + 5);
 }
 
+TEST_CASE("a compacted log refuses records without keys by their indexes", "[testing]") {
+  log_rules rules;
+  rules.compacted = true;
+  partition_log log;
+  simple_batch batch;
+  batch.values = {"a", "b", "c"};
+  batch.keys = {"", "k", ""};
+  const append_result result = append(log, encoded(batch), rules);
+  CHECK(result.error == broker_errc::invalid_record);
+  REQUIRE(result.bad_records.size() == 2);
+  CHECK(result.bad_records[0].index == 0);
+  CHECK(result.bad_records[1].index == 2);
+  batch.keys = {"k", "k", "k"};
+  CHECK(append(log, encoded(batch), rules).base_offset == 0);
+}
+
 TEST_CASE("a record from too far in the future is refused by its index", "[testing]") {
   log_rules rules;
   rules.timestamp_after_max_ms = 1000;

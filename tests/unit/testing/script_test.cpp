@@ -226,6 +226,21 @@ TEST_CASE_METHOD(three_brokers, "a stopped broker is gone, another leads, and it
   CHECK(kafka->records("t", 0).size() == 2);
 }
 
+TEST_CASE_METHOD(three_brokers, "a topic that wants more replicas than run takes nothing with acks=all", "[testing]") {
+  kafka->create_topic("two", 1, {.replication = 2, .min_insync_replicas = 2});
+  const std::string batch = encoded({});
+  produce_request request = write_to(batch);
+  request.topics[0].name = "two";
+  wire_client zero(kafka->port(0));
+  const auto error = [&] { return zero.call(request, 9).responses.at(0).partitions.at(0).error_code; };
+  CHECK(error() == 0);
+  kafka->stop_broker(1);
+  CHECK(error() == code_of(broker_errc::not_enough_replicas));
+  request.acks = 1;
+  CHECK(error() == 0);
+  CHECK(kafka->records("two", 0).size() == 2);
+}
+
 TEST_CASE_METHOD(one_broker, "the only broker forgets all but the last batch of a producer when it restarts",
                  "[testing]") {
   simple_batch batch;

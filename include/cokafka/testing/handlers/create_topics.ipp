@@ -7,7 +7,9 @@
 #include "cokafka/testing/handlers.hpp"
 
 #include <charconv>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 namespace cokafka::inline COKAFKA_ABI::testing::embedded {
 
@@ -23,6 +25,12 @@ inline topic_answer failed(const topic_question& asked, broker_errc error) {
   return answer;
 }
 
+// "delete", "compact" or both; nothing is ever removed here, but compacted topics want keys.
+inline bool read_policy(std::string_view value, bool& compacted) noexcept {
+  compacted = value == "compact" || value == "compact,delete" || value == "delete,compact";
+  return compacted || value == "delete";
+}
+
 inline broker_errc read_settings(const topic_question& asked, topic_options& options) {
   for (const auto& [name, value] : asked.configs) {
     if (!value) continue;
@@ -35,6 +43,14 @@ inline broker_errc read_settings(const topic_question& asked, topic_options& opt
       const auto read = std::from_chars(value->data(), end, bytes);
       if (read.ec != std::errc{} || read.ptr != end) return broker_errc::invalid_config;
       options.max_message_bytes = bytes;
+    } else if (name == "cleanup.policy") {
+      if (!read_policy(*value, options.compacted)) return broker_errc::invalid_config;
+    } else if (name == "min.insync.replicas") {
+      const char* end = value->data() + value->size();
+      const auto read = std::from_chars(value->data(), end, options.min_insync_replicas);
+      if (read.ec != std::errc{} || read.ptr != end || options.min_insync_replicas < 1) {
+        return broker_errc::invalid_config;
+      }
     }
   }
   return broker_errc::none;
@@ -48,8 +64,14 @@ inline broker_errc read_shape(const cluster_state& cluster, const topic_question
     if (asked.num_partitions != -1 || asked.replication_factor != -1) return broker_errc::invalid_request;
     partitions = static_cast<int>(asked.assignments.size());
     options.replication = static_cast<int>(asked.assignments.front().broker_ids.size());
+    std::vector<bool> named(asked.assignments.size());
     for (const auto& assignment : asked.assignments) {
-      if (assignment.broker_ids.empty()) return broker_errc::invalid_replica_assignment;
+      const std::int32_t index = assignment.partition_index;
+      if (index < 0 || index >= partitions || named[static_cast<std::size_t>(index)] ||
+          assignment.broker_ids.size() != asked.assignments.front().broker_ids.size() || assignment.broker_ids.empty()) {
+        return broker_errc::invalid_replica_assignment;
+      }
+      named[static_cast<std::size_t>(index)] = true;
       for (const std::int32_t broker : assignment.broker_ids) {
         if (broker < 0 || broker >= nodes) return broker_errc::invalid_replica_assignment;
       }
@@ -77,7 +99,11 @@ inline topic_answer create(exchange& e, const topic_question& asked, bool only_c
   answer.replication_factor = static_cast<std::int16_t>(
       options.replication > 0 ? options.replication : static_cast<int>(e.cluster.brokers.size()));
   if (!only_check) {
-    answer.topic_id = e.cluster.create_topic(asked.name, partitions, options, random_id(e.environment)).id;
+    topic_state& made = e.cluster.create_topic(asked.name, partitions, options, random_id(e.environment));
+    for (const auto& each : asked.assignments) {
+      e.cluster.place(made.partitions[static_cast<std::size_t>(each.partition_index)], each.broker_ids);
+    }
+    answer.topic_id = made.id;
   }
   return answer;
 }

@@ -35,8 +35,9 @@ inline topic_answer describe(const cluster_state& cluster, const topic_state& to
     partition.replica_nodes = state.replicas;
     for (const std::int32_t replica : state.replicas) {
       const bool running = cluster.brokers[static_cast<std::size_t>(replica)].running;
-      (running ? partition.isr_nodes : partition.offline_replicas).push_back(replica);
+      if (!running) partition.offline_replicas.push_back(replica);
     }
+    partition.isr_nodes = cluster.in_sync(state);
     if (state.leader < 0) partition.error_code = code_of(broker_errc::leader_not_available);
     answer.partitions.push_back(std::move(partition));
   }

@@ -23,11 +23,17 @@ inline partition_answer failed(std::int32_t partition, broker_errc error) {
   return answer;
 }
 
+// A leader that has looked at sequences or single records tells where its log begins, even when it refuses the batch.
+inline bool tells_log_start(const append_result& result) noexcept {
+  return result.error == broker_errc::none || result.error == broker_errc::out_of_order_sequence_number ||
+         result.error == broker_errc::invalid_producer_epoch || !result.bad_records.empty();
+}
+
 inline partition_answer answer_of(std::int32_t index, append_result&& result) {
   partition_answer answer = failed(index, result.error);
   answer.base_offset = result.base_offset;
   answer.log_append_time_ms = result.log_append_time;
-  if (result.error == broker_errc::none) answer.log_start_offset = 0;
+  if (tells_log_start(result)) answer.log_start_offset = 0;
   for (bad_record& bad : result.bad_records) answer.record_errors.push_back({bad.index, std::move(bad.message)});
   if (!result.message.empty()) answer.error_message = std::move(result.message);
   return answer;
@@ -43,7 +49,7 @@ inline bool is_too_new_codec(std::int16_t version, std::string_view records) noe
 }
 
 inline partition_answer append(exchange& e, topic_state* topic, const messages::produce_request::partition& asked,
-                               messages::produce_response& response) {
+                               std::int16_t acks, messages::produce_response& response) {
   if (topic == nullptr) {
     constexpr std::int16_t first_with_ids = 13;
     const bool by_id = e.version >= first_with_ids;
@@ -61,6 +67,10 @@ inline partition_answer append(exchange& e, topic_state* topic, const messages::
     answer.current_leader = cluster_state::hint(*partition);
     e.cluster.add_endpoint(response.node_endpoints, partition->leader);
     return answer;
+  }
+  constexpr std::int16_t all = -1;
+  if (acks == all && !e.cluster.has_enough_in_sync(*topic, *partition)) {
+    return failed(asked.index, broker_errc::not_enough_replicas);
   }
   append_result result =
       partition->log.append(records, e.cluster.rules_of(*topic), partition->leader_epoch, wall_ms(e.environment));
@@ -94,7 +104,7 @@ COKAFKA_DECL reaction execute(exchange& e, const messages::produce_request& requ
     for (const auto& partition : asked.partitions) {
       const bool again = topic != nullptr && !seen.emplace(topic, partition.index).second;
       answer.partitions.push_back(again ? produce::failed(partition.index, broker_errc::invalid_request)
-                                        : produce::append(e, topic, partition, response));
+                                        : produce::append(e, topic, partition, request.acks, response));
     }
     response.responses.push_back(std::move(answer));
   }
