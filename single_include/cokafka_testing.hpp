@@ -29,6 +29,8 @@ struct topic_options {
   int replication = 0;                             ///< 0: all brokers
   bool log_append_time = false;                    ///< `message.timestamp.type=LogAppendTime`
   std::optional<std::size_t> max_message_bytes{};  ///< `max.message.bytes`
+  bool compacted = false;                          ///< `cleanup.policy=compact`: records need keys; none is removed
+  int min_insync_replicas = 1;                     ///< `min.insync.replicas`, counted among the brokers that run
 };
 
 }  // namespace cokafka::inline COKAFKA_ABI::testing
@@ -166,6 +168,7 @@ namespace cokafka::inline COKAFKA_ABI::testing::embedded {
 struct log_rules {
   std::size_t max_message_bytes = 1'048'588;
   bool log_append_time = false;
+  bool compacted = false;  // a record without a key is refused
   /// `message.timestamp.after.max.ms`: how far ahead of the broker's clock a record may be.
   std::int64_t timestamp_after_max_ms = std::numeric_limits<std::int64_t>::max();
 };
@@ -327,6 +330,7 @@ struct broker_state {
 struct partition_state {
   std::int32_t leader = -1;
   std::int32_t leader_epoch = 0;
+  std::int32_t last_leader = -1;  // before this one, or before nobody led
   std::vector<std::int32_t> replicas;
   partition_log log;
 };
@@ -366,6 +370,8 @@ class cluster_state {
   /// Precondition: the topic exists. Its logs are gone; a topic of the same name that is made later has another id.
   COKAFKA_DECL void delete_topic(std::string_view name);
   COKAFKA_DECL void add_partitions(topic_state& topic, int total);
+  /// The replicas of a new partition; the first of them that runs leads it.
+  COKAFKA_DECL void place(partition_state& partition, std::vector<std::int32_t> replicas) const;
   COKAFKA_DECL log_rules rules_of(const topic_state& topic) const noexcept;
 
   /// A new leader, or -1 for none; counts the epoch up.
@@ -374,6 +380,11 @@ class cluster_state {
   COKAFKA_DECL void stop(std::int32_t broker);
   /// Leads again what nobody led meanwhile, with what its snapshot kept. `now` is the wall clock in milliseconds.
   COKAFKA_DECL void start(std::int32_t broker, std::int64_t now);
+
+  /// The replicas that run; where none does, the last one that led stays in sync before 4.1 (KIP-966).
+  COKAFKA_DECL std::vector<std::int32_t> in_sync(const partition_state& partition) const;
+  /// Whether acks=all is possible (`min.insync.replicas`).
+  COKAFKA_DECL bool has_enough_in_sync(const topic_state& topic, const partition_state& partition) const;
 
   /// The leader of a partition as a hint in a response (KIP-951).
   COKAFKA_DECL static detail::messages::leader_and_epoch hint(const partition_state& partition) noexcept;
@@ -1634,22 +1645,28 @@ inline append_result refused(detail::batch_error error) {
   return refused(code_of(error), std::string(to_string(error)));
 }
 
-// Where the clock of the producer runs ahead of what the topic allows.
-inline append_result check_timestamps(const detail::batch_view& batch, const log_rules& rules, std::int64_t now) {
+// The records that the topic does not take: without a key where it is compacted, or from a clock that runs ahead of what
+// it allows. As in the real log one bad timestamp decides which error the whole batch has.
+inline append_result check_each(const detail::batch_view& batch, const log_rules& rules, std::int64_t now) {
+  constexpr std::int64_t no_limit = std::numeric_limits<std::int64_t>::max();
   append_result result;
-  if (rules.log_append_time || rules.timestamp_after_max_ms == std::numeric_limits<std::int64_t>::max()) return result;
   if (batch.is_compressed()) return result;
-  const std::int64_t limit = now + rules.timestamp_after_max_ms;
+  const bool any_time = rules.log_append_time || rules.timestamp_after_max_ms == no_limit;
+  const std::int64_t limit = any_time ? no_limit : now + rules.timestamp_after_max_ms;
+  bool too_late = false;
   batch.for_each([&](const detail::record_entry& record) {
-    if (record.timestamp > limit) {
+    if (rules.compacted && !record.key) {
+      result.bad_records.push_back({record.offset_delta, "a compacted topic takes no record without a key"});
+    } else if (record.timestamp > limit) {
+      too_late = true;
       result.bad_records.push_back({record.offset_delta, "timestamp " + std::to_string(record.timestamp) +
                                                              " is later than " + std::to_string(limit)});
     }
   });
-  if (!result.bad_records.empty()) {
-    result.error = broker_errc::invalid_timestamp;
-    result.message = "one or more records have been rejected due to invalid timestamp";
-  }
+  if (result.bad_records.empty()) return result;
+  result.error = too_late ? broker_errc::invalid_timestamp : broker_errc::invalid_record;
+  result.message = too_late ? "one or more records have been rejected due to invalid timestamp"
+                            : "one or more records have been rejected";
   return result;
 }
 
@@ -1698,7 +1715,7 @@ COKAFKA_DECL append_result partition_log::append(std::string_view records, const
   if (!batch.is_compressed()) {
     if (const auto error = batch.check_records(); error != detail::batch_error::none) return refused(error);
   }
-  if (auto late = check_timestamps(batch, rules, now); late.error != broker_errc::none) return late;
+  if (auto bad = check_each(batch, rules, now); bad.error != broker_errc::none) return bad;
   return take(batch, rules, leader_epoch, now);
 }
 
@@ -1945,18 +1962,22 @@ COKAFKA_DECL void cluster_state::add_partitions(topic_state& topic, int total) {
   while (topic.partitions.size() < static_cast<std::size_t>(total)) add_partition(topic);
 }
 
-// Its replicas are the brokers from its own number on, and the first of them that runs leads it.
+// Its replicas are the brokers from its own number on.
 COKAFKA_DECL void cluster_state::add_partition(topic_state& topic) const {
   const auto nodes = static_cast<std::int32_t>(brokers.size());
   const std::int32_t wanted = topic.options.replication;
   const std::int32_t copies = wanted > 0 ? std::min<std::int32_t>(wanted, nodes) : nodes;
   const auto index = static_cast<std::int32_t>(topic.partitions.size());
-  partition_state partition;
-  for (std::int32_t r = 0; r != copies; ++r) partition.replicas.push_back((index + r) % nodes);
+  std::vector<std::int32_t> replicas;
+  for (std::int32_t r = 0; r != copies; ++r) replicas.push_back((index + r) % nodes);
+  place(topic.partitions.emplace_back(), std::move(replicas));
+}
+
+COKAFKA_DECL void cluster_state::place(partition_state& partition, std::vector<std::int32_t> replicas) const {
+  partition.replicas = std::move(replicas);
   const auto leader = std::find_if(partition.replicas.begin(), partition.replicas.end(),
                                    [&](std::int32_t broker) { return can_lead(partition, broker); });
   partition.leader = leader == partition.replicas.end() ? -1 : *leader;
-  topic.partitions.push_back(std::move(partition));
 }
 
 COKAFKA_DECL void cluster_state::delete_topic(std::string_view name) {
@@ -1970,6 +1991,7 @@ COKAFKA_DECL log_rules cluster_state::rules_of(const topic_state& topic) const n
   log_rules applied;
   applied.max_message_bytes = topic.options.max_message_bytes.value_or(options.max_message_bytes);
   applied.log_append_time = topic.options.log_append_time;
+  applied.compacted = topic.options.compacted;
   if (options.version >= kafka_version::v4_0) applied.timestamp_after_max_ms = one_hour;
   return applied;
 }
@@ -1980,6 +2002,7 @@ COKAFKA_DECL bool cluster_state::can_lead(const partition_state& partition, std:
 }
 
 COKAFKA_DECL void cluster_state::lead(partition_state& partition, std::int32_t leader) noexcept {
+  if (partition.leader >= 0) partition.last_leader = partition.leader;
   partition.leader = leader;
   ++partition.leader_epoch;
 }
@@ -2010,6 +2033,21 @@ COKAFKA_DECL void cluster_state::start(std::int32_t broker, std::int64_t now) {
       lead(partition, broker);
     }
   }
+}
+
+COKAFKA_DECL std::vector<std::int32_t> cluster_state::in_sync(const partition_state& partition) const {
+  std::vector<std::int32_t> running;
+  for (const std::int32_t replica : partition.replicas) {
+    if (brokers[static_cast<std::size_t>(replica)].running) running.push_back(replica);
+  }
+  const bool keeps_last = options.version < kafka_version::v4_1;
+  if (running.empty() && keeps_last && partition.last_leader >= 0) running.push_back(partition.last_leader);
+  return running;
+}
+
+COKAFKA_DECL bool cluster_state::has_enough_in_sync(const topic_state& topic, const partition_state& partition) const {
+  const auto wanted = static_cast<std::size_t>(std::max(topic.options.min_insync_replicas, 1));
+  return in_sync(partition).size() >= std::min(wanted, partition.replicas.size());
 }
 
 COKAFKA_DECL detail::messages::leader_and_epoch cluster_state::hint(const partition_state& partition) noexcept {
@@ -3240,6 +3278,12 @@ inline topic_answer failed(const topic_question& asked, broker_errc error) {
   return answer;
 }
 
+// "delete", "compact" or both; nothing is ever removed here, but compacted topics want keys.
+inline bool read_policy(std::string_view value, bool& compacted) noexcept {
+  compacted = value == "compact" || value == "compact,delete" || value == "delete,compact";
+  return compacted || value == "delete";
+}
+
 inline broker_errc read_settings(const topic_question& asked, topic_options& options) {
   for (const auto& [name, value] : asked.configs) {
     if (!value) continue;
@@ -3252,6 +3296,14 @@ inline broker_errc read_settings(const topic_question& asked, topic_options& opt
       const auto read = std::from_chars(value->data(), end, bytes);
       if (read.ec != std::errc{} || read.ptr != end) return broker_errc::invalid_config;
       options.max_message_bytes = bytes;
+    } else if (name == "cleanup.policy") {
+      if (!read_policy(*value, options.compacted)) return broker_errc::invalid_config;
+    } else if (name == "min.insync.replicas") {
+      const char* end = value->data() + value->size();
+      const auto read = std::from_chars(value->data(), end, options.min_insync_replicas);
+      if (read.ec != std::errc{} || read.ptr != end || options.min_insync_replicas < 1) {
+        return broker_errc::invalid_config;
+      }
     }
   }
   return broker_errc::none;
@@ -3265,8 +3317,14 @@ inline broker_errc read_shape(const cluster_state& cluster, const topic_question
     if (asked.num_partitions != -1 || asked.replication_factor != -1) return broker_errc::invalid_request;
     partitions = static_cast<int>(asked.assignments.size());
     options.replication = static_cast<int>(asked.assignments.front().broker_ids.size());
+    std::vector<bool> named(asked.assignments.size());
     for (const auto& assignment : asked.assignments) {
-      if (assignment.broker_ids.empty()) return broker_errc::invalid_replica_assignment;
+      const std::int32_t index = assignment.partition_index;
+      if (index < 0 || index >= partitions || named[static_cast<std::size_t>(index)] ||
+          assignment.broker_ids.size() != asked.assignments.front().broker_ids.size() || assignment.broker_ids.empty()) {
+        return broker_errc::invalid_replica_assignment;
+      }
+      named[static_cast<std::size_t>(index)] = true;
       for (const std::int32_t broker : assignment.broker_ids) {
         if (broker < 0 || broker >= nodes) return broker_errc::invalid_replica_assignment;
       }
@@ -3294,7 +3352,11 @@ inline topic_answer create(exchange& e, const topic_question& asked, bool only_c
   answer.replication_factor = static_cast<std::int16_t>(
       options.replication > 0 ? options.replication : static_cast<int>(e.cluster.brokers.size()));
   if (!only_check) {
-    answer.topic_id = e.cluster.create_topic(asked.name, partitions, options, random_id(e.environment)).id;
+    topic_state& made = e.cluster.create_topic(asked.name, partitions, options, random_id(e.environment));
+    for (const auto& each : asked.assignments) {
+      e.cluster.place(made.partitions[static_cast<std::size_t>(each.partition_index)], each.broker_ids);
+    }
+    answer.topic_id = made.id;
   }
   return answer;
 }
@@ -3601,8 +3663,9 @@ inline topic_answer describe(const cluster_state& cluster, const topic_state& to
     partition.replica_nodes = state.replicas;
     for (const std::int32_t replica : state.replicas) {
       const bool running = cluster.brokers[static_cast<std::size_t>(replica)].running;
-      (running ? partition.isr_nodes : partition.offline_replicas).push_back(replica);
+      if (!running) partition.offline_replicas.push_back(replica);
     }
+    partition.isr_nodes = cluster.in_sync(state);
     if (state.leader < 0) partition.error_code = code_of(broker_errc::leader_not_available);
     answer.partitions.push_back(std::move(partition));
   }
@@ -3695,11 +3758,17 @@ inline partition_answer failed(std::int32_t partition, broker_errc error) {
   return answer;
 }
 
+// A leader that has looked at sequences or single records tells where its log begins, even when it refuses the batch.
+inline bool tells_log_start(const append_result& result) noexcept {
+  return result.error == broker_errc::none || result.error == broker_errc::out_of_order_sequence_number ||
+         result.error == broker_errc::invalid_producer_epoch || !result.bad_records.empty();
+}
+
 inline partition_answer answer_of(std::int32_t index, append_result&& result) {
   partition_answer answer = failed(index, result.error);
   answer.base_offset = result.base_offset;
   answer.log_append_time_ms = result.log_append_time;
-  if (result.error == broker_errc::none) answer.log_start_offset = 0;
+  if (tells_log_start(result)) answer.log_start_offset = 0;
   for (bad_record& bad : result.bad_records) answer.record_errors.push_back({bad.index, std::move(bad.message)});
   if (!result.message.empty()) answer.error_message = std::move(result.message);
   return answer;
@@ -3715,7 +3784,7 @@ inline bool is_too_new_codec(std::int16_t version, std::string_view records) noe
 }
 
 inline partition_answer append(exchange& e, topic_state* topic, const messages::produce_request::partition& asked,
-                               messages::produce_response& response) {
+                               std::int16_t acks, messages::produce_response& response) {
   if (topic == nullptr) {
     constexpr std::int16_t first_with_ids = 13;
     const bool by_id = e.version >= first_with_ids;
@@ -3733,6 +3802,10 @@ inline partition_answer append(exchange& e, topic_state* topic, const messages::
     answer.current_leader = cluster_state::hint(*partition);
     e.cluster.add_endpoint(response.node_endpoints, partition->leader);
     return answer;
+  }
+  constexpr std::int16_t all = -1;
+  if (acks == all && !e.cluster.has_enough_in_sync(*topic, *partition)) {
+    return failed(asked.index, broker_errc::not_enough_replicas);
   }
   append_result result =
       partition->log.append(records, e.cluster.rules_of(*topic), partition->leader_epoch, wall_ms(e.environment));
@@ -3766,7 +3839,7 @@ COKAFKA_DECL reaction execute(exchange& e, const messages::produce_request& requ
     for (const auto& partition : asked.partitions) {
       const bool again = topic != nullptr && !seen.emplace(topic, partition.index).second;
       answer.partitions.push_back(again ? produce::failed(partition.index, broker_errc::invalid_request)
-                                        : produce::append(e, topic, partition, response));
+                                        : produce::append(e, topic, partition, request.acks, response));
     }
     response.responses.push_back(std::move(answer));
   }
