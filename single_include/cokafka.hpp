@@ -4418,7 +4418,7 @@ class cluster_metadata {
   std::vector<std::string> learn(const leader_news& news);
   /// The brokers are to be learned anew, from the bootstrap servers (KIP-899).
   void forget_brokers() noexcept { brokers_.clear(); }
-  void forget(const std::string& name) { topics_.erase(name); }
+  void forget(const std::string& name);
 
   const std::map<std::int32_t, messages::metadata_response::broker>& brokers() const noexcept { return brokers_; }
   const topic_state* find(const std::string& name) const;
@@ -4548,8 +4548,8 @@ class context_member {
   ~context_member() = default;
 };
 
-/// One per execution context, made with the first producer. Without it a stopped io_context would leak: coroutine frames own
-/// deliveries, which are waited for in batches, which the engine owns. Thread safety: shared objects safe.
+/// One per execution context, made with the first producer. Without it a stopped io_context would leak: coroutine
+/// frames own deliveries, which are waited for in batches, which the engine owns. Thread safety: shared objects safe.
 class engine_service : public asio::execution_context::service {
  public:
   using key_type = engine_service;
@@ -4557,11 +4557,7 @@ class engine_service : public asio::execution_context::service {
 
   explicit engine_service(asio::execution_context& context) : asio::execution_context::service(context) {}
 
-  void add(std::weak_ptr<context_member> added, operation_home_ptr home) {
-    std::scoped_lock guard(mutex_);
-    std::erase_if(members_, [](const member& each) { return each.engine.expired() && each.home->use_count() == 1; });
-    members_.push_back({std::move(added), std::move(home)});
-  }
+  void add(std::weak_ptr<context_member> added, operation_home_ptr home);
 
  private:
   // Deliveries keep the home longer than the engine; its executor must not outlive the context (a strand refers to it).
@@ -4570,17 +4566,7 @@ class engine_service : public asio::execution_context::service {
     operation_home_ptr home;
   };
 
-  void shutdown() override {
-    std::vector<member> all;
-    {
-      std::scoped_lock guard(mutex_);
-      all.swap(members_);
-    }
-    for (auto& each : all) {
-      if (const auto alive = each.engine.lock()) alive->shutdown();
-    }
-    for (auto& each : all) each.home->executor = asio::any_io_executor();
-  }
+  void shutdown() override;
 
   std::mutex mutex_;
   std::vector<member> members_;
@@ -4616,63 +4602,34 @@ class failure_report {
 
 namespace cokafka::inline COKAFKA_ABI::detail {
 
-/// The heap of a strand's deadlines and the timer that follows its earliest entry. Deadlines that move later are noticed when the timer
-/// fires, or at once by settle(): arming costs a microsecond, and traffic moves deadlines all the time.
-/// Belongs to its strand.
+/// The heap of a strand's deadlines and the timer that follows its earliest entry. Deadlines that move later are
+/// noticed when the timer fires, or at once by settle(): arming costs a microsecond, and traffic moves deadlines all
+/// the time. Belongs to its strand.
 class deadline_timer {
  public:
-  /// `due` is called on the strand with the time; it pops what is due. `owner` keeps the object alive while the timer runs.
+  /// `due` is called on the strand with the time; it pops what is due. `owner` keeps the object alive while the timer
+  /// runs.
   deadline_timer(environment& env, asio::any_io_executor strand) : env_(env), strand_(std::move(strand)) {}
 
-  void start(std::weak_ptr<void> owner, std::function<void()> due) {
-    owner_ = std::move(owner);
-    due_ = std::move(due);
-    timer_ = env_.make_timer(strand_);
-  }
+  void start(std::weak_ptr<void> owner, std::function<void()> due);
 
   deadline_heap heap;
 
   /// Arms the timer where the earliest deadline is before the time it waits for.
-  void update() {
-    const auto earliest = heap.earliest();
-    if (!timer_ || !earliest || (armed_for_ && *armed_for_ <= *earliest)) return;
-    arm(*earliest);
-  }
+  void update();
 
-  /// Makes the timer follow the earliest deadline exactly: nothing is in flight, so nothing but a deadline shall wake us.
-  void settle() {
-    const auto earliest = heap.earliest();
-    if (!timer_ || earliest == armed_for_) return;
-    if (earliest) return arm(*earliest);
-    armed_for_.reset();
-    ++generation_;
-    timer_->cancel();
-  }
+  /// Makes the timer follow the earliest deadline exactly: nothing is in flight, so nothing but a deadline shall wake
+  /// us.
+  void settle();
 
   /// No wake-ups any more.
-  void stop() noexcept {
-    armed_for_.reset();
-    ++generation_;
-    timer_.reset();
-    strand_ = asio::any_io_executor();
-  }
+  void stop() noexcept;
 
   /// How often the timer has fired.
   std::uint64_t wake_ups() const noexcept { return wake_ups_.load(std::memory_order_relaxed); }
 
  private:
-  void arm(clock_time at) {
-    armed_for_ = at;
-    const std::uint64_t mine = ++generation_;
-    timer_->wait_until(at, asio::bind_executor(strand_, [this, mine, alive = owner_](error_code failed) {
-                         const auto owner = alive.lock();
-                         if (!owner || failed || mine != generation_) return;
-                         armed_for_.reset();
-                         wake_ups_.fetch_add(1, std::memory_order_relaxed);
-                         due_();
-                         update();
-                       }));
-  }
+  void arm(clock_time at);
 
   environment& env_;
   asio::any_io_executor strand_;
@@ -4807,23 +4764,10 @@ constexpr wire::version_range client_versions(messages::api_key key) noexcept {
 /// The result of ApiVersions on one connection.
 class api_versions_known {
  public:
-  void learn(const messages::api_versions_response& response, const version_caps& caps) {
-    ranges_.clear();
-    for (const auto& each : response.api_keys) {
-      const auto key = static_cast<messages::api_key>(each.api_key);
-      wire::version_range ours = client_versions(key);
-      if (const auto cap = caps.find(key); cap != caps.end()) ours.max = std::min(ours.max, cap->second);
-      const wire::version_range both{std::max(ours.min, each.min_version), std::min(ours.max, each.max_version)};
-      if (both.min <= both.max) ranges_[key] = both;
-    }
-  }
+  void learn(const messages::api_versions_response& response, const version_caps& caps);
 
   /// The newest version that both sides speak.
-  std::optional<std::int16_t> newest(messages::api_key key) const {
-    const auto found = ranges_.find(key);
-    if (found == ranges_.end()) return std::nullopt;
-    return found->second.max;
-  }
+  std::optional<std::int16_t> newest(messages::api_key key) const;
 
  private:
   std::map<messages::api_key, wire::version_range> ranges_;
@@ -10996,6 +10940,8 @@ COKAFKA_DECL bool cluster_metadata::take_endpoint(std::int32_t id,
   return brokers_.contains(id);
 }
 
+COKAFKA_DECL void cluster_metadata::forget(const std::string& name) { topics_.erase(name); }
+
 COKAFKA_DECL const topic_state* cluster_metadata::find(const std::string& name) const {
   const auto found = topics_.find(name);
   return found == topics_.end() ? nullptr : &found->second;
@@ -11015,6 +10961,100 @@ COKAFKA_DECL std::vector<partition_info> cluster_metadata::describe(const std::s
     }
   }
   return listed;
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/engine/engine_service.ipp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+COKAFKA_DECL void engine_service::add(std::weak_ptr<context_member> added, operation_home_ptr home) {
+  std::scoped_lock guard(mutex_);
+  std::erase_if(members_, [](const member& each) { return each.engine.expired() && each.home->use_count() == 1; });
+  members_.push_back({std::move(added), std::move(home)});
+}
+
+COKAFKA_DECL void engine_service::shutdown() {
+  std::vector<member> all;
+  {
+    std::scoped_lock guard(mutex_);
+    all.swap(members_);
+  }
+  for (auto& each : all) {
+    if (const auto alive = each.engine.lock()) alive->shutdown();
+  }
+  for (auto& each : all) each.home->executor = asio::any_io_executor();
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/io/deadline_timer.ipp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+COKAFKA_DECL void deadline_timer::start(std::weak_ptr<void> owner, std::function<void()> due) {
+  owner_ = std::move(owner);
+  due_ = std::move(due);
+  timer_ = env_.make_timer(strand_);
+}
+
+COKAFKA_DECL void deadline_timer::update() {
+  const auto earliest = heap.earliest();
+  if (!timer_ || !earliest || (armed_for_ && *armed_for_ <= *earliest)) return;
+  arm(*earliest);
+}
+
+COKAFKA_DECL void deadline_timer::settle() {
+  const auto earliest = heap.earliest();
+  if (!timer_ || earliest == armed_for_) return;
+  if (earliest) return arm(*earliest);
+  armed_for_.reset();
+  ++generation_;
+  timer_->cancel();
+}
+
+COKAFKA_DECL void deadline_timer::stop() noexcept {
+  armed_for_.reset();
+  ++generation_;
+  timer_.reset();
+  strand_ = asio::any_io_executor();
+}
+
+COKAFKA_DECL void deadline_timer::arm(clock_time at) {
+  armed_for_ = at;
+  const std::uint64_t mine = ++generation_;
+  timer_->wait_until(at, asio::bind_executor(strand_, [this, mine, alive = owner_](error_code failed) {
+                       const auto owner = alive.lock();
+                       if (!owner || failed || mine != generation_) return;
+                       armed_for_.reset();
+                       wake_ups_.fetch_add(1, std::memory_order_relaxed);
+                       due_();
+                       update();
+                     }));
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/core/api_versions_known.ipp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+COKAFKA_DECL void api_versions_known::learn(const messages::api_versions_response& response, const version_caps& caps) {
+  ranges_.clear();
+  for (const auto& each : response.api_keys) {
+    const auto key = static_cast<messages::api_key>(each.api_key);
+    wire::version_range ours = client_versions(key);
+    if (const auto cap = caps.find(key); cap != caps.end()) ours.max = std::min(ours.max, cap->second);
+    const wire::version_range both{std::max(ours.min, each.min_version), std::min(ours.max, each.max_version)};
+    if (both.min <= both.max) ranges_[key] = both;
+  }
+}
+
+COKAFKA_DECL std::optional<std::int16_t> api_versions_known::newest(messages::api_key key) const {
+  const auto found = ranges_.find(key);
+  if (found == ranges_.end()) return std::nullopt;
+  return found->second.max;
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail

@@ -9,7 +9,6 @@
 #include "cokafka/detail/messages/api_versions.hpp"
 #include "cokafka/detail/wire/types.hpp"
 
-#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -33,28 +32,19 @@ constexpr wire::version_range client_versions(messages::api_key key) noexcept {
 /// The result of ApiVersions on one connection.
 class api_versions_known {
  public:
-  void learn(const messages::api_versions_response& response, const version_caps& caps) {
-    ranges_.clear();
-    for (const auto& each : response.api_keys) {
-      const auto key = static_cast<messages::api_key>(each.api_key);
-      wire::version_range ours = client_versions(key);
-      if (const auto cap = caps.find(key); cap != caps.end()) ours.max = std::min(ours.max, cap->second);
-      const wire::version_range both{std::max(ours.min, each.min_version), std::min(ours.max, each.max_version)};
-      if (both.min <= both.max) ranges_[key] = both;
-    }
-  }
+  void learn(const messages::api_versions_response& response, const version_caps& caps);
 
   /// The newest version that both sides speak.
-  std::optional<std::int16_t> newest(messages::api_key key) const {
-    const auto found = ranges_.find(key);
-    if (found == ranges_.end()) return std::nullopt;
-    return found->second.max;
-  }
+  std::optional<std::int16_t> newest(messages::api_key key) const;
 
  private:
   std::map<messages::api_key, wire::version_range> ranges_;
 };
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
+
+#if defined(COKAFKA_HEADER_ONLY)
+#include "cokafka/detail/core/api_versions_known.ipp"
+#endif
 
 #endif

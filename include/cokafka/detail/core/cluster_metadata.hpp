@@ -65,7 +65,7 @@ class cluster_metadata {
   std::vector<std::string> learn(const leader_news& news);
   /// The brokers are to be learned anew, from the bootstrap servers (KIP-899).
   void forget_brokers() noexcept { brokers_.clear(); }
-  void forget(const std::string& name) { topics_.erase(name); }
+  void forget(const std::string& name);
 
   const std::map<std::int32_t, messages::metadata_response::broker>& brokers() const noexcept { return brokers_; }
   const topic_state* find(const std::string& name) const;

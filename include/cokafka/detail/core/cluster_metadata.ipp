@@ -154,6 +154,8 @@ COKAFKA_DECL bool cluster_metadata::take_endpoint(std::int32_t id,
   return brokers_.contains(id);
 }
 
+COKAFKA_DECL void cluster_metadata::forget(const std::string& name) { topics_.erase(name); }
+
 COKAFKA_DECL const topic_state* cluster_metadata::find(const std::string& name) const {
   const auto found = topics_.find(name);
   return found == topics_.end() ? nullptr : &found->second;

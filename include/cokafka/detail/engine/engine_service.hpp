@@ -28,8 +28,8 @@ class context_member {
   ~context_member() = default;
 };
 
-/// One per execution context, made with the first producer. Without it a stopped io_context would leak: coroutine frames own
-/// deliveries, which are waited for in batches, which the engine owns. Thread safety: shared objects safe.
+/// One per execution context, made with the first producer. Without it a stopped io_context would leak: coroutine
+/// frames own deliveries, which are waited for in batches, which the engine owns. Thread safety: shared objects safe.
 class engine_service : public asio::execution_context::service {
  public:
   using key_type = engine_service;
@@ -37,11 +37,7 @@ class engine_service : public asio::execution_context::service {
 
   explicit engine_service(asio::execution_context& context) : asio::execution_context::service(context) {}
 
-  void add(std::weak_ptr<context_member> added, operation_home_ptr home) {
-    std::scoped_lock guard(mutex_);
-    std::erase_if(members_, [](const member& each) { return each.engine.expired() && each.home->use_count() == 1; });
-    members_.push_back({std::move(added), std::move(home)});
-  }
+  void add(std::weak_ptr<context_member> added, operation_home_ptr home);
 
  private:
   // Deliveries keep the home longer than the engine; its executor must not outlive the context (a strand refers to it).
@@ -50,22 +46,16 @@ class engine_service : public asio::execution_context::service {
     operation_home_ptr home;
   };
 
-  void shutdown() override {
-    std::vector<member> all;
-    {
-      std::scoped_lock guard(mutex_);
-      all.swap(members_);
-    }
-    for (auto& each : all) {
-      if (const auto alive = each.engine.lock()) alive->shutdown();
-    }
-    for (auto& each : all) each.home->executor = asio::any_io_executor();
-  }
+  void shutdown() override;
 
   std::mutex mutex_;
   std::vector<member> members_;
 };
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
+
+#if defined(COKAFKA_HEADER_ONLY)
+#include "cokafka/detail/engine/engine_service.ipp"
+#endif
 
 #endif

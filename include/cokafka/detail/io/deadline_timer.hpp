@@ -10,7 +10,6 @@
 
 #include <atomic>
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/bind_executor.hpp>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -19,63 +18,34 @@
 
 namespace cokafka::inline COKAFKA_ABI::detail {
 
-/// The heap of a strand's deadlines and the timer that follows its earliest entry. Deadlines that move later are noticed when the timer
-/// fires, or at once by settle(): arming costs a microsecond, and traffic moves deadlines all the time.
-/// Belongs to its strand.
+/// The heap of a strand's deadlines and the timer that follows its earliest entry. Deadlines that move later are
+/// noticed when the timer fires, or at once by settle(): arming costs a microsecond, and traffic moves deadlines all
+/// the time. Belongs to its strand.
 class deadline_timer {
  public:
-  /// `due` is called on the strand with the time; it pops what is due. `owner` keeps the object alive while the timer runs.
+  /// `due` is called on the strand with the time; it pops what is due. `owner` keeps the object alive while the timer
+  /// runs.
   deadline_timer(environment& env, asio::any_io_executor strand) : env_(env), strand_(std::move(strand)) {}
 
-  void start(std::weak_ptr<void> owner, std::function<void()> due) {
-    owner_ = std::move(owner);
-    due_ = std::move(due);
-    timer_ = env_.make_timer(strand_);
-  }
+  void start(std::weak_ptr<void> owner, std::function<void()> due);
 
   deadline_heap heap;
 
   /// Arms the timer where the earliest deadline is before the time it waits for.
-  void update() {
-    const auto earliest = heap.earliest();
-    if (!timer_ || !earliest || (armed_for_ && *armed_for_ <= *earliest)) return;
-    arm(*earliest);
-  }
+  void update();
 
-  /// Makes the timer follow the earliest deadline exactly: nothing is in flight, so nothing but a deadline shall wake us.
-  void settle() {
-    const auto earliest = heap.earliest();
-    if (!timer_ || earliest == armed_for_) return;
-    if (earliest) return arm(*earliest);
-    armed_for_.reset();
-    ++generation_;
-    timer_->cancel();
-  }
+  /// Makes the timer follow the earliest deadline exactly: nothing is in flight, so nothing but a deadline shall wake
+  /// us.
+  void settle();
 
   /// No wake-ups any more.
-  void stop() noexcept {
-    armed_for_.reset();
-    ++generation_;
-    timer_.reset();
-    strand_ = asio::any_io_executor();
-  }
+  void stop() noexcept;
 
   /// How often the timer has fired.
   std::uint64_t wake_ups() const noexcept { return wake_ups_.load(std::memory_order_relaxed); }
 
  private:
-  void arm(clock_time at) {
-    armed_for_ = at;
-    const std::uint64_t mine = ++generation_;
-    timer_->wait_until(at, asio::bind_executor(strand_, [this, mine, alive = owner_](error_code failed) {
-                         const auto owner = alive.lock();
-                         if (!owner || failed || mine != generation_) return;
-                         armed_for_.reset();
-                         wake_ups_.fetch_add(1, std::memory_order_relaxed);
-                         due_();
-                         update();
-                       }));
-  }
+  void arm(clock_time at);
 
   environment& env_;
   asio::any_io_executor strand_;
@@ -88,5 +58,9 @@ class deadline_timer {
 };
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
+
+#if defined(COKAFKA_HEADER_ONLY)
+#include "cokafka/detail/io/deadline_timer.ipp"
+#endif
 
 #endif
