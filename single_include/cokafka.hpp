@@ -2126,7 +2126,7 @@ struct metrics_snapshot {
   std::uint64_t records_failed = 0;       ///< accepted by `send`, then failed (`record-error-total`); no withdrawn ones
   std::uint64_t records_retried = 0;      ///< sent again, each time anew (`record-retry-total`)
   std::uint64_t batches_split = 0;        ///< too large for their topic, sent again in pieces (`batch-split-total`)
-  std::uint64_t unheard_failures = 0;     ///< of `records_failed`: nobody waited for these (`config::on_delivery_failed`)
+  std::uint64_t unheard_failures = 0;     ///< nobody waited for these, some of which `send` refused (`config::on_delivery_failed`)
   std::uint64_t vanished_logs = 0;        ///< times a broker's log had lost what it had acknowledged to this producer
   std::uint64_t throttled_responses = 0;  ///< answers to Produce requests with a throttle time (KIP-219)
   std::chrono::milliseconds throttle_time{};  ///< their sum (`produce-throttle-time-avg` times their number)
@@ -2949,7 +2949,7 @@ struct batch : boost::intrusive_ref_counter<batch, boost::thread_safe_counter> {
   std::optional<batch_stamp> stamp{};
   std::uint32_t attempts = 0;  // written to a socket
   bool unknown = false;        // an attempt was written and neither answered nor disproved
-  bool behind_gap = false;     // one before it failed without having been appended: its sequence will never be the next
+  bool behind_gap = false;     // one before it failed without having been appended: its sequence will not be the next
   bool finished = false;       // the deliveries have been told
   bool acknowledged = false;   // by a former leader, while it was sent again (rule 10)
   boost::system::error_code last_cause{};
@@ -3445,11 +3445,7 @@ class partition_queue
   /// Fails everything: `maybe_written` what is in flight or may have been appended, else `not_written`.
   void fail_queued(const error_details& why, clock_time now, effects& out);
   /// Its topic was deleted and made anew: no broker remembers our sequences.
-  void begin_anew() noexcept {
-    window_open_ = false;
-    backoff_until_ = {};
-    if (identity_) new_epoch_ = true;
-  }
+  void begin_anew() noexcept;
   /// The end: fails everything that is not in flight, tells the deliveries of what is, and refuses further records.
   void fail_all(const error_details& why, clock_time now, effects& out);
 
@@ -3489,7 +3485,8 @@ class partition_queue
   void back_to_retry_line(batch_ptr sent);
   bool is_predecessor_missing(const batch& of) const noexcept;
   void leave_gap(const batch& failed) noexcept;
-  void gap_shown() noexcept;
+  void close_gap(batch& taken) noexcept;
+  std::deque<batch_ptr>::iterator next_retry();
   void expire_written(clock_time now, const stall& by, effects& out);
   void expire_unsealed(clock_time now, const stall& by, effects& out);
   void end_due(batch& of, clock_time now, bool remove, error_details why, effects& out);
@@ -3535,6 +3532,8 @@ class partition_queue
   std::int32_t next_sequence_ = 0;
   clock_time backoff_until_{};
   bool window_open_ = false;
+  bool state_shown_ = false;  // a batch has been acknowledged under `identity_`: the broker holds state for it
+  clock_time acknowledged_at_{};
   bool stamps_records_ = false;  // the topic has `message.timestamp.type=LogAppendTime`, by the last plain success
   bool new_epoch_ = false;       // sequences start again once nothing is in flight
   std::int64_t used_up_id_ = -1;
@@ -6078,6 +6077,7 @@ class engine final : public link_host,
   friend class failure_report;
   void count(const metrics_snapshot& more);
   void report(effects& wanted);
+  void report_unheard(effects& wanted, bool& reports);
   void show(unheard_cursor& from);
   void report_ended();
 
@@ -9075,14 +9075,21 @@ COKAFKA_DECL bool partition_queue::is_predecessor_missing(const batch& of) const
                      [&](const batch_ptr& waiting) { return line::is_behind(of, *waiting); });
 }
 
-// What was sent behind a batch that will never be in the log under its stamp (guarantee.md, rule 6).
+// What was sent behind a batch that was never appended and will never be under its stamp (guarantee.md, rule 6). Only a
+// broker that holds no state would take it.
 COKAFKA_DECL void partition_queue::leave_gap(const batch& failed) noexcept {
-  for (auto& each : in_flight_) each->behind_gap = each->behind_gap || line::is_behind(*each, failed);
+  if (!state_shown_) return;
+  const auto mark = [&](batch_ptr& each) { each->behind_gap = each->behind_gap || line::is_behind(*each, failed); };
+  std::for_each(in_flight_.begin(), in_flight_.end(), mark);
+  std::for_each(retry_.begin(), retry_.end(), mark);
 }
 
-// The broker has refused a batch for its sequence, so it holds state: those behind the gap are not in its log either.
-COKAFKA_DECL void partition_queue::gap_shown() noexcept {
-  for (auto& each : retry_) each->unknown = each->unknown && !each->behind_gap;
+// A broker has taken it: no gap before it keeps others out.
+COKAFKA_DECL void partition_queue::close_gap(batch& taken) noexcept {
+  if (!std::exchange(taken.behind_gap, false)) return;
+  const auto clear = [&](batch_ptr& each) { each->behind_gap = each->behind_gap && !line::is_behind(*each, taken); };
+  std::for_each(in_flight_.begin(), in_flight_.end(), clear);
+  std::for_each(retry_.begin(), retry_.end(), clear);
 }
 
 // A batch behind it may have been written under its stamp: such a one keeps that stamp (rule 6), and so no leader takes
@@ -9139,6 +9146,9 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
     const bool is_confirmed =
         said.code && fate_of_answer(*said.code, false) == fate::written;  // here, not by a former leader
     window_open_ = is_confirmed && !new_epoch_ && retry_.empty();
+    state_shown_ = state_shown_ || window_open_;
+    if (is_confirmed) acknowledged_at_ = now;
+    close_gap(sent);
     if (is_confirmed && retry_.empty()) backoff_until_ = {};
     out.refresh_metadata = out.refresh_metadata || judged.refresh_metadata;
     finish(sent, outcome_of(sent, said, judged), out);
@@ -9148,11 +9158,10 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
   new_epoch_ = new_epoch_ || judged.new_epoch;
   out.refresh_metadata = out.refresh_metadata || judged.refresh_metadata;
   sent.last_cause = said.code ? make_error_code(*said.code) : said.cause;
-  if (judged.proven_absent && said.code == broker_errc::out_of_order_sequence_number) gap_shown();
   sent.unknown = !judged.proven_absent;
-  // Such an answer may follow the append: then the broker did not miss what was before this one.
-  if (said.code && !judged.proven_absent) sent.behind_gap = false;
-  if (judged.proven_absent && judged.new_epoch) leave_gap(sent);
+  if (said.code && fate_of_answer(*said.code, true) != fate::not_written) close_gap(sent);  // may follow the append
+  const bool leaves = judged.action == verdict_action::fail || judged.action == verdict_action::exclude;
+  if (leaves && judged.proven_absent && settings_.idempotent) leave_gap(sent);
   if (judged.data_lost) {
     ++out.counted.vanished_logs;
     out.say(log_level::error, "acknowledged records have vanished from " + std::string(topic_name_.str()) + "-" +
@@ -9230,6 +9239,7 @@ COKAFKA_DECL void partition_queue::acknowledged_late(batch& written, const answe
   const verdict judged = judge(facts);
   if (judged.action != verdict_action::complete || written.finished) return;
   written.acknowledged = true;
+  close_gap(written);
   const auto waiting = std::find_if(retry_.begin(), retry_.end(), [&](auto& each) { return each.get() == &written; });
   const batch_ptr kept = waiting != retry_.end() ? *waiting : nullptr;
   if (kept) retry_.erase(waiting);
@@ -9467,6 +9477,10 @@ COKAFKA_DECL auto partition_queue::outstanding() -> outstanding_count {
   return outstanding_;
 }
 
+// A broker forgets a producer id that it has not heard of for long (producer.id.expiration.ms, a day by default); then
+// rule 4 begins again. Far less costs nothing: one batch that goes alone after such a pause.
+constexpr clock_duration state_trusted_for = std::chrono::minutes(1);
+
 // --- the owner: when and what to send --------------------------------------------------------------------------------
 
 COKAFKA_DECL std::size_t partition_queue::window() const noexcept {
@@ -9492,6 +9506,7 @@ COKAFKA_DECL readiness partition_queue::look(clock_time now, drain_conditions co
     const bool full = pending_.size() > 1 || first.records.size() >= settings_.batch_size;
     if (!full && !conditions.at_once && lingered > now) seen = {state::lingering, lingered};
   }
+  if (now - acknowledged_at_ > state_trusted_for) window_open_ = state_shown_ = false;
   const bool alone = settings_.idempotent && (retrying || new_epoch_);
   if (in_flight_.size() >= (alone ? 1 : window())) return {state::blocked, {}};
   if (backoff_until_ > now) return {state::backing_off, backoff_until_};
@@ -9499,9 +9514,28 @@ COKAFKA_DECL readiness partition_queue::look(clock_time now, drain_conditions co
 }
 
 COKAFKA_DECL std::size_t partition_queue::next_size() {
-  if (!retry_.empty()) return retry_.front()->records.size();
+  if (!retry_.empty()) return (*next_retry())->records.size();
   std::scoped_lock guard(lock_);
   return pending_.empty() ? 0 : pending_.front()->records.size();
+}
+
+// The first. Where it only waits for the epoch to end, which its sequence is out of order in: the first of those that
+// the end of the epoch waits for.
+COKAFKA_DECL std::deque<batch_ptr>::iterator partition_queue::next_retry() {
+  const batch& first = *retry_.front();
+  if (!new_epoch_ || first.unknown || first.last_cause != broker_errc::out_of_order_sequence_number) {
+    return retry_.begin();
+  }
+  const auto held = std::find_if(retry_.begin(), retry_.end(), [](const batch_ptr& each) { return each->unknown; });
+  return held == retry_.end() ? retry_.begin() : held;
+}
+
+COKAFKA_DECL void partition_queue::begin_anew() noexcept {
+  window_open_ = state_shown_ = false;
+  backoff_until_ = {};
+  if (identity_) new_epoch_ = true;
+  for (auto& each : in_flight_) each->behind_gap = false;
+  for (auto& each : retry_) each->behind_gap = false;
 }
 
 COKAFKA_DECL batch_ptr partition_queue::take(const std::optional<producer_identity>& latest, std::size_t at_most) {
@@ -9511,9 +9545,10 @@ COKAFKA_DECL batch_ptr partition_queue::take(const std::optional<producer_identi
   }
   batch_ptr taken;
   if (!retry_.empty()) {
-    if (retry_.front()->records.size() > at_most) return nullptr;
-    taken = std::move(retry_.front());
-    retry_.pop_front();
+    const auto next = next_retry();
+    if ((*next)->records.size() > at_most) return nullptr;
+    taken = std::move(*next);
+    retry_.erase(next);
   } else {
     std::scoped_lock guard(lock_);
     // Senders may have made it larger since next_size() was asked.
@@ -9549,7 +9584,7 @@ COKAFKA_DECL void partition_queue::settle_epoch(const std::optional<producer_ide
   if (new_epoch_ && in_flight_.empty() && identity_ &&
       std::none_of(retry_.begin(), retry_.end(), [](const batch_ptr& each) { return each->unknown; })) {
     new_epoch_ = false;
-    window_open_ = false;
+    window_open_ = state_shown_ = false;
     next_sequence_ = 0;
     for (auto& each : retry_) {
       each->stamp.reset();
@@ -9717,7 +9752,10 @@ COKAFKA_DECL void partition_queue::go_on_as(const batch_ptr& whole, division mad
   whole->finished = true;
   whole->done->split(std::move(redirections));
   const auto is_told = [](const batch_ptr& each) { return each->live() == 0; };
-  if (std::erase_if(pieces, is_told) > 0 && settings_.idempotent) new_epoch_ = true;  // a gap in the sequence
+  if (std::erase_if(pieces, is_told) > 0 && settings_.idempotent) {  // a gap in the sequence
+    new_epoch_ = true;
+    leave_gap(*whole);
+  }
   if (pieces.empty()) {
     out.end_flushes(flushes_.leave(whole->generation));
   } else {
@@ -9754,6 +9792,7 @@ COKAFKA_DECL void partition_queue::split(const batch_ptr& too_large, clock_time 
   for (auto& each : made.pieces) {
     each->attempts = too_large->attempts - 1;  // splitting takes no retry
     each->stamp = stamp;
+    each->behind_gap = too_large->behind_gap;
     if (!settings_.idempotent) continue;
     stamp->base_sequence = advance_sequence(stamp->base_sequence, static_cast<std::int32_t>(each->records.count()));
   }
@@ -9765,6 +9804,7 @@ COKAFKA_DECL void partition_queue::exclude(const batch_ptr& refused, const answe
   assert(rest.pieces.size() == 1);
   rest.pieces.front()->attempts = refused->attempts;
   rest.pieces.front()->stamp = refused->stamp;  // its place in the line until the new epoch begins
+  rest.pieces.front()->behind_gap = refused->behind_gap;
   const splitting::answered_before answered(*refused->done);
   splitting::original_indexes indexes(*refused);
   std::uint32_t index = indexes.next();
@@ -11667,7 +11707,7 @@ COKAFKA_DECL void broker_link::forget_answers(partition_queue& gone) {
 
 COKAFKA_DECL stall broker_link::why_stalled() const {
   if (connection_.is_open() || !last_error_) return {last_error_, {}};
-  return {last_error_, name() + " cannot be reached: " + last_error_.message()};
+  return {last_error_, name() + " is not connected: " + last_error_.message()};
 }
 
 COKAFKA_DECL void broker_link::note_retry(const planned_batch& again, effects& out) const {
@@ -11680,11 +11720,14 @@ COKAFKA_DECL void broker_link::note_retry(const planned_batch& again, effects& o
 }
 
 COKAFKA_DECL void broker_link::note_repeated(const produce_request& sent) {
-  effects out;
+  std::uint64_t repeated = 0;
   for (const auto& each : sent.batches) {
-    if (each.what->attempts > 1) out.counted.records_retried += each.what->records.count();
+    if (each.what->attempts > 1) repeated += each.what->records.count();
   }
-  if (out.counted.records_retried > 0) carry_out(out);
+  if (repeated == 0) return;
+  effects out;
+  out.counted.records_retried = repeated;
+  carry_out(out);
 }
 
 COKAFKA_DECL void broker_link::end() {
@@ -12628,6 +12671,15 @@ COKAFKA_DECL void engine::show(unheard_cursor& from) {
 // One line for all that a rule has ended in one go, which is not more than one per batch.
 COKAFKA_DECL void engine::report(effects& wanted) {
   if (wanted.counted.unheard_failures == 0) return;
+  bool reports = false;
+  try {
+    report_unheard(wanted, reports);
+  } catch (const std::bad_alloc&) {  // they stay unheard, and nobody waits for the report
+    if (reports) report_ended();
+  }
+}
+
+COKAFKA_DECL void engine::report_unheard(effects& wanted, bool& reports) {
   say(log_level::warning, std::to_string(wanted.counted.unheard_failures) +
                               " records failed and nobody waits for them; the first, of " + wanted.unheard_where +
                               ", is " + std::string(to_string(wanted.unheard_why.fate())) + ": " +
@@ -12639,12 +12691,9 @@ COKAFKA_DECL void engine::report(effects& wanted) {
     std::scoped_lock guard(mutex_);
     if (closed_) return;
     ++reports_pending_;
+    reports = true;
   }
-  try {
-    asio::post(operations_->executor, failure_report(std::move(alive), std::move(wanted.unheard)));
-  } catch (const std::bad_alloc&) {  // they stay unheard, and nobody waits for the report
-    report_ended();
-  }
+  asio::post(operations_->executor, failure_report(std::move(alive), std::move(wanted.unheard)));
 }
 
 COKAFKA_DECL void engine::report_ended() {

@@ -18,7 +18,7 @@ struct metrics_snapshot {
   std::uint64_t records_failed = 0;       ///< accepted by `send`, then failed (`record-error-total`); no withdrawn ones
   std::uint64_t records_retried = 0;      ///< sent again, each time anew (`record-retry-total`)
   std::uint64_t batches_split = 0;        ///< too large for their topic, sent again in pieces (`batch-split-total`)
-  std::uint64_t unheard_failures = 0;     ///< of `records_failed`: nobody waited for these (`config::on_delivery_failed`)
+  std::uint64_t unheard_failures = 0;     ///< nobody waited for these, some of which `send` refused (`config::on_delivery_failed`)
   std::uint64_t vanished_logs = 0;        ///< times a broker's log had lost what it had acknowledged to this producer
   std::uint64_t throttled_responses = 0;  ///< answers to Produce requests with a throttle time (KIP-219)
   std::chrono::milliseconds throttle_time{};  ///< their sum (`produce-throttle-time-avg` times their number)

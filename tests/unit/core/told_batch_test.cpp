@@ -114,30 +114,48 @@ TEST_CASE("the memory of a batch that is due and waits for those behind it comes
   CHECK(bench.memory.available() == bench.memory.total());
 }
 
-TEST_CASE("lost batches behind a refused one get new sequences as soon as the broker misses it", "[core]") {
+TEST_CASE("lost batches behind a refused one get new sequences once the broker has refused theirs", "[core]") {
   told_bench bench;
-  bench.answer(bench.sent[0], broker_errc::invalid_record);
-  CHECK(bench.early.failure().fate() == cokafka::fate::not_written);
+  constexpr auto out_of_order = broker_errc::out_of_order_sequence_number;
   SECTION("both are lost") {
+    bench.answer(bench.sent[0], broker_errc::invalid_record);
     bench.lose(bench.sent[1]);
     bench.lose(bench.sent[2]);
-    bench.answer(bench.take_again(1), broker_errc::out_of_order_sequence_number);
+    bench.answer(bench.take_again(1), out_of_order);
   }
   SECTION("one is answered and one is lost") {
-    bench.answer(bench.sent[1], broker_errc::out_of_order_sequence_number);
+    bench.answer(bench.sent[0], broker_errc::invalid_record);
+    bench.answer(bench.sent[1], out_of_order);
     bench.lose(bench.sent[2]);
-    bench.answer(bench.take_again(1), broker_errc::out_of_order_sequence_number);
   }
   SECTION("the next attempt is lost, too") {
+    bench.answer(bench.sent[0], broker_errc::invalid_record);
     bench.lose(bench.sent[1]);
     bench.lose(bench.sent[2]);
     bench.lose(bench.take_again(1));
-    bench.answer(bench.take_again(1), broker_errc::out_of_order_sequence_number);
+    bench.answer(bench.take_again(1), out_of_order);
+  }
+  SECTION("the next attempt is refused for a reason that proves nothing of the first") {
+    bench.answer(bench.sent[0], broker_errc::invalid_record);
+    bench.lose(bench.sent[1]);
+    bench.lose(bench.sent[2]);
+    bench.answer(bench.take_again(1), broker_errc::not_enough_replicas);
+    bench.answer(bench.take_again(1), out_of_order);
+  }
+  SECTION("the first is refused for good at its second attempt") {
+    bench.answer(bench.sent[0], broker_errc::not_enough_replicas);
+    bench.lose(bench.sent[1]);
+    bench.lose(bench.sent[2]);
+    bench.answer(bench.take_again(0), broker_errc::invalid_record);
+    bench.answer(bench.take_again(1), out_of_order);
   }
   SECTION("the leader changes before") {
+    bench.answer(bench.sent[0], broker_errc::invalid_record);
     bench.queue.leave_leader();
-    bench.answer(bench.take_again(1), broker_errc::out_of_order_sequence_number);
+    bench.answer(bench.take_again(1), out_of_order);
   }
+  CHECK(bench.early.failure().fate() == cokafka::fate::not_written);
+  bench.answer(bench.take_again(2), out_of_order);
   for (std::int32_t i = 1; i != 3; ++i) {
     const auto again = bench.take();
     CHECK(again == bench.sent[static_cast<std::size_t>(i)]);
@@ -148,13 +166,75 @@ TEST_CASE("lost batches behind a refused one get new sequences as soon as the br
 }
 
 TEST_CASE("a lost batch behind a refused one that is in the log after all is written", "[core]") {
+  told_bench bench;  // by a broker that has forgotten the producer, which takes any sequence
+  bench.answer(bench.sent[0], broker_errc::invalid_record);
+  SECTION("and so is the next") {
+    bench.lose(bench.sent[1]);
+    bench.lose(bench.sent[2]);
+    bench.acknowledge(bench.take_again(1), 11);
+    bench.acknowledge(bench.take_again(2), 12);
+  }
+  SECTION("and the one before it is not") {
+    bench.answer(bench.sent[1], broker_errc::out_of_order_sequence_number);
+    bench.lose(bench.sent[2]);
+    bench.acknowledge(bench.take_again(2), 12);
+    const auto again = bench.take();
+    CHECK(*again->stamp == batch_stamp{4711, 1, 0});
+    bench.acknowledge(again, 13);
+  }
+  CHECK(bench.late[1].offset() == 12);
+}
+
+TEST_CASE("where the broker took a batch behind the gap, a lost one behind that keeps its sequence", "[core]") {
+  told_bench bench;
+  bench.answer(bench.sent[0], broker_errc::invalid_record);
+  SECTION("it said so") { bench.acknowledge(bench.sent[1], 11); }
+  SECTION("it may have") {
+    bench.answer(bench.sent[1], broker_errc::not_enough_replicas_after_append);
+    bench.lose(bench.sent[2]);
+    bench.acknowledge(bench.take_again(1), 11);
+  }
+  SECTION("it did before the leader changed") {
+    bench.queue.leave_leader();
+    cokafka::detail::partition_queue::answer late;
+    late.code = broker_errc::none;
+    late.base_offset = 11;
+    bench.queue.acknowledged_late(*bench.sent[1], late, bench.out);
+  }
+  if (bench.queue.in_flight() > 0) bench.lose(bench.sent[2]);
+  // A broker that was restarted remembers one batch of the producer, and that may be a later one.
+  for (int i = 0; i != 3; ++i) bench.answer(bench.take_again(2), broker_errc::out_of_order_sequence_number);
+  bench.expire_after(61s);
+  CHECK(bench.late[1].failure().fate() == cokafka::fate::maybe_written);
+}
+
+TEST_CASE("after a topic was made anew a gap proves nothing", "[core]") {
   told_bench bench;
   bench.answer(bench.sent[0], broker_errc::invalid_record);
   bench.lose(bench.sent[1]);
   bench.lose(bench.sent[2]);
-  bench.acknowledge(bench.take_again(1), 11);  // the broker had forgotten the producer, and takes any sequence
-  bench.acknowledge(bench.take_again(2), 12);
-  CHECK(bench.late[1].offset() == 12);
+  bench.queue.begin_anew();
+  for (int i = 0; i != 3; ++i) bench.answer(bench.take_again(1), broker_errc::out_of_order_sequence_number);
+  bench.expire_after(51s);
+  CHECK(bench.late[0].failure().fate() == cokafka::fate::maybe_written);
+}
+
+TEST_CASE("after a minute without an acknowledgement a batch goes alone again", "[core]") {
+  partition_bench bench;
+  bench.open_window();
+  bench.now += 59s;
+  bench.send_alone("a");
+  bench.send_alone("b");
+  auto sent = bench.take_all();
+  CHECK(sent.size() == 2);
+  for (const auto& each : sent) bench.acknowledge(each, 1);
+  bench.now += 61s;
+  bench.send_alone("c");
+  bench.send_alone("d");
+  sent = bench.take_all();
+  REQUIRE(sent.size() == 1);
+  bench.acknowledge(sent[0], 3);
+  CHECK(bench.take_all().size() == 1);
 }
 
 TEST_CASE("a lost batch behind one that may be in the log keeps its sequence whatever the broker says", "[core]") {

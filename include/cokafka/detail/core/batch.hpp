@@ -52,7 +52,7 @@ struct batch : boost::intrusive_ref_counter<batch, boost::thread_safe_counter> {
   std::optional<batch_stamp> stamp{};
   std::uint32_t attempts = 0;  // written to a socket
   bool unknown = false;        // an attempt was written and neither answered nor disproved
-  bool behind_gap = false;     // one before it failed without having been appended: its sequence will never be the next
+  bool behind_gap = false;     // one before it failed without having been appended: its sequence will not be the next
   bool finished = false;       // the deliveries have been told
   bool acknowledged = false;   // by a former leader, while it was sent again (rule 10)
   boost::system::error_code last_cause{};

@@ -35,14 +35,21 @@ COKAFKA_DECL bool partition_queue::is_predecessor_missing(const batch& of) const
                      [&](const batch_ptr& waiting) { return line::is_behind(of, *waiting); });
 }
 
-// What was sent behind a batch that will never be in the log under its stamp (guarantee.md, rule 6).
+// What was sent behind a batch that was never appended and will never be under its stamp (guarantee.md, rule 6). Only a
+// broker that holds no state would take it.
 COKAFKA_DECL void partition_queue::leave_gap(const batch& failed) noexcept {
-  for (auto& each : in_flight_) each->behind_gap = each->behind_gap || line::is_behind(*each, failed);
+  if (!state_shown_) return;
+  const auto mark = [&](batch_ptr& each) { each->behind_gap = each->behind_gap || line::is_behind(*each, failed); };
+  std::for_each(in_flight_.begin(), in_flight_.end(), mark);
+  std::for_each(retry_.begin(), retry_.end(), mark);
 }
 
-// The broker has refused a batch for its sequence, so it holds state: those behind the gap are not in its log either.
-COKAFKA_DECL void partition_queue::gap_shown() noexcept {
-  for (auto& each : retry_) each->unknown = each->unknown && !each->behind_gap;
+// A broker has taken it: no gap before it keeps others out.
+COKAFKA_DECL void partition_queue::close_gap(batch& taken) noexcept {
+  if (!std::exchange(taken.behind_gap, false)) return;
+  const auto clear = [&](batch_ptr& each) { each->behind_gap = each->behind_gap && !line::is_behind(*each, taken); };
+  std::for_each(in_flight_.begin(), in_flight_.end(), clear);
+  std::for_each(retry_.begin(), retry_.end(), clear);
 }
 
 // A batch behind it may have been written under its stamp: such a one keeps that stamp (rule 6), and so no leader takes
@@ -99,6 +106,9 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
     const bool is_confirmed =
         said.code && fate_of_answer(*said.code, false) == fate::written;  // here, not by a former leader
     window_open_ = is_confirmed && !new_epoch_ && retry_.empty();
+    state_shown_ = state_shown_ || window_open_;
+    if (is_confirmed) acknowledged_at_ = now;
+    close_gap(sent);
     if (is_confirmed && retry_.empty()) backoff_until_ = {};
     out.refresh_metadata = out.refresh_metadata || judged.refresh_metadata;
     finish(sent, outcome_of(sent, said, judged), out);
@@ -108,11 +118,10 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
   new_epoch_ = new_epoch_ || judged.new_epoch;
   out.refresh_metadata = out.refresh_metadata || judged.refresh_metadata;
   sent.last_cause = said.code ? make_error_code(*said.code) : said.cause;
-  if (judged.proven_absent && said.code == broker_errc::out_of_order_sequence_number) gap_shown();
   sent.unknown = !judged.proven_absent;
-  // Such an answer may follow the append: then the broker did not miss what was before this one.
-  if (said.code && !judged.proven_absent) sent.behind_gap = false;
-  if (judged.proven_absent && judged.new_epoch) leave_gap(sent);
+  if (said.code && fate_of_answer(*said.code, true) != fate::not_written) close_gap(sent);  // may follow the append
+  const bool leaves = judged.action == verdict_action::fail || judged.action == verdict_action::exclude;
+  if (leaves && judged.proven_absent && settings_.idempotent) leave_gap(sent);
   if (judged.data_lost) {
     ++out.counted.vanished_logs;
     out.say(log_level::error, "acknowledged records have vanished from " + std::string(topic_name_.str()) + "-" +
@@ -190,6 +199,7 @@ COKAFKA_DECL void partition_queue::acknowledged_late(batch& written, const answe
   const verdict judged = judge(facts);
   if (judged.action != verdict_action::complete || written.finished) return;
   written.acknowledged = true;
+  close_gap(written);
   const auto waiting = std::find_if(retry_.begin(), retry_.end(), [&](auto& each) { return each.get() == &written; });
   const batch_ptr kept = waiting != retry_.end() ? *waiting : nullptr;
   if (kept) retry_.erase(waiting);

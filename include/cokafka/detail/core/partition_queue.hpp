@@ -183,11 +183,7 @@ class partition_queue
   /// Fails everything: `maybe_written` what is in flight or may have been appended, else `not_written`.
   void fail_queued(const error_details& why, clock_time now, effects& out);
   /// Its topic was deleted and made anew: no broker remembers our sequences.
-  void begin_anew() noexcept {
-    window_open_ = false;
-    backoff_until_ = {};
-    if (identity_) new_epoch_ = true;
-  }
+  void begin_anew() noexcept;
   /// The end: fails everything that is not in flight, tells the deliveries of what is, and refuses further records.
   void fail_all(const error_details& why, clock_time now, effects& out);
 
@@ -227,7 +223,8 @@ class partition_queue
   void back_to_retry_line(batch_ptr sent);
   bool is_predecessor_missing(const batch& of) const noexcept;
   void leave_gap(const batch& failed) noexcept;
-  void gap_shown() noexcept;
+  void close_gap(batch& taken) noexcept;
+  std::deque<batch_ptr>::iterator next_retry();
   void expire_written(clock_time now, const stall& by, effects& out);
   void expire_unsealed(clock_time now, const stall& by, effects& out);
   void end_due(batch& of, clock_time now, bool remove, error_details why, effects& out);
@@ -273,6 +270,8 @@ class partition_queue
   std::int32_t next_sequence_ = 0;
   clock_time backoff_until_{};
   bool window_open_ = false;
+  bool state_shown_ = false;  // a batch has been acknowledged under `identity_`: the broker holds state for it
+  clock_time acknowledged_at_{};
   bool stamps_records_ = false;  // the topic has `message.timestamp.type=LogAppendTime`, by the last plain success
   bool new_epoch_ = false;       // sequences start again once nothing is in flight
   std::int64_t used_up_id_ = -1;

@@ -112,6 +112,10 @@ COKAFKA_DECL auto partition_queue::outstanding() -> outstanding_count {
   return outstanding_;
 }
 
+// A broker forgets a producer id that it has not heard of for long (producer.id.expiration.ms, a day by default); then
+// rule 4 begins again. Far less costs nothing: one batch that goes alone after such a pause.
+constexpr clock_duration state_trusted_for = std::chrono::minutes(1);
+
 // --- the owner: when and what to send --------------------------------------------------------------------------------
 
 COKAFKA_DECL std::size_t partition_queue::window() const noexcept {
@@ -137,6 +141,7 @@ COKAFKA_DECL readiness partition_queue::look(clock_time now, drain_conditions co
     const bool full = pending_.size() > 1 || first.records.size() >= settings_.batch_size;
     if (!full && !conditions.at_once && lingered > now) seen = {state::lingering, lingered};
   }
+  if (now - acknowledged_at_ > state_trusted_for) window_open_ = state_shown_ = false;
   const bool alone = settings_.idempotent && (retrying || new_epoch_);
   if (in_flight_.size() >= (alone ? 1 : window())) return {state::blocked, {}};
   if (backoff_until_ > now) return {state::backing_off, backoff_until_};
@@ -144,9 +149,28 @@ COKAFKA_DECL readiness partition_queue::look(clock_time now, drain_conditions co
 }
 
 COKAFKA_DECL std::size_t partition_queue::next_size() {
-  if (!retry_.empty()) return retry_.front()->records.size();
+  if (!retry_.empty()) return (*next_retry())->records.size();
   std::scoped_lock guard(lock_);
   return pending_.empty() ? 0 : pending_.front()->records.size();
+}
+
+// The first. Where it only waits for the epoch to end, which its sequence is out of order in: the first of those that
+// the end of the epoch waits for.
+COKAFKA_DECL std::deque<batch_ptr>::iterator partition_queue::next_retry() {
+  const batch& first = *retry_.front();
+  if (!new_epoch_ || first.unknown || first.last_cause != broker_errc::out_of_order_sequence_number) {
+    return retry_.begin();
+  }
+  const auto held = std::find_if(retry_.begin(), retry_.end(), [](const batch_ptr& each) { return each->unknown; });
+  return held == retry_.end() ? retry_.begin() : held;
+}
+
+COKAFKA_DECL void partition_queue::begin_anew() noexcept {
+  window_open_ = state_shown_ = false;
+  backoff_until_ = {};
+  if (identity_) new_epoch_ = true;
+  for (auto& each : in_flight_) each->behind_gap = false;
+  for (auto& each : retry_) each->behind_gap = false;
 }
 
 COKAFKA_DECL batch_ptr partition_queue::take(const std::optional<producer_identity>& latest, std::size_t at_most) {
@@ -156,9 +180,10 @@ COKAFKA_DECL batch_ptr partition_queue::take(const std::optional<producer_identi
   }
   batch_ptr taken;
   if (!retry_.empty()) {
-    if (retry_.front()->records.size() > at_most) return nullptr;
-    taken = std::move(retry_.front());
-    retry_.pop_front();
+    const auto next = next_retry();
+    if ((*next)->records.size() > at_most) return nullptr;
+    taken = std::move(*next);
+    retry_.erase(next);
   } else {
     std::scoped_lock guard(lock_);
     // Senders may have made it larger since next_size() was asked.
@@ -194,7 +219,7 @@ COKAFKA_DECL void partition_queue::settle_epoch(const std::optional<producer_ide
   if (new_epoch_ && in_flight_.empty() && identity_ &&
       std::none_of(retry_.begin(), retry_.end(), [](const batch_ptr& each) { return each->unknown; })) {
     new_epoch_ = false;
-    window_open_ = false;
+    window_open_ = state_shown_ = false;
     next_sequence_ = 0;
     for (auto& each : retry_) {
       each->stamp.reset();

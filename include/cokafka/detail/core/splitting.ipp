@@ -108,7 +108,10 @@ COKAFKA_DECL void partition_queue::go_on_as(const batch_ptr& whole, division mad
   whole->finished = true;
   whole->done->split(std::move(redirections));
   const auto is_told = [](const batch_ptr& each) { return each->live() == 0; };
-  if (std::erase_if(pieces, is_told) > 0 && settings_.idempotent) new_epoch_ = true;  // a gap in the sequence
+  if (std::erase_if(pieces, is_told) > 0 && settings_.idempotent) {  // a gap in the sequence
+    new_epoch_ = true;
+    leave_gap(*whole);
+  }
   if (pieces.empty()) {
     out.end_flushes(flushes_.leave(whole->generation));
   } else {
@@ -145,6 +148,7 @@ COKAFKA_DECL void partition_queue::split(const batch_ptr& too_large, clock_time 
   for (auto& each : made.pieces) {
     each->attempts = too_large->attempts - 1;  // splitting takes no retry
     each->stamp = stamp;
+    each->behind_gap = too_large->behind_gap;
     if (!settings_.idempotent) continue;
     stamp->base_sequence = advance_sequence(stamp->base_sequence, static_cast<std::int32_t>(each->records.count()));
   }
@@ -156,6 +160,7 @@ COKAFKA_DECL void partition_queue::exclude(const batch_ptr& refused, const answe
   assert(rest.pieces.size() == 1);
   rest.pieces.front()->attempts = refused->attempts;
   rest.pieces.front()->stamp = refused->stamp;  // its place in the line until the new epoch begins
+  rest.pieces.front()->behind_gap = refused->behind_gap;
   const splitting::answered_before answered(*refused->done);
   splitting::original_indexes indexes(*refused);
   std::uint32_t index = indexes.next();

@@ -192,6 +192,7 @@ class engine final : public link_host,
   friend class failure_report;
   void count(const metrics_snapshot& more);
   void report(effects& wanted);
+  void report_unheard(effects& wanted, bool& reports);
   void show(unheard_cursor& from);
   void report_ended();
 

@@ -44,6 +44,15 @@ COKAFKA_DECL void engine::show(unheard_cursor& from) {
 // One line for all that a rule has ended in one go, which is not more than one per batch.
 COKAFKA_DECL void engine::report(effects& wanted) {
   if (wanted.counted.unheard_failures == 0) return;
+  bool reports = false;
+  try {
+    report_unheard(wanted, reports);
+  } catch (const std::bad_alloc&) {  // they stay unheard, and nobody waits for the report
+    if (reports) report_ended();
+  }
+}
+
+COKAFKA_DECL void engine::report_unheard(effects& wanted, bool& reports) {
   say(log_level::warning, std::to_string(wanted.counted.unheard_failures) +
                               " records failed and nobody waits for them; the first, of " + wanted.unheard_where +
                               ", is " + std::string(to_string(wanted.unheard_why.fate())) + ": " +
@@ -55,12 +64,9 @@ COKAFKA_DECL void engine::report(effects& wanted) {
     std::scoped_lock guard(mutex_);
     if (closed_) return;
     ++reports_pending_;
+    reports = true;
   }
-  try {
-    asio::post(operations_->executor, failure_report(std::move(alive), std::move(wanted.unheard)));
-  } catch (const std::bad_alloc&) {  // they stay unheard, and nobody waits for the report
-    report_ended();
-  }
+  asio::post(operations_->executor, failure_report(std::move(alive), std::move(wanted.unheard)));
 }
 
 COKAFKA_DECL void engine::report_ended() {

@@ -111,7 +111,7 @@ COKAFKA_DECL void broker_link::forget_answers(partition_queue& gone) {
 
 COKAFKA_DECL stall broker_link::why_stalled() const {
   if (connection_.is_open() || !last_error_) return {last_error_, {}};
-  return {last_error_, name() + " cannot be reached: " + last_error_.message()};
+  return {last_error_, name() + " is not connected: " + last_error_.message()};
 }
 
 COKAFKA_DECL void broker_link::note_retry(const planned_batch& again, effects& out) const {
@@ -124,11 +124,14 @@ COKAFKA_DECL void broker_link::note_retry(const planned_batch& again, effects& o
 }
 
 COKAFKA_DECL void broker_link::note_repeated(const produce_request& sent) {
-  effects out;
+  std::uint64_t repeated = 0;
   for (const auto& each : sent.batches) {
-    if (each.what->attempts > 1) out.counted.records_retried += each.what->records.count();
+    if (each.what->attempts > 1) repeated += each.what->records.count();
   }
-  if (out.counted.records_retried > 0) carry_out(out);
+  if (repeated == 0) return;
+  effects out;
+  out.counted.records_retried = repeated;
+  carry_out(out);
 }
 
 COKAFKA_DECL void broker_link::end() {
