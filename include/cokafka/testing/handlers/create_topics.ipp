@@ -68,7 +68,8 @@ inline broker_errc read_shape(const cluster_state& cluster, const topic_question
     for (const auto& assignment : asked.assignments) {
       const std::int32_t index = assignment.partition_index;
       if (index < 0 || index >= partitions || named[static_cast<std::size_t>(index)] ||
-          assignment.broker_ids.size() != asked.assignments.front().broker_ids.size() || assignment.broker_ids.empty()) {
+          assignment.broker_ids.size() != asked.assignments.front().broker_ids.size() ||
+          assignment.broker_ids.empty()) {
         return broker_errc::invalid_replica_assignment;
       }
       named[static_cast<std::size_t>(index)] = true;
