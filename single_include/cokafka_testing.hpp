@@ -1645,8 +1645,8 @@ inline append_result refused(detail::batch_error error) {
   return refused(code_of(error), std::string(to_string(error)));
 }
 
-// The records that the topic does not take: without a key where it is compacted, or from a clock that runs ahead of what
-// it allows. As in the real log one bad timestamp decides which error the whole batch has.
+// The records that the topic does not take: without a key where it is compacted, or from a clock that runs ahead of
+// what it allows. As in the real log one bad timestamp decides which error the whole batch has.
 inline append_result check_each(const detail::batch_view& batch, const log_rules& rules, std::int64_t now) {
   constexpr std::int64_t no_limit = std::numeric_limits<std::int64_t>::max();
   append_result result;
@@ -3321,7 +3321,8 @@ inline broker_errc read_shape(const cluster_state& cluster, const topic_question
     for (const auto& assignment : asked.assignments) {
       const std::int32_t index = assignment.partition_index;
       if (index < 0 || index >= partitions || named[static_cast<std::size_t>(index)] ||
-          assignment.broker_ids.size() != asked.assignments.front().broker_ids.size() || assignment.broker_ids.empty()) {
+          assignment.broker_ids.size() != asked.assignments.front().broker_ids.size() ||
+          assignment.broker_ids.empty()) {
         return broker_errc::invalid_replica_assignment;
       }
       named[static_cast<std::size_t>(index)] = true;
