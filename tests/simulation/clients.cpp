@@ -137,12 +137,16 @@ asio::awaitable<void> story::pause(const actor& by) {
   co_await world_.sleep_for(time);
 }
 
-asio::awaitable<void> story::one_action(actor& by, std::deque<kept_delivery>& kept) {
+asio::awaitable<bool> story::one_action(actor& by, std::deque<kept_delivery>& kept) {
   switch (random(plan_.frozen_story ? 12 : 20)) {
     case 0: {
       auto [number, sent] = send(by);
       kept_delivery only{number, std::move(sent)};
-      co_await settle(only);
+      if (is_hopeless_) {
+        kept.push_back(std::move(only));
+      } else {
+        co_await settle(only);
+      }
       break;
     }
     case 12:
@@ -158,10 +162,10 @@ asio::awaitable<void> story::one_action(actor& by, std::deque<kept_delivery>& ke
     case 17: try_send(by, kept); break;
     case 18:
       if (one_in(4)) co_await wait_for_space(by);
-      break;
+      co_return false;
     case 19:
       if (one_in(4)) co_await flush(by, kept);
-      break;
+      co_return false;
     case 1:
     case 2:
     case 3:
@@ -172,13 +176,15 @@ asio::awaitable<void> story::one_action(actor& by, std::deque<kept_delivery>& ke
     }
     default: send_with_handler(by); break;
   }
+  co_return true;
 }
 
 asio::awaitable<void> story::client(actor& by) {
   std::deque<kept_delivery> kept;
-  for (std::size_t i = 0; i < by.plan.records && !is_over(); ++i) {
-    co_await one_action(by, kept);
-    while (kept.size() > most_kept || (!kept.empty() && one_in(6))) {
+  for (std::size_t sent = 0; sent < by.plan.records;) {
+    const bool has_sent = co_await one_action(by, kept);
+    if (has_sent) ++sent;
+    while (!is_hopeless_ && (kept.size() > most_kept || (!kept.empty() && one_in(6)))) {
       kept_delivery first = std::move(kept.front());
       kept.pop_front();
       co_await settle(first);

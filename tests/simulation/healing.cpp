@@ -65,19 +65,33 @@ void story::heal() {
   }
   name_leaders();
   end(trouble::topic_error, -1);
-  // A batch of unknown fate behind one that has failed for good, or that a restarted broker has forgotten waits for its
-  // deadline (guarantee.md, rule 6).
-  if (!stays_broken_) audit_.healed(now());
+  if (is_hopeless_ = !can_be_found(); is_hopeless_) return;
+  if (tells_refusals_ && tells_doubts_) return;
+  // Records that wait for a topic that is excused may hold all memory that there is.
+  const bool is_scarce = std::any_of(plan_.producers.begin(), plan_.producers.end(), [](const planned_producer& each) {
+    return each.settings.buffer_memory < cokafka::config().buffer_memory;
+  });
+  if (!is_scarce || !audit_.has_excuses()) audit_.healed(now());
 }
 
-// Whoever starts again as the first replica of a partition has only a snapshot of its producers.
+// Whoever starts again as the first replica of a partition has only a snapshot of its producers: an older batch that is
+// sent again, because nobody has heard of it, is refused until it is due (guarantee.md, rule 6).
 void story::note_lost_state() {
   if (std::find(stopped_.begin(), stopped_.end(), true) == stopped_.end()) return;
   for (const std::string& topic : kafka_->topics()) {
     for (std::int32_t p = 0; p < kafka_->partition_count(topic); ++p) {
-      stays_broken_ = stays_broken_ || kafka_->leader(topic, p) < 0;
+      if (kafka_->leader(topic, p) < 0) audit_.excuse(topic);
     }
   }
+}
+
+// Where all brokers have moved the old addresses lead nowhere, and the bootstrap servers are as old as any.
+bool story::can_be_found() const {
+  const std::string& known = actors_.front().plan.settings.bootstrap_servers;
+  for (std::int32_t broker = 0; broker < brokers_; ++broker) {
+    if (known.find(kafka_->address(broker)) != std::string::npos) return true;
+  }
+  return false;
 }
 
 }  // namespace cokafka_tests

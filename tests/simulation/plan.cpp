@@ -140,13 +140,20 @@ void narrow(story_plan& plan, dice& by) {
   made.linger = milliseconds(by.below(3));
   made.batch_size = 50;
   made.buffer_memory = config().buffer_memory;
-  made.request_timeout = 5s;
+  made.request_timeout = milliseconds(one_of(by, {1000, 5000}));
   made.delivery_timeout = 120s;
   made.max_block = 60s;
   made.retry_backoff = milliseconds(one_of(by, {0, 1, 10, 100}));
+  made.retry_backoff_max = 1s;
+  made.reconnect_backoff_max = 1s;
+  made.socket_connection_setup_timeout_max = 1s;
   plan.span = one_of<nanoseconds>(by, {5s, 20s});
-  plan.troubles = {trouble::error_before, trouble::error_before, trouble::topic_made_anew, trouble::slow_network};
-  for (const trouble each : {trouble::error_after, trouble::drop_after, trouble::cut_one, trouble::move_leader}) {
+  plan.troubles = {trouble::error_before, trouble::error_before, trouble::slow_network};
+  // Where it is not made anew, or has an id, every batch must get through soon after the last trouble.
+  if (by.one_in(2)) plan.troubles.push_back(trouble::topic_made_anew);
+  if (by.one_in(2)) plan.cluster.version = kafka_version::v4_1;
+  for (const trouble each : {trouble::error_after, trouble::drop_before, trouble::drop_after, trouble::cut_one,
+                             trouble::half_close, trouble::move_leader}) {
     if (by.one_in(3)) plan.troubles.push_back(each);
   }
   plan.at_once = {trouble::slow_network, trouble::error_before};
@@ -171,6 +178,7 @@ story_plan make_plan(std::uint64_t seed, std::size_t records) {
   story_plan plan;
   plan.frozen_story = by.one_in(10);
   plan.own_timeouts = !plan.frozen_story && by.one_in(2);
+  plan.refused = one_of(by, {refusals::passing, refusals::for_good, refusals::all});
   plan_cluster(plan, by);
   plan_troubles(plan, by);
   const int producers = one_of(by, {1, 1, 1, 2, 3});
@@ -178,7 +186,7 @@ story_plan make_plan(std::uint64_t seed, std::size_t records) {
   if (!plan.frozen_story && by.one_in(5)) narrow(plan, by);
   std::size_t clients = 0;
   for (const auto& each : plan.producers) clients += each.clients;
-  for (auto& each : plan.producers) each.records = std::max<std::size_t>(1, records / clients);
+  for (auto& each : plan.producers) each.records = (records + clients - 1) / clients;
   if (by.one_in(4)) plan_message_sizes(plan, by);
   return plan;
 }
@@ -193,17 +201,10 @@ producer_promise promise_of(const config& settings, const story_plan& plan) {
   made.max_block = settings.max_block;
   // Half a control request's patience for each broker that may be asked in vain, and what a refresh takes.
   if (plan.frozen_story) made.answer_within = 40s;
-  // A batch that falls due with its fate unknown may hold up those behind it until they are answered or due, too
-  // (guarantee.md, rule 6): for as long as they are apart.
-  // One that a topic finds too large goes again whole until it is due (rule 19).
-  const bool any_small = std::any_of(plan.topics.begin(), plan.topics.end(), [](const planned_topic& each) {
-    return each.options.max_message_bytes.has_value();
-  });
-  if (settings.retries == config().retries && made.acknowledged && !any_small) {
-    made.recovers_within = 2 * settings.request_timeout + 3 * settings.effective_reconnect_backoff_max() +
-                           5 * settings.retry_backoff_max + 2 * settings.socket_connection_setup_timeout_max +
-                           plan.span + 30s;
-  }
+  // A batch that has used up its retries and may be in the log holds up those behind it until they are due.
+  if (settings.retries != config().retries) return made;
+  made.recovers_within = 2 * settings.request_timeout + 3 * settings.effective_reconnect_backoff_max() +
+                         5 * settings.retry_backoff_max + 2 * settings.socket_connection_setup_timeout_max + 30s;
   return made;
 }
 

@@ -53,6 +53,10 @@ enum class trouble : std::uint8_t {
   kinds  // their number
 };
 
+/// Which codes brokers refuse batches with. After a refusal for good and an answer that may follow an append nobody can
+/// tell whether the broker held state between them, and what is behind waits until it is due (guarantee.md, rule 6).
+enum class refusals : std::uint8_t { passing, for_good, all };
+
 struct planned_topic {
   std::string name;
   int partitions = 1;
@@ -79,6 +83,7 @@ struct story_plan {
   nanoseconds span{};               // how long they come
   bool frozen_story = false;
   bool narrow_story = false;  // one partition or two, several batches in flight, and refusals: where order is decided
+  refusals refused = refusals::all;
   bool own_timeouts = false;  // some records have their own, and fall due before their neighbours
 
   std::size_t records() const;
@@ -86,7 +91,7 @@ struct story_plan {
   bool has_topic_ids() const { return cluster.version >= cokafka::testing::kafka_version::v4_1; }
 };
 
-/// From the seed alone. `records` is about how many there are.
+/// From the seed alone. There are at least so many `records`.
 story_plan make_plan(std::uint64_t seed, std::size_t records);
 
 /// What its configuration promises, in this story.

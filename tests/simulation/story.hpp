@@ -6,6 +6,7 @@
 #include "cokafka.hpp"
 #include "cokafka/testing.hpp"
 #include "simulation/plan.hpp"
+#include "simulation/watch.hpp"
 #include "support/delivery_audit.hpp"
 
 #include <boost/asio/awaitable.hpp>
@@ -27,8 +28,10 @@ namespace cokafka_tests {
 namespace asio = boost::asio;
 
 struct story_options {
-  std::size_t records = 300;   ///< about so many
-  std::size_t kept_lines = 0;  ///< of the trace; 0: the usual number
+  std::size_t records = 300;     ///< at least so many
+  std::size_t kept_lines = 0;    ///< of the trace; 0: the usual number
+  std::uint64_t most_steps = 0;  ///< more handlers than that are a failure; 0: by the number of records
+  story_watch* watch = nullptr;  ///< who looks on from another thread
 };
 
 struct story_outcome {
@@ -70,12 +73,10 @@ class story {
   nanoseconds random_time(nanoseconds most) {
     return nanoseconds(random(static_cast<std::uint64_t>(most.count()) + 1));
   }
-  bool is_over() const { return !audit_.is_clean(); }
-
   // clients.cpp
   asio::awaitable<void> client(actor& by);
   asio::awaitable<void> owner(actor& by);  // closes or destroys the producer when its clients have ended
-  asio::awaitable<void> one_action(actor& by, std::deque<kept_delivery>& kept);
+  asio::awaitable<bool> one_action(actor& by, std::deque<kept_delivery>& kept);  // whether a record was sent
   asio::awaitable<void> settle(kept_delivery& first);
   asio::awaitable<void> flush(actor& by, std::deque<kept_delivery>& kept);
   asio::awaitable<void> wait_for_space(actor& by);
@@ -98,12 +99,16 @@ class story {
   asio::awaitable<void> later(nanoseconds time, trouble kind, std::int32_t broker);
   void end(trouble kind, std::int32_t broker);
   void heal();
+  cokafka::broker_errc random_refusal();
+  void note_answer(cokafka::broker_errc code);
   void note_lost_state();
+  bool can_be_found() const;
   std::int32_t random_broker() { return static_cast<std::int32_t>(random(static_cast<std::uint64_t>(brokers_))); }
 
   // story.cpp
   void create_topics();
   void check_step();
+  void check_now();
   void check_end();
   void keep_log(const std::string& topic);
   void say_logs();
@@ -112,6 +117,7 @@ class story {
   const story_options options_;
   const story_plan plan_;
   const int brokers_;
+  const std::uint64_t most_steps_;
   std::list<asio::cancellation_signal> signals_;
   cokafka::testing::simulation world_;
   delivery_audit audit_;
@@ -126,7 +132,9 @@ class story {
   std::vector<kept_log> logs_;       // what is read of them depends on what is told later
   std::vector<bool> stopped_;        // brokers, by number
   std::set<std::string> made_anew_;  // topics
-  bool stays_broken_ = false;        // a log was restarted: its producer ids are not all remembered
+  bool tells_refusals_ = false;      // brokers were told to refuse batches for good
+  bool tells_doubts_ = false;        // and to answer with what may follow an append
+  bool is_hopeless_ = false;         // nobody will find the cluster any more: nobody waits for each answer then
   bool healed_ = false;
 };
 

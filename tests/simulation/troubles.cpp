@@ -34,14 +34,23 @@ constexpr std::array errors_before{broker_errc::not_leader_or_follower,
                                    broker_errc::out_of_order_sequence_number,
                                    broker_errc::invalid_producer_epoch,
                                    broker_errc::unknown_producer_id};
-constexpr std::size_t retried_before = 9;  // the first of them: their batch is tried again
 
 // And of one that it has appended: none of the codes that prove the opposite.
 constexpr std::array errors_after{broker_errc::not_leader_or_follower, broker_errc::not_enough_replicas_after_append,
                                   broker_errc::request_timed_out,      broker_errc::unknown_topic_or_partition,
                                   broker_errc::leader_not_available,   broker_errc::kafka_storage_error,
                                   broker_errc::replica_not_available,  broker_errc::unknown_server_error};
-constexpr std::size_t retried_after = 7;
+
+// Said before the append only (guarantee.md, rule 13).
+bool is_proof(broker_errc code) { return cokafka::detail::fate_of_answer(code, true) == cokafka::fate::not_written; }
+
+// And not tried again.
+bool is_for_good(broker_errc code) {
+  using cokafka::detail::error_class;
+  const bool again =
+      has(cokafka::detail::classify(code), error_class::retriable) || code == broker_errc::out_of_order_sequence_number;
+  return is_proof(code) && !again;
+}
 
 constexpr std::array errors_of_control{broker_errc::leader_not_available, broker_errc::unknown_topic_or_partition,
                                        broker_errc::unknown_server_error, broker_errc::coordinator_load_in_progress,
@@ -52,8 +61,8 @@ constexpr std::array errors_of_control{broker_errc::leader_not_available, broker
 asio::awaitable<void> story::troubles() {
   const nanoseconds until = now() + plan_.span;
   for (const trouble each : plan_.at_once) begin(each);
-  const auto gaps = static_cast<std::int64_t>(4 + random(60));
-  while (now() < until && !is_over() && !plan_.troubles.empty()) {
+  const auto gaps = static_cast<std::int64_t>(4 + random(std::max<std::uint64_t>(60, plan_.records() / 5)));
+  while (now() < until && !plan_.troubles.empty()) {
     co_await world_.sleep_for(random_time(2 * plan_.span / gaps));
     begin(plan_.troubles[random(plan_.troubles.size())]);
   }
@@ -175,23 +184,40 @@ void story::begin_of_topics(trouble kind) {
     case trouble::topic_made_anew:
       keep_log(topic.name);
       made_anew_.insert(topic.name);
-      stays_broken_ = stays_broken_ || !plan_.has_topic_ids();
+      // Without topic ids its new life may take what was in flight, but not all of it, and in another order.
+      if (!plan_.has_topic_ids()) audit_.excuse(topic.name);
       kafka_->recreate_topic(topic.name, partitions);
       break;
-    case trouble::topic_error:
-      stays_broken_ = true;
-      kafka_->set_topic_error(
-          topic.name, one_in(2) ? broker_errc::topic_authorization_failed : broker_errc::unknown_topic_or_partition);
+    case trouble::topic_error: {
+      const broker_errc code =
+          one_in(2) ? broker_errc::topic_authorization_failed : broker_errc::unknown_topic_or_partition;
+      note_answer(code);
+      kafka_->set_topic_error(topic.name, code);
       world_.spawn(later(random_time(plan_.span / 10), kind, no_broker));
       break;
+    }
     case trouble::topic_left_out: kafka_->leave_out_topic(topic.name, static_cast<int>(1 + random(4))); break;
-    case trouble::move_broker:
-      // Where all move the old addresses lead nowhere, and the bootstrap servers are as old as any.
-      stays_broken_ = true;
-      kafka_->move_broker(broker, one_in(2));
-      break;
+    case trouble::move_broker: kafka_->move_broker(broker, one_in(2)); break;
     default: break;
   }
+}
+
+broker_errc story::random_refusal() {
+  for (;;) {
+    const broker_errc code = errors_before[random(errors_before.size())];
+    const bool wanted = plan_.refused == refusals::passing    ? !is_for_good(code)
+                        : plan_.refused == refusals::for_good ? is_proof(code)
+                                                              : true;
+    if (wanted) return code;
+  }
+}
+
+void story::note_answer(broker_errc code) {
+  tells_refusals_ = tells_refusals_ || is_for_good(code);
+  const bool is_tried_again = has(cokafka::detail::classify(code), cokafka::detail::error_class::retriable);
+  tells_doubts_ = tells_doubts_ || !is_proof(code);
+  // A batch that has failed for good and may be in the log holds up those behind it until they are due.
+  tells_refusals_ = tells_refusals_ || (!is_proof(code) && !is_tried_again);
 }
 
 void story::begin_of_answers(trouble kind) {
@@ -201,15 +227,15 @@ void story::begin_of_answers(trouble kind) {
   say("answers in trouble " + std::to_string(static_cast<int>(kind)));
   switch (kind) {
     case trouble::error_before: {
-      const std::size_t which = random(plan_.narrow_story ? retried_before : errors_before.size());
-      stays_broken_ = stays_broken_ || which >= retried_before;
-      kafka_->fail_next(api_key::produce, errors_before[which], times, plan_.narrow_story ? std::nullopt : broker);
+      const broker_errc code = random_refusal();
+      note_answer(code);
+      kafka_->fail_next(api_key::produce, code, times, plan_.narrow_story ? std::nullopt : broker);
       break;
     }
     case trouble::error_after: {
-      const std::size_t which = random(errors_after.size());
-      stays_broken_ = stays_broken_ || which >= retried_after;
-      kafka_->fail_after_append(api_key::produce, errors_after[which], times, broker);
+      const broker_errc code = errors_after[random(errors_after.size())];
+      note_answer(code);
+      kafka_->fail_after_append(api_key::produce, code, times, broker);
       break;
     }
     case trouble::delay_before: kafka_->delay_next(api_key::produce, slow, times, moment::before, broker); break;

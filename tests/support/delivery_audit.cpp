@@ -155,7 +155,8 @@ void delivery_audit::check_failure(const page& of, std::uint64_t number, const c
   if (by_time && *at < of.record.at + limit) violated("timed out before it was due: " + describe(number));
   if (blocked && *at > of.record.at + limit + rounding)
     violated("waited longer than max.block.ms: " + describe(number));
-  if (!is_for_lack_of_time(why) || !healed_ || !by.promised.recovers_within) return;
+  if (!is_for_lack_of_time(why) || !healed_ || !by.promised.recovers_within || excused_.contains(of.record.topic))
+    return;
   if (of.record.at + limit > std::max(*healed_, of.record.at) + *by.promised.recovers_within)
     violated("failed for lack of time long after the world was healed at " + seconds(*healed_) + ": " +
              describe(number));

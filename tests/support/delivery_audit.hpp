@@ -71,6 +71,9 @@ class delivery_audit {
   void detached(std::uint64_t number);
   /// From now on nothing is broken any more.
   void healed(moment at) { healed_ = at; }
+  /// Something happened to the topic from which its records need not recover before they are due.
+  void excuse(const std::string& topic) { excused_.insert(topic); }
+  bool has_excuses() const noexcept { return !excused_.empty(); }
   /// An answer from before need not have come in time any more: the producer was closed or destroyed.
   void producer_ended(std::size_t producer, moment at);
 
@@ -131,6 +134,7 @@ class delivery_audit {
   std::set<std::pair<moment, std::uint64_t>> awaited_;  // by when they are due
   std::vector<std::string> violations_;
   std::optional<moment> healed_{};
+  std::set<std::string> excused_;  // topics
   std::uint64_t written_ = 0;
   std::uint64_t failed_ = 0;
   std::uint64_t logs_ = 0;

@@ -240,6 +240,12 @@ TEST_CASE("in a healed world nothing fails for lack of time", "[testing]") {
   short_of_time.send();
   short_of_time.failed(0, fate::maybe_written, errc::timed_out, 10s);
   CHECK(short_of_time.complaint() == "");
+  books excused(promised);
+  excused.audit.healed(6s);
+  excused.audit.excuse("t");
+  excused.send(1s);
+  excused.failed(0, fate::maybe_written, errc::timed_out, 11s);
+  CHECK(excused.complaint() == "");
 }
 
 TEST_CASE("what nobody sent, a gap and a damaged value are noticed", "[testing]") {
