@@ -28,6 +28,7 @@
 #include "cokafka/detail/core/ledger.ipp"
 #include "cokafka/detail/core/parking.ipp"
 #include "cokafka/detail/core/parking_end.ipp"
+#include "cokafka/detail/core/parking_pass.ipp"
 #include "cokafka/detail/core/partition_answers.ipp"
 #include "cokafka/detail/core/partition_queue.ipp"
 #include "cokafka/detail/core/partition_unheard.ipp"

@@ -27,8 +27,8 @@ class topic_handle {
 
   /// As `producer::send`.
   delivery send(const record_view& record) {
-    detail::send_outcome sent = engine_->send(with_name(record), topic_);
-    return delivery(engine_->home(), std::move(sent.done), sent.ticket);
+    detail::send_outcome sent = core_->send(with_name(record), topic_);
+    return delivery(core_->home(), std::move(sent.done), sent.ticket);
   }
   template <asio::completion_token_for<void(result<record_metadata>)> Token>
   auto send(const record_view& record, Token&& token) {
@@ -36,15 +36,24 @@ class topic_handle {
   }
   /// As `producer::try_send`.
   result<delivery> try_send(const record_view& record) {
-    auto sent = engine_->try_send(with_name(record), topic_);
+    auto sent = core_->try_send(with_name(record), topic_);
     if (!sent) return sent.error();
-    return delivery(engine_->home(), std::move(sent.value().done), sent.value().ticket);
+    return delivery(core_->home(), std::move(sent.value().done), sent.value().ticket);
   }
 
  private:
   friend class producer;
   topic_handle(std::shared_ptr<detail::engine> core, std::string_view name)
-      : engine_(std::move(core)), name_(name), topic_(engine_->find_topic(name)) {}
+      : needed_(std::make_shared<const looked_up>(looked_up{core, core->find_topic(name)})),
+        core_(core.get()),
+        topic_(needed_->topic.get()),
+        name_(name) {}
+
+  // The topic goes before the core: its partitions belong to that.
+  struct looked_up {
+    std::shared_ptr<detail::engine> core;
+    detail::topic_ptr topic;
+  };
 
   // A name that is not legal has no topic behind it: the send that uses it says so.
   record_view with_name(const record_view& record) const noexcept {
@@ -53,9 +62,10 @@ class topic_handle {
     return named;
   }
 
-  std::shared_ptr<detail::engine> engine_;
-  std::string name_;
+  std::shared_ptr<const looked_up> needed_;
+  detail::engine* core_;
   detail::topic* topic_;
+  std::string name_;
 };
 
 }  // namespace cokafka::inline COKAFKA_ABI

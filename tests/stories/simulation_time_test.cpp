@@ -3,6 +3,7 @@
 #include "cokafka/testing.hpp"
 #include "support/catch.hpp"
 
+#include <algorithm>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
@@ -167,6 +168,73 @@ TEST_CASE("a record to a broker that nothing gets to fails at exactly its deadli
   CHECK(unsent->at - sent_later == 1234ms);
   CHECK_THAT(unsent->what.error().message(), Catch::Contains(kafka->address(0) + " is not connected"));
   CHECK(unsent->what.error().fate() == cokafka::fate::not_written);
+}
+
+TEST_CASE("each deadline is exact wherever its record waits", "[simulation]") {
+  const std::string state = GENERATE("parked", "open", "in backoff", "in flight");
+  simulation world(11);
+  auto kafka = world.make_cluster({.auto_create_topics = false});
+  auto config = patient(*kafka);
+  config.delivery_timeout = 20s;
+  if (state == "open") {
+    config.linger_policy = cokafka::linger_policy::always;
+    config.linger = 10s;
+  }
+  config.retry_backoff = config.retry_backoff_max = 10s;
+  auto shop = world.make_producer(config);
+  if (state != "parked") kafka->create_topic("orders", 1);
+  if (state == "in backoff" || state == "in flight") {
+    std::optional<answered> first;
+    send(world, shop, {.topic = "orders", .value = "first"}, first);
+    REQUIRE(world.run_until([&] { return first.has_value(); }));
+    REQUIRE(first->what.has_value());
+    if (state == "in flight") kafka->freeze(0);
+    if (state == "in backoff") {
+      kafka->fail_next(cokafka::testing::api_key::produce, cokafka::broker_errc::not_enough_replicas, 1000);
+    }
+  }
+  world.run_for(123'457ns);
+  const moment sent = world.elapsed();
+  std::vector<std::optional<answered>> told(30);
+  std::vector<std::chrono::milliseconds> timeouts;
+  for (auto& each : told) {
+    timeouts.push_back(500ms + std::chrono::milliseconds(world.random(1000)));
+    send(world, shop, {.topic = "orders", .value = "v", .timeout = timeouts.back()}, each);
+  }
+  REQUIRE(world.run_until([&] { return std::all_of(told.begin(), told.end(), [](auto& each) { return !!each; }); }));
+  for (std::size_t i = 0; i < told.size(); ++i) {
+    CHECK(told[i]->at - sent == timeouts[i]);
+    REQUIRE_FALSE(told[i]->what.has_value());
+    // A sealed batch goes on for the sake of those that are not due yet.
+    const bool is_sealed = state == "in backoff" || state == "in flight";
+    if (!is_sealed) CHECK(told[i]->what.error().fate() == cokafka::fate::not_written);
+    if (state == "in flight") CHECK(told[i]->what.error().fate() == cokafka::fate::maybe_written);
+  }
+}
+
+TEST_CASE("a frozen broker whose records are parked does not make the batches of others go early", "[simulation]") {
+  simulation world(12);
+  world.network().delay(0ns, 0ns);
+  auto kafka = world.make_cluster({.brokers = 2});
+  kafka->create_topic("orders", 2);
+  auto config = patient(*kafka);
+  config.linger = 7ms;
+  config.linger_policy = cokafka::linger_policy::always;
+  config.buffer_memory = 128 * 1024;
+  auto shop = world.make_producer(config);
+  std::optional<answered> first, second;
+  send(world, shop, {.topic = "orders", .value = "1", .partition = 1}, first);
+  REQUIRE(world.run_until([&] { return first.has_value(); }));
+  kafka->freeze(kafka->leader("orders", 0));
+  const std::string large(3000, 'v');
+  for (int i = 0; i != 60; ++i) shop.send({.topic = "orders", .value = large, .partition = 0}).detach();
+  world.run_for(1s);
+  CHECK(shop.outstanding().records == 60);
+  const moment sent = world.elapsed();
+  send(world, shop, {.topic = "orders", .value = "2", .partition = 1}, second);
+  REQUIRE(world.run_until([&] { return second.has_value(); }));
+  CHECK(second->what.has_value());
+  CHECK(second->at - sent == 7ms);
 }
 
 TEST_CASE("a batch lingers exactly linger.ms", "[simulation]") {

@@ -210,7 +210,8 @@ class lot_bench {
 
   /// The topic gets `partitions` partitions, all of the first owner; publishes what is known of it.
   topic& publish(std::string_view name, std::int32_t partitions) {
-    topic& of = lot.topics.find_or_add(name);
+    topic& of = *lot.topics.find_or_add(name);
+    lot.topics.keep(of);
     auto table = std::make_unique<partition_table>();
     for (std::int32_t i = 0; i < partitions; ++i) {
       partition_queue& queue = of.partition(i, rules, lot.memory, lot.flushes);

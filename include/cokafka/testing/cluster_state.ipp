@@ -82,6 +82,7 @@ COKAFKA_DECL log_rules cluster_state::rules_of(const topic_state& topic) const n
   applied.max_message_bytes = topic.options.max_message_bytes.value_or(options.max_message_bytes);
   applied.log_append_time = topic.options.log_append_time;
   applied.compacted = topic.options.compacted;
+  if (topic.options.retention_bytes) applied.retention_bytes = *topic.options.retention_bytes;
   if (options.version >= kafka_version::v4_0) applied.timestamp_after_max_ms = one_hour;
   return applied;
 }

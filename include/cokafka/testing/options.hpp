@@ -33,6 +33,7 @@ struct topic_options {
   std::optional<std::size_t> max_message_bytes{};  ///< `max.message.bytes`
   bool compacted = false;                          ///< `cleanup.policy=compact`: records need keys; none is removed
   int min_insync_replicas = 1;                     ///< `min.insync.replicas`, counted among the brokers that run
+  std::optional<std::size_t> retention_bytes{};    ///< `retention.bytes` of a partition, kept at once and by the batch
 };
 
 }  // namespace cokafka::inline COKAFKA_ABI::testing

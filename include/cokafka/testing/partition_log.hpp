@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <limits>
 #include <optional>
 #include <string>
@@ -25,6 +26,7 @@ struct log_rules {
   std::size_t max_message_bytes = 1'048'588;
   bool log_append_time = false;
   bool compacted = false;  // a record without a key is refused
+  std::size_t retention_bytes = std::numeric_limits<std::size_t>::max();
   /// `message.timestamp.after.max.ms`: how far ahead of the broker's clock a record may be.
   std::int64_t timestamp_after_max_ms = std::numeric_limits<std::int64_t>::max();
 };
@@ -57,7 +59,7 @@ class partition_log {
   COKAFKA_DECL append_result append(std::string_view records, const log_rules& rules, std::int32_t leader_epoch,
                                     std::int64_t now);
 
-  std::int64_t start_offset() const noexcept { return 0; }
+  std::int64_t start_offset() const noexcept { return entries_.empty() ? end_offset_ : entries_.front().base_offset; }
   std::int64_t end_offset() const noexcept { return end_offset_; }
 
   /// Whole batches from the one that holds `offset` on, up to `max_bytes`; with `at_least_one` the first comes even
@@ -87,7 +89,8 @@ class partition_log {
                                   std::int64_t now);
   COKAFKA_DECL std::size_t index_of(std::int64_t offset) const;
 
-  std::vector<entry> entries_;
+  std::deque<entry> entries_;
+  std::size_t bytes_ = 0;  // of the entries
   std::int64_t end_offset_ = 0;
   producer_states producers_;
 };

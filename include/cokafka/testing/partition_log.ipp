@@ -148,7 +148,11 @@ COKAFKA_DECL append_result partition_log::take(const detail::batch_view& batch, 
     producers_.append(stamp_of(batch), end_offset_, rules.log_append_time ? now : batch.max_timestamp());
   }
   end_offset_ += batch.record_count();
+  bytes_ += added.bytes.size();
   entries_.push_back(std::move(added));
+  for (; bytes_ > rules.retention_bytes && entries_.size() > 1; entries_.pop_front()) {
+    bytes_ -= entries_.front().bytes.size();
+  }
   return result;
 }
 

@@ -119,6 +119,32 @@ TEST_CASE("the earliest deadline comes first through any history of set, move an
   while (auto earliest = heap.earliest()) REQUIRE(heap.pop_due(*earliest)->at == *earliest);
 }
 
+TEST_CASE("deadlines that are set in their order come out in it, with gaps and others in between", "[base]") {
+  std::deque<deadline_entry> entries;
+  for (int i = 0; i < 10'000; ++i) entries.emplace_back(i, nullptr);
+  deadline_heap heap;
+  const auto at = [](int ms) { return clock_time{} + std::chrono::milliseconds(ms); };
+  for (int i = 0; i < 10'000; ++i) heap.set(entries[static_cast<std::size_t>(i)], at(i));
+  for (int i = 0; i < 10'000; i += 3) heap.clear(entries[static_cast<std::size_t>(i)]);
+  for (int i = 1; i < 10'000; i += 300) heap.set(entries[static_cast<std::size_t>(i)], at(i + 1));
+  heap.clear(entries[9'998]);
+  deadline_entry late(-1, nullptr);
+  heap.set(late, at(20'000));
+  deadline_entry between(-2, nullptr);
+  heap.set(between, at(5));
+  int last = 0;
+  std::size_t popped = 0;
+  while (const deadline_entry* due = heap.pop_due(at(10'000))) {
+    const auto ms = static_cast<int>((due->at - clock_time{}) / std::chrono::milliseconds(1));
+    REQUIRE(ms >= last);
+    last = ms;
+    ++popped;
+  }
+  CHECK(popped == 6'666);
+  CHECK(heap.size() == 1);
+  CHECK(heap.earliest() == at(20'000));
+}
+
 TEST_CASE("equal deadlines pop in the same order in every run", "[base]") {
   const auto order = [](std::deque<deadline_entry>& entries) {
     deadline_heap heap;

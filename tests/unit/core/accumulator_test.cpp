@@ -168,12 +168,48 @@ TEST_CASE("a timeout for ever is one", "[core]") {
 TEST_CASE("a topic is announced once, and found again without its lock", "[core]") {
   lot_bench bench;
   const int before = bench.home.calls;
-  topic& first = bench.lot.want_topic("a");
+  const topic_ptr first = bench.lot.want_topic("a");
   CHECK(bench.home.calls == before + 1);
-  CHECK(&bench.lot.want_topic("a") == &first);
+  CHECK(bench.lot.want_topic("a") == first);
   CHECK(bench.home.calls == before + 1);
-  CHECK(bench.lot.topics.find_recent("a") == &first);
+  CHECK(bench.lot.topics.find_recent("a") == nullptr);  // without partitions it may be given up
+  bench.publish("a", 1);
+  bench.lot.want_topic("a");
+  CHECK(bench.lot.topics.find_recent("a") == first.get());
   CHECK(bench.lot.topics.find_recent("b") == nullptr);
   bench.lot.want_topic("b");
   CHECK(bench.lot.topics.all().size() == 2);
+}
+
+TEST_CASE("of the topics without partitions those that nobody needs are given up, the oldest first", "[core]") {
+  lot_bench bench;
+  bench.publish("known", 1);
+  const topic_ptr handle = bench.lot.want_topic("has a handle");
+  bench.lot.want_topic("oldest");
+  const auto parked = bench.send("has-a-record", "v");
+  for (int i = 0; i < 3000; ++i) bench.lot.want_topic("t" + std::to_string(i));
+  CHECK(bench.lot.topics.find("oldest") == nullptr);
+  CHECK(bench.lot.topics.find("t0") == nullptr);
+  CHECK(bench.lot.topics.find("t2999") != nullptr);
+  CHECK(bench.lot.topics.find("has a handle") == handle);
+  CHECK(bench.lot.topics.find("known") != nullptr);
+  CHECK(bench.lot.topics.all().size() <= topic_registry::most_unneeded + 3);
+  bench.publish("has-a-record", 1);
+  bench.acknowledge(bench.queue("has-a-record", 0), 4);
+  CHECK(parked.offset() == 4);
+}
+
+TEST_CASE("the first record of an unknown topic is charged for the topic as well", "[core]") {
+  cokafka::config user;
+  user.parked_memory = 100'000;
+  lot_bench one(user);
+  lot_bench many(user);
+  int to_one = 0;
+  int to_many = 0;
+  while (!one.send("t", "v").is_ready()) ++to_one;
+  while (!many.send("t" + std::to_string(to_many), "v").is_ready()) ++to_many;
+  CHECK(to_many < 100'000 / static_cast<int>(sizeof(topic) + sizeof(parked_record)));
+  CHECK(to_one > 2 * to_many);
+  many.expire_after(std::chrono::minutes(1));
+  CHECK_FALSE(many.send("t", "v").is_ready());  // it was given back
 }

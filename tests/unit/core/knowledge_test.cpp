@@ -7,6 +7,7 @@
 #include "support/core_bench.hpp"
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -263,4 +264,32 @@ TEST_CASE("the sticky choice stays for a batch, is bounded, and each thread slot
   }
   CHECK(left > 30);
   CHECK(thread_slot() < sticky_slots);
+}
+
+TEST_CASE("records that end in any order find those who wait for them, also when some have gone", "[core]") {
+  completion_ptr batch(new completion(cokafka::topic_name("t"), 0));
+  std::vector<std::unique_ptr<counting_waiter>> waiting;
+  for (std::uint32_t i = 0; i < 20; ++i) {
+    waiting.push_back(std::make_unique<counting_waiter>(i));
+    REQUIRE(batch->attach(*waiting.back()));
+  }
+  const auto end = [&](std::uint32_t first, std::uint32_t behind) {
+    const record_range which{first, behind};
+    waiter_list told = batch->end_some({&which, 1}, {});
+    std::vector<std::uint32_t> indexes;
+    for (auto& each : told) indexes.push_back(static_cast<record_waiter&>(each).ticket.index);
+    deliver_all(told);
+    return indexes;
+  };
+  CHECK(end(10, 12) == std::vector<std::uint32_t>{10, 11});
+  CHECK(batch->detach(*waiting[15]));
+  CHECK(end(14, 17) == std::vector<std::uint32_t>{14, 16});
+  CHECK(end(0, 2) == std::vector<std::uint32_t>{0, 1});
+  counting_waiter late(30);
+  REQUIRE(batch->attach(late));
+  CHECK(end(18, 40) == std::vector<std::uint32_t>{18, 19, 30});
+  CHECK(end(3, 4) == std::vector<std::uint32_t>{3});
+  CHECK(end(40, 50).empty());
+  waiter_list rest = batch->complete({});
+  CHECK(deliver_all(rest) == 10);  // 2, 4 to 9, 12, 13 and 17
 }

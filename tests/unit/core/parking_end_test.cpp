@@ -219,3 +219,21 @@ TEST_CASE("a refused topic fails its parked records with the broker's reason", "
   CHECK(sent.failure().message() == "not yours");
   CHECK_FALSE(other.is_ready());
 }
+
+TEST_CASE("who waits for space does not wait behind records whose broker holds its share", "[core]") {
+  lot_bench bench(with_memory(64 * 1024));
+  bench.lot.memory.limit_shares(true);
+  bench.publish("t", 2);
+  lot_bench::give(bench.queue("t", 1), bench.owners[1]);
+  while (bench.queue("t", 0).parked == 0) bench.send("t", large);
+  CHECK(bench.owners[0].share.waited_for);
+  CHECK_FALSE(bench.owners[1].share.waited_for);
+  CHECK_FALSE(bench.lot.is_memory_short());  // so that nobody else's batches go early
+  counting_operation space;
+  CHECK_FALSE(bench.lot.wait_for_space(space, 100, bench.now));
+  CHECK(bench.lot.memory.is_somebody_waiting());  // those behind the share must hear of memory that comes back
+  while (bench.acknowledge(bench.queue("t", 0)) > 0) bench.place();
+  CHECK(bench.queue("t", 0).parked == 0);
+  CHECK_FALSE(bench.owners[0].share.waited_for);
+  CHECK_FALSE(bench.lot.memory.is_somebody_waiting());
+}

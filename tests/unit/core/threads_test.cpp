@@ -32,7 +32,8 @@ void run(cokafka::config user, bool known_late) {
   const settings rules(user, "test");
   draining_owner owner;
   accumulator lot(rules, owner, 1);
-  topic& of = lot.want_topic("t");
+  topic& of = *lot.want_topic("t");
+  lot.topics.keep(of);
   effects out;
   const clock_time now{std::chrono::hours(1)};
   const auto publish = [&] {

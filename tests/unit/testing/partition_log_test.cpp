@@ -199,3 +199,21 @@ TEST_CASE("offsets are found by time", "[testing]") {
   CHECK(log.newest().offset == 1);
   CHECK(log.newest().timestamp == t + 20);
 }
+
+TEST_CASE("what is beyond retention.bytes is deleted by the batch, the newest stays", "[testing]") {
+  partition_log log;
+  simple_batch batch;
+  batch.values = {"a", "b"};
+  const std::string one = encoded(batch);
+  log_rules rules;
+  rules.retention_bytes = 3 * one.size();
+  for (int i = 0; i != 10; ++i) CHECK(append(log, one, rules).base_offset == 2 * i);
+  CHECK(log.start_offset() == 14);
+  CHECK(log.end_offset() == 20);
+  CHECK(log.batches().size() == 3);
+  CHECK(log.records().front().offset == 14);
+  CHECK(log.read(17, 10 * one.size(), false).size() == 2 * one.size());
+  rules.retention_bytes = 0;
+  append(log, one, rules);
+  CHECK(log.batches().size() == 1);
+}

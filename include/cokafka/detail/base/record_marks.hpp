@@ -56,7 +56,12 @@ class record_marks {
 
   /// How many of [first, end) are marked: linear in their number, 64 at a time.
   std::uint32_t count_between(std::uint32_t first, std::uint32_t end) const noexcept {
-    return counted_below(end) - counted_below(first);
+    if (first >= end || first / 64 >= words_.size()) return 0;
+    std::uint32_t sum = 0;
+    const std::size_t last = std::min<std::size_t>(end / 64, words_.size());
+    for (std::size_t i = first / 64; i < last; ++i) sum += static_cast<std::uint32_t>(std::popcount(words_[i]));
+    if (last < words_.size()) sum += low_bits(last, end % 64);
+    return sum - low_bits(first / 64, first % 64);
   }
 
   /// Counts once, so that below() need not: nothing is marked after this.
@@ -78,13 +83,6 @@ class record_marks {
  private:
   std::uint32_t low_bits(std::size_t word, std::uint32_t bits) const noexcept {
     return static_cast<std::uint32_t>(std::popcount(words_[word] & ((std::uint64_t{1} << bits) - 1)));
-  }
-
-  std::uint32_t counted_below(std::uint32_t index) const noexcept {
-    std::uint32_t sum = 0;
-    const std::size_t whole = std::min<std::size_t>(index / 64, words_.size());
-    for (std::size_t i = 0; i < whole; ++i) sum += static_cast<std::uint32_t>(std::popcount(words_[i]));
-    return whole < words_.size() ? sum + low_bits(whole, index % 64) : sum;
   }
 
   std::vector<std::uint64_t> words_;

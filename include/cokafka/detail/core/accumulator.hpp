@@ -39,7 +39,8 @@ struct send_outcome {
 
 ///  send -> topic known, memory there -> partition_queue::append
 ///       \-> topic unknown ------------> metadata line   (first in first out per topic)
-///        \-> memory missing ----------> memory line     (first in first out over all)
+///        |-> memory missing ----------> memory line     (first in first out over all)
+///         \-> its broker's share full --> share line      (one per partition)
 ///
 /// While a topic or partition has a parked record, later sends to it park behind it (guarantee.md, rule 22).
 /// Thread safety: the functions of senders may be called from any thread, the others on the home strand.
@@ -64,7 +65,7 @@ class accumulator {
   bool withdraw(completion& of, record_waiter& asked, effects& out);
 
   /// Valid names only; makes the topic known to the engine.
-  topic& want_topic(std::string_view name);
+  topic_ptr want_topic(std::string_view name);
 
   struct outstanding_total {
     std::uint64_t records = 0;
@@ -78,7 +79,8 @@ class accumulator {
   void publish(topic& of, std::unique_ptr<const partition_table> table, clock_time now, effects& out);
   /// Metadata says that the topic cannot be used: its parked records fail.
   void refuse(topic& of, broker_errc why, const std::string& message, clock_time now, effects& out);
-  /// Memory was given back: places what waits for it. True when somebody still waits.
+  /// Memory was given back: places what waits for it. True when somebody still waits, and not only for a broker's
+  /// share.
   bool place_waiting(effects& out);
   /// Fails what has waited too long; `unreachable` says why metadata is missing, where that is known.
   void expire(clock_time now, const std::string& unreachable, boost::system::error_code cause, effects& out);
@@ -87,12 +89,14 @@ class accumulator {
   void purge(clock_time now, effects& out);
   std::optional<clock_time> earliest_parked_deadline();
   bool is_partition_missing();  // somebody waits for a partition that is not there
-  /// A refresh of the metadata begins, and its answer has come. A record for a partition that is not there fails by an answer
-  /// to a question that was asked after it was parked.
+  /// A refresh of the metadata begins, and its answer has come. A record for a partition that is not there fails by an
+  /// answer to a question that was asked after it was parked.
   void refresh_begins();
   void refresh_answered();
   void abandon(waiter_list& out);
 
+  /// Somebody waits for memory (not only for a broker's share of it): every batch should go.
+  bool is_memory_short() const noexcept { return waiting_for_memory_.load(std::memory_order_relaxed) > 0; }
   /// From now on sends fail with errc::closed.
   void close() noexcept { closed_.store(true, std::memory_order_release); }
   bool is_closed() const noexcept { return closed_.load(std::memory_order_acquire); }
@@ -109,7 +113,7 @@ class accumulator {
  private:
   std::optional<error> check(const record_view& record) const;
   static std::optional<error> refusal(const topic& of);
-  std::optional<error> find_topic(const record_view& record, topic*& to);
+  std::optional<error> find_topic(const record_view& record, topic*& to, topic_ptr& needed);
   std::int64_t timestamp_of(const record_view& record, clock_time now) const noexcept;
   partition_queue* choose(const record_view& record, topic& to, const partition_table& table, std::size_t& slot) const;
   bool place_directly(const record_view& record, topic& to, std::int64_t timestamp, clock_time now, send_outcome& out,
@@ -119,18 +123,34 @@ class accumulator {
   send_outcome failed(const record_view& record, topic* to, error why, std::int64_t timestamp) const;
   void wake(partition_queue& partition);
 
-  bool place_parked(parked_record& parked, const partition_table& table, std::vector<partition_owner*>& full,
+  bool place_parked(parked_record& parked, const partition_table* table, std::vector<partition_owner*>& full,
                     effects& out);
-  void wait_for_partition(parked_record& parked) noexcept;
+  void wait_for_partition(parked_record& parked);
   void leave_line(parked_record& parked) noexcept;
-  void wait_on(parked_record& parked, parked_for reason, partition_queue* behind) noexcept;
+  void take_out(parked_record& parked) noexcept;
+  void wait_on(parked_record& parked, parked_for reason, partition_queue* behind);
+  void enter(parked_ptr entering, partition_queue* behind);
+  share_line& share_line_of(partition_queue& partition);
+  std::size_t topic_memory(const topic& to, parked_for reason) const noexcept;
+  parked_record* next_to_place(const std::vector<partition_queue*>& open) noexcept;
+  void block(std::vector<partition_queue*>& open, const partition_queue& blocked,
+             const std::vector<partition_owner*>& full) noexcept;
+  void note_waited_shares();
   void fail_without_partition(parked_record& parked, const partition_table& table, clock_time now, effects& out);
   void fail_one(parked_record& parked, error_details why, clock_time now, effects& out);
   void note_unheard(parked_record& parked, const error& why, effects& out);
   void place_memory_line(effects& out);
   parking_line& line_of(const parked_record& parked) noexcept {
+    if (parked.behind != nullptr) return parked.behind->line->waiting;
     const bool needs_metadata = parked.reason == parked_for::metadata || parked.reason == parked_for::partition;
     return needs_metadata ? metadata_line_ : memory_line_;
+  }
+
+  template <class Visit>
+  void for_each_line(Visit visit) {
+    visit(metadata_line_);
+    visit(memory_line_);
+    for (share_line& each : share_lines_) visit(each.waiting);
   }
 
   const settings& settings_;
@@ -142,7 +162,12 @@ class accumulator {
   std::mutex mutex_;  // guards what follows; a partition's lock may be taken under it
   parking_line metadata_line_;
   parking_line memory_line_;
-  std::size_t parked_bytes_ = 0;
+  std::list<share_line> share_lines_;         // those that are not empty
+  std::vector<partition_owner*> waited_for_;  // whose shares are
+  std::uint64_t entered_ = 0;                 // records, into a line
+  std::size_t waiting_for_partition_ = 0;     // parked for that
+  std::atomic<std::size_t> share_bytes_{0};   // of parked_bytes_, behind a full share
+  std::atomic<std::size_t> parked_bytes_{0};  // written under the mutex
   std::uint64_t refreshes_begun_ = 0;
   std::uint64_t refreshes_answered_ = 0;
   std::uint64_t pass_ = 0;  // number of the pass over a line that is being made
@@ -156,6 +181,7 @@ class accumulator {
 #include "cokafka/detail/core/accumulator.ipp"
 #include "cokafka/detail/core/parking.ipp"
 #include "cokafka/detail/core/parking_end.ipp"
+#include "cokafka/detail/core/parking_pass.ipp"
 #endif
 
 #endif

@@ -51,14 +51,15 @@ COKAFKA_DECL std::optional<error> accumulator::check(const record_view& record) 
   return std::nullopt;
 }
 
-COKAFKA_DECL topic& accumulator::want_topic(std::string_view name) {
-  topic& found = topics.find_or_add(name);
-  found.used.store(true, std::memory_order_relaxed);
-  if (found.table.load(std::memory_order_acquire) == nullptr && !found.wanted.exchange(true)) home_.attention();
+COKAFKA_DECL topic_ptr accumulator::want_topic(std::string_view name) {
+  topic_ptr found = topics.find_or_add(name);
+  found->used.store(true, std::memory_order_relaxed);
+  if (found->table.load(std::memory_order_acquire) == nullptr && !found->wanted.exchange(true)) home_.attention();
   return found;
 }
 
-COKAFKA_DECL std::optional<error> accumulator::find_topic(const record_view& record, topic*& to) {
+// `needed` keeps the topic where the registry might give it up.
+COKAFKA_DECL std::optional<error> accumulator::find_topic(const record_view& record, topic*& to, topic_ptr& needed) {
   if (to == nullptr) {
     to = topics.find_recent(record.topic);
     if (to == nullptr) {
@@ -69,7 +70,8 @@ COKAFKA_DECL std::optional<error> accumulator::find_topic(const record_view& rec
                       "\" is not 1 to 249 of the characters a-z A-Z 0-9 . _ -";
         return error(std::move(why));
       }
-      to = &want_topic(record.topic);
+      needed = want_topic(record.topic);
+      to = needed.get();
     }
   }
   auto refused = refusal(*to);
@@ -169,7 +171,8 @@ inline record_ticket ticket_of(const record_view& record, std::int64_t timestamp
 COKAFKA_DECL send_outcome accumulator::send(const record_view& record, topic* to, clock_time now) {
   const std::int64_t timestamp = timestamp_of(record, now);
   if (auto refused = check(record)) return failed(record, to, *std::move(refused), timestamp);
-  if (auto refused = find_topic(record, to)) return failed(record, to, *std::move(refused), timestamp);
+  topic_ptr needed;
+  if (auto refused = find_topic(record, to, needed)) return failed(record, to, *std::move(refused), timestamp);
   send_outcome out;
   out.ticket = accumulating::ticket_of(record, timestamp);
   parked_for otherwise{};
@@ -180,7 +183,8 @@ COKAFKA_DECL send_outcome accumulator::send(const record_view& record, topic* to
 
 COKAFKA_DECL result<send_outcome> accumulator::try_send(const record_view& record, topic* to, clock_time now) {
   if (auto refused = check(record)) return *std::move(refused);
-  if (auto refused = find_topic(record, to)) return *std::move(refused);
+  topic_ptr needed;
+  if (auto refused = find_topic(record, to, needed)) return *std::move(refused);
   send_outcome out;
   const std::int64_t timestamp = timestamp_of(record, now);
   out.ticket = accumulating::ticket_of(record, timestamp);
@@ -203,7 +207,7 @@ COKAFKA_DECL result<send_outcome> accumulator::try_send(const record_view& recor
 
 COKAFKA_DECL auto accumulator::outstanding() -> outstanding_total {
   outstanding_total total;
-  for (topic* each : topics.all()) {
+  for (topic* each : topics.kept()) {
     const partition_table* table = each->table.load(std::memory_order_acquire);
     if (table == nullptr) continue;
     for (const auto* partitions : {&table->all, &table->gone}) {
@@ -215,13 +219,13 @@ COKAFKA_DECL auto accumulator::outstanding() -> outstanding_total {
     }
   }
   std::scoped_lock guard(mutex_);
-  for (const auto* line : {&metadata_line_, &memory_line_}) {
-    for (const auto& each : *line) {
+  for_each_line([&](const parking_line& line) {
+    for (const auto& each : line) {
       if (!each->record) continue;
       total.records += 1;
       total.bytes += each->record->memory();
     }
-  }
+  });
   return total;
 }
 

@@ -18,6 +18,8 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 /// How much of the budget waits for one broker. Owned by the broker's link; outlives the batches charged to it.
 struct broker_share {
   std::atomic<std::size_t> used{0};
+  std::atomic<bool> waited_for{false};  // records are parked because it is full: its batches should go
+  bool was_waited_for = false;          // when the home strand looked last
 };
 
 /// Chunks against a fixed number of bytes. A broker that does not drain cannot take the whole budget from the others

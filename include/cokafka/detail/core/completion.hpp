@@ -17,9 +17,9 @@
 #include <boost/smart_ptr/intrusive_ptr.hpp>
 #include <boost/smart_ptr/intrusive_ref_counter.hpp>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -34,6 +34,12 @@ struct batch_outcome {
   std::optional<error> failure{};
   std::optional<std::int64_t> base_offset{};
   std::optional<std::int64_t> log_append_time{};  // milliseconds; set where the topic stamps records itself
+};
+
+/// Records [first, end) of a batch, by their indexes when they were appended.
+struct record_range {
+  std::uint32_t first;
+  std::uint32_t end;
 };
 
 /// A waiter for one record.
@@ -74,9 +80,9 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
 
   /// Ends it and hands out who waited, in record order. Calls after the first change nothing and return none.
   waiter_list complete(batch_outcome outcome);
-  /// Ends the records [first, end) alone, by their indexes when they were appended; the others are not concerned. Hands
-  /// out who waited for them, in record order. `base_offset` is that of the first of them.
-  waiter_list end_some(std::uint32_t first, std::uint32_t end, batch_outcome outcome);
+  /// Ends these records alone (in order, none twice); the others are not concerned. Hands out who waited for them, in
+  /// record order. `base_offset` is that of the first of them.
+  waiter_list end_some(std::span<const record_range> which, batch_outcome outcome);
 
   /// To be called until it returns none when what complete() handed out has been posted: who attached meanwhile had to
   /// queue up behind them.
@@ -112,7 +118,13 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
   template <class Visit>
   void for_each_ended(Visit visit) const {
     std::scoped_lock guard(lock_);
-    for (const auto& [first, stretch] : stretches_) visit(first, stretch.end);
+    const auto all = static_cast<std::uint32_t>(ended_by_.size());
+    for (std::uint32_t first = 0; first < all;) {
+      std::uint32_t end = first;
+      while (end < all && ended_by_[end] != 0) ++end;
+      if (end > first) visit(first, end);
+      first = end + 1;
+    }
   }
 
   /// Hands out all waiters without an answer, for destruction; for deliveries that outlive the execution context it has
@@ -125,18 +137,20 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
   /// Records that are not in the batch any more. Under the partition's lock until the batch is sealed, constant after
   /// that.
   std::unique_ptr<record_marks> removed{};
+  bool has_one_record = false;                // a parked one: nobody can queue up behind its waiter; constant
   bool notes_dropped = false;                 // somebody wants to know of failures that nobody waits for; constant
   std::shared_ptr<refused_record> refused{};  // a copy where send() refused it; for its only delivery
 
  private:
   enum class state : std::uint8_t { pending, done, forwarded };
-  struct ended_stretch {
-    std::uint32_t end;
+  struct early_end {
+    std::uint32_t first;
     batch_outcome outcome;
   };
 
-  void unlink(waiter_list& list, record_waiter& gone) { list.erase(waiter_list::s_iterator_to(gone)); }
-  const std::pair<const std::uint32_t, ended_stretch>* find_stretch(std::uint32_t index) const;
+  void unlink(record_waiter& gone);
+  void add_waiters_of(record_range which, std::vector<record_waiter*>& found);
+  const early_end* find_early_end(std::uint32_t index) const noexcept;
   std::uint32_t place_of(std::uint32_t index) const noexcept { return removed ? index - removed->below(index) : index; }
   void put_in_order(waiter_list& waiting);
   bool link(record_waiter& added);
@@ -149,11 +163,16 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
   topic_name topic_;
   std::int32_t partition_;
   waiter_list waiters_;
+  // By the indexes of their records, made when records end that are not the first who are waited for: a hundred that
+  // end one by one must not be looked for among ten thousand a hundred times. Null where one has gone.
+  std::vector<std::pair<std::uint32_t, record_waiter*>> by_index_;
   batch_outcome outcome_;
-  std::atomic<bool> has_stretches_{false};
-  std::map<std::uint32_t, ended_stretch> stretches_;  // by their first record; under the lock
-  std::vector<redirection> redirections_;             // in order; constant once it is forwarded
-  record_marks dropped_;                              // under the lock
+  // Records that have ended before the batch. Thousands may do so one by one: four bytes each, no node of a tree.
+  std::atomic<bool> has_early_ends_{false};
+  std::vector<std::uint32_t> ended_by_;                    // of each record: 1 + a place in what follows, or 0
+  std::vector<std::unique_ptr<const early_end>> ended_{};  // under the lock; what they point to is constant
+  std::vector<redirection> redirections_;                  // in order; constant once it is forwarded
+  record_marks dropped_;                                   // under the lock
 };
 
 using completion_ptr = boost::intrusive_ptr<completion>;

@@ -20,12 +20,9 @@ COKAFKA_DECL completion::completion(topic_name topic, std::int32_t partition, er
 }
 
 // Under the lock. Null for a record that ends with its batch.
-COKAFKA_DECL auto completion::find_stretch(std::uint32_t index) const
-    -> const std::pair<const std::uint32_t, ended_stretch>* {
-  auto behind = stretches_.upper_bound(index);
-  if (behind == stretches_.begin()) return nullptr;
-  --behind;
-  return index < behind->second.end ? &*behind : nullptr;
+COKAFKA_DECL auto completion::find_early_end(std::uint32_t index) const noexcept -> const early_end* {
+  if (index >= ended_by_.size() || ended_by_[index] == 0) return nullptr;
+  return ended_[ended_by_[index] - 1].get();
 }
 
 COKAFKA_DECL bool completion::is_ready(const record_ticket& ticket) const noexcept {
@@ -34,9 +31,9 @@ COKAFKA_DECL bool completion::is_ready(const record_ticket& ticket) const noexce
     case state::forwarded:
     case state::pending: break;
   }
-  if (has_stretches_.load(std::memory_order_acquire)) {
+  if (has_early_ends_.load(std::memory_order_acquire)) {
     std::scoped_lock guard(lock_);
-    if (find_stretch(ticket.index) != nullptr) return true;
+    if (find_early_end(ticket.index) != nullptr) return true;
   }
   if (state_.load(std::memory_order_acquire) != state::forwarded)
     return state_.load(std::memory_order_acquire) == state::done;
@@ -58,11 +55,11 @@ COKAFKA_DECL completion& completion::redirect(record_ticket& ticket) const noexc
 COKAFKA_DECL result<record_metadata> completion::get(const record_ticket& ticket) const {
   const batch_outcome* outcome = &outcome_;
   std::uint32_t first = 0;
-  if (has_stretches_.load(std::memory_order_acquire)) {
+  if (has_early_ends_.load(std::memory_order_acquire)) {
     std::scoped_lock guard(lock_);
-    if (const auto* const found = find_stretch(ticket.index)) {  // stays as it is, and where it is
+    if (const auto* const found = find_early_end(ticket.index)) {  // stays as it is, and where it is
       first = found->first;
-      outcome = &found->second.outcome;
+      outcome = &found->outcome;
     }
   }
   if (outcome == &outcome_ && state_.load(std::memory_order_acquire) == state::forwarded) {
@@ -87,7 +84,7 @@ COKAFKA_DECL bool completion::attach(record_waiter& added) {
   switch (state_.load(std::memory_order_relaxed)) {
     case state::pending: return link(added);
     case state::forwarded: {
-      if (find_stretch(added.ticket.index) != nullptr) {
+      if (find_early_end(added.ticket.index) != nullptr) {
         added.source.reset(this);
         return false;
       }
@@ -103,7 +100,7 @@ COKAFKA_DECL bool completion::attach(record_waiter& added) {
 
 // Under the lock of a pending one.
 COKAFKA_DECL bool completion::link(record_waiter& added) {
-  if (find_stretch(added.ticket.index) != nullptr) {
+  if (find_early_end(added.ticket.index) != nullptr) {
     added.source.reset(this);
     return false;
   }
@@ -112,7 +109,42 @@ COKAFKA_DECL bool completion::link(record_waiter& added) {
   }
   added.in.store(this, std::memory_order_release);
   waiters_.push_back(added);
+  if (!by_index_.empty()) by_index_.clear();
   return true;
+}
+
+// Under the lock.
+COKAFKA_DECL void completion::unlink(record_waiter& gone) {
+  waiters_.erase(waiter_list::s_iterator_to(gone));
+  if (by_index_.empty()) return;
+  auto at = std::lower_bound(by_index_.begin(), by_index_.end(), gone.ticket.index,
+                             [](const auto& each, std::uint32_t index) { return each.first < index; });
+  while (at->second != &gone) ++at;
+  at->second = nullptr;
+}
+
+// Under the lock. In record order.
+COKAFKA_DECL void completion::add_waiters_of(record_range which, std::vector<record_waiter*>& found) {
+  const auto [first, end] = which;
+  const auto index_of = [](waiter& each) { return static_cast<record_waiter&>(each).ticket.index; };
+  if (waiters_.empty() || (in_order_ && index_of(waiters_.front()) >= end)) return;
+  if (in_order_ && index_of(waiters_.front()) >= first) {
+    for (waiter& each : waiters_) {
+      if (index_of(each) >= end) break;
+      found.push_back(static_cast<record_waiter*>(&each));
+    }
+    return;
+  }
+  const auto comes_before = [](const auto& each, std::uint32_t index) { return each.first < index; };
+  if (by_index_.empty()) {
+    by_index_.reserve(waiters_.size());
+    for (waiter& each : waiters_) by_index_.emplace_back(index_of(each), static_cast<record_waiter*>(&each));
+    std::sort(by_index_.begin(), by_index_.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  }
+  for (auto at = std::lower_bound(by_index_.begin(), by_index_.end(), first, comes_before);
+       at != by_index_.end() && at->first < end; ++at) {
+    if (at->second != nullptr) found.push_back(at->second);
+  }
 }
 
 // It may move on to a piece of its batch until that completion's lock is held; this one keeps all pieces alive.
@@ -124,7 +156,7 @@ COKAFKA_DECL bool completion::detach(record_waiter& gone) {
     if (gone.in.load(std::memory_order_acquire) != at) continue;
     if (at->state_.load(std::memory_order_relaxed) != state::pending) return false;
     if (gone.source || !gone.is_linked()) return false;  // with a source it has been handed out
-    at->unlink(at->waiters_, gone);
+    at->unlink(gone);
     return true;
   }
 }
@@ -136,7 +168,8 @@ COKAFKA_DECL waiter_list completion::complete(batch_outcome outcome) {
     if (state_.load(std::memory_order_relaxed) != state::pending) return waiting;
     outcome_ = std::move(outcome);
     waiting.swap(waiters_);
-    handing_out_ = !waiting.empty();
+    by_index_ = {};
+    handing_out_ = !waiting.empty() && !has_one_record;
     state_.store(state::done, std::memory_order_release);
   }
   put_in_order(waiting);
@@ -151,22 +184,24 @@ COKAFKA_DECL void completion::put_in_order(waiter_list& waiting) {
   });
 }
 
-COKAFKA_DECL waiter_list completion::end_some(std::uint32_t first, std::uint32_t end, batch_outcome outcome) {
+COKAFKA_DECL waiter_list completion::end_some(std::span<const record_range> which, batch_outcome outcome) {
   waiter_list waiting;
   std::scoped_lock guard(lock_);
-  if (state_.load(std::memory_order_relaxed) != state::pending) return waiting;
-  stretches_.emplace(first, ended_stretch{end, std::move(outcome)});
-  has_stretches_.store(true, std::memory_order_release);
-  for (auto next = waiters_.begin(); next != waiters_.end();) {
-    auto& each = static_cast<record_waiter&>(*next);
-    if (in_order_ && each.ticket.index >= end) break;
-    ++next;
-    if (each.ticket.index < first || each.ticket.index >= end) continue;
-    unlink(waiters_, each);
-    each.source.reset(this);
-    waiting.push_back(each);
+  if (state_.load(std::memory_order_relaxed) != state::pending || which.empty()) return waiting;
+  // What may find no memory comes first.
+  std::vector<record_waiter*> concerned;
+  for (const record_range& each : which) add_waiters_of(each, concerned);
+  if (which.back().end > ended_by_.size()) ended_by_.resize(which.back().end);
+  ended_.push_back(std::make_unique<const early_end>(early_end{which.front().first, std::move(outcome)}));
+  for (const record_range& each : which) {
+    std::fill(ended_by_.begin() + each.first, ended_by_.begin() + each.end, static_cast<std::uint32_t>(ended_.size()));
   }
-  put_in_order(waiting);
+  has_early_ends_.store(true, std::memory_order_release);
+  for (record_waiter* each : concerned) {
+    unlink(*each);
+    each->source.reset(this);
+    waiting.push_back(*each);
+  }
   return waiting;
 }
 
@@ -184,6 +219,7 @@ COKAFKA_DECL waiter_list completion::forward(completion_ptr target, std::uint32_
   std::scoped_lock guard(lock_);
   if (state_.load(std::memory_order_relaxed) != state::pending) return ready;
   redirections_.push_back({0, std::move(target), index, bytes});
+  by_index_ = {};
   while (!waiters_.empty()) {
     auto& each = static_cast<record_waiter&>(waiters_.front());
     waiters_.pop_front();
@@ -198,6 +234,7 @@ COKAFKA_DECL void completion::split(std::vector<redirection> pieces) {
   std::scoped_lock guard(lock_);
   assert(state_.load(std::memory_order_relaxed) == state::pending && !pieces.empty());
   redirections_ = std::move(pieces);
+  by_index_ = {};
   while (!waiters_.empty()) {
     auto& each = static_cast<record_waiter&>(waiters_.front());
     waiters_.pop_front();
@@ -216,7 +253,7 @@ COKAFKA_DECL void completion::split(std::vector<redirection> pieces) {
 
 COKAFKA_DECL void completion::drop(std::uint32_t index) {
   std::unique_lock guard(lock_);
-  if (find_stretch(index) != nullptr) return;
+  if (find_early_end(index) != nullptr) return;
   switch (state_.load(std::memory_order_relaxed)) {
     case state::pending: dropped_.set(index); return;
     case state::forwarded: {

@@ -33,7 +33,8 @@ struct effects {
   /// The waiters of one completion, as complete() and forward() hand them out.
   void answer(waiter_list&& more) {
     if (more.empty()) return;
-    handed_out.push_back(static_cast<record_waiter&>(more.front()).source);
+    const completion_ptr& source = static_cast<record_waiter&>(more.front()).source;
+    if (!source->has_one_record) handed_out.push_back(source);
     answered.splice(answered.end(), more);
   }
   void note_unheard(std::uint64_t count, const error& why, const topic_name& topic, std::int32_t partition) {

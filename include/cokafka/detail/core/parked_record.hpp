@@ -9,58 +9,19 @@
 #include "cokafka/detail/core/completion.hpp"
 #include "cokafka/detail/core/deadline_kind.hpp"
 #include "cokafka/detail/core/flush_tracker.hpp"
+#include "cokafka/detail/core/record_copy.hpp"
+#include "cokafka/detail/core/topic.hpp"
 #include "cokafka/detail/core/waiter.hpp"
-#include "cokafka/record.hpp"
 
+#include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <list>
 #include <memory>
 #include <optional>
-#include <string>
-#include <vector>
 
 namespace cokafka::inline COKAFKA_ABI::detail {
 
-class topic;
 class partition_queue;
-
-/// The bytes of a record_view, owned.
-class record_copy {
- public:
-  explicit record_copy(const record_view& from) : view_(from) {
-    std::size_t size = (from.key ? from.key->size() : 0) + (from.value ? from.value->size() : 0);
-    for (const auto& each : from.headers) size += each.key.size() + (each.value ? each.value->size() : 0);
-    bytes_.reserve(size);  // no reallocation below: views point into it
-    if (from.key) view_.key = keep(from.key->str());
-    if (from.value) view_.value = keep(from.value->str());
-    headers_.reserve(from.headers.size());
-    for (const auto& each : from.headers) {
-      header_view kept;
-      kept.key = keep(each.key).str();
-      if (each.value) kept.value = keep(each.value->str());
-      headers_.push_back(kept);
-    }
-    view_.headers = headers_;
-    view_.topic = {};
-  }
-  record_copy(const record_copy&) = delete;
-  record_copy& operator=(const record_copy&) = delete;
-
-  const record_view& view() const noexcept { return view_; }
-  std::size_t memory() const noexcept { return bytes_.capacity() + headers_.capacity() * sizeof(header_view); }
-
- private:
-  bytes_view keep(std::string_view part) {
-    const std::size_t at = bytes_.size();
-    bytes_.append(part);
-    return {bytes_.data() + at, part.size()};
-  }
-
-  std::string bytes_;
-  std::vector<header_view> headers_;
-  record_view view_;
-};
 
 /// Why it waits. The queue that it waits in follows from it.
 enum class parked_for : std::uint8_t {
@@ -85,9 +46,9 @@ struct parked_record {
 
   parked_for reason = parked_for::metadata;
   std::uint64_t asked_before = 0;  // partition: refreshes that had begun when it was parked; a later one decides
-  topic* of = nullptr;
-  partition_queue* behind =
-      nullptr;  // once its broker's share was full: where it goes, and whose later records park behind it
+  topic_ptr of{};
+  // Once its broker's share was full: where it goes, and whose later records park behind it.
+  partition_queue* behind = nullptr;
   std::optional<record_copy> record{};
   std::int64_t timestamp = 0;
   clock_time sent_at{};
@@ -99,6 +60,14 @@ struct parked_record {
   std::size_t space_wanted = 0;
   deadline_entry expiry;
   parking_line::iterator at{};  // in its line
+  std::uint64_t number = 0;     // of those who came to wait: each line is in this order
+};
+
+/// The records that wait behind one partition, whose broker holds its whole share of the memory.
+struct share_line {
+  partition_queue* of;
+  parking_line waiting{};
+  std::list<share_line>::iterator at{};  // among all of them
 };
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail

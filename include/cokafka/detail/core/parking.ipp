@@ -7,22 +7,32 @@
 #include "cokafka/detail/core/accumulator.hpp"
 
 #include <algorithm>
+#include <iterator>
+#include <memory>
 #include <utility>
+#include <vector>
 
 namespace cokafka::inline COKAFKA_ABI::detail {
 
 COKAFKA_DECL send_outcome accumulator::park(const record_view& record, topic& to, parked_for reason,
                                             partition_queue* behind, std::int64_t timestamp, clock_time now) {
+  // Who pushes on although the lot is full shall not cost more than who is served.
+  const std::size_t limit = static_cast<std::size_t>(settings_.user.parked_memory);
+  const std::size_t least = sizeof(parked_record) + record_copy::least_memory(record);
+  const bool is_full = parked_bytes_.load(std::memory_order_relaxed) + least > limit;
+  if (is_full || (reason == parked_for::share && share_bytes_.load(std::memory_order_relaxed) + least > limit / 2)) {
+    return failed(record, &to, error(is_closed() ? errc::closed : errc::buffer_full), timestamp);
+  }
   auto parked = std::make_unique<parked_record>();
   parked->reason = reason;
-  parked->of = &to;
+  parked->of.reset(&to);
   parked->record.emplace(record);
   parked->timestamp = timestamp;
   parked->sent_at = now;
   parked->timeout = settings_.timeout_of(record.timeout);
-  parked->memory = sizeof(parked_record) + parked->record->memory();
   parked->done.reset(new completion(to.name, record.partition.value_or(-1)));
   parked->done->notes_dropped = settings_.reports_failures();
+  parked->done->has_one_record = true;
   send_outcome out;
   out.done = parked->done;
   out.ticket.timestamp = timestamp;
@@ -36,81 +46,148 @@ COKAFKA_DECL send_outcome accumulator::park(const record_view& record, topic& to
     if (reason == parked_for::metadata && to.table.load(std::memory_order_acquire) != nullptr) {
       reason = parked->reason = parked_for::memory;
     }
-    if (parked_bytes_ + parked->memory > static_cast<std::size_t>(settings_.user.parked_memory)) {
+    parked->memory = sizeof(parked_record) + parked->record->memory() + topic_memory(to, reason);
+    // Nor does a broker that does not drain take the whole lot.
+    const bool is_over =
+        reason == parked_for::share && share_bytes_.load(std::memory_order_relaxed) + parked->memory > limit / 2;
+    if (is_over || parked_bytes_.load(std::memory_order_relaxed) + parked->memory > limit) {
       return failed(record, &to, error(errc::buffer_full), timestamp);
     }
-    parked_bytes_ += parked->memory;
-    parked->generation = flushes.enter();
-    deadlines_.set(parked->expiry, now + std::min(clock_duration(settings_.user.max_block), parked->timeout));
-    switch (reason) {
-      case parked_for::metadata:
-        // The answer that nobody knows the topic may have come after the look-up, when nothing was parked, or it has been
-        // forgotten: ask again.
-        if (to.parked.fetch_add(1, std::memory_order_seq_cst) == 0 &&
-            (to.last_error.load(std::memory_order_seq_cst) != broker_errc::none ||
-             to.is_forgotten.load(std::memory_order_seq_cst))) {
-          to.wanted.store(true, std::memory_order_release);
-        }
-        break;
-      case parked_for::share:
-        parked->behind = behind;
-        behind->parked.fetch_add(1, std::memory_order_relaxed);
-        break;
-      case parked_for::memory: waiting_for_memory_.fetch_add(1, std::memory_order_relaxed); break;
-      case parked_for::partition: parked->asked_before = refreshes_begun_; break;
-      case parked_for::space: break;
-    }
-    parking_line& line = line_of(*parked);
-    if (&line == &memory_line_) memory.somebody_waits(true);
-    parked->done->parked = parked.get();
-    parked->at = line.insert(line.end(), nullptr);
-    *parked->at = std::move(parked);
+    enter(std::move(parked), behind);
   }
   home_.attention();
   return out;
 }
 
-// Undoes what parking counted. Under the mutex; a record that was placed is in its batch by then, so that nobody
+// Names that are sent to once must not cost more than is charged for them.
+COKAFKA_DECL std::size_t accumulator::topic_memory(const topic& to, parked_for reason) const noexcept {
+  constexpr std::size_t name_and_places = 256;  // in the registry
+  const bool is_first = reason == parked_for::metadata && to.parked.load(std::memory_order_relaxed) == 0;
+  return is_first && !to.is_kept.load(std::memory_order_relaxed) ? sizeof(topic) + name_and_places : 0;
+}
+
+// Under the mutex. To the end of the line that its reason leads to.
+COKAFKA_DECL void accumulator::enter(parked_ptr entering, partition_queue* behind) {
+  parked_record& parked = *entering;
+  if (parked.reason == parked_for::share) {
+    share_line_of(*behind);
+    parked.behind = behind;
+  }
+  const clock_duration patience = settings_.user.max_block;
+  const bool is_record = parked.reason != parked_for::space;
+  parking_line& line = line_of(parked);
+  parked.at = line.insert(line.end(), nullptr);
+  try {
+    deadlines_.set(parked.expiry, parked.sent_at + (is_record ? std::min(patience, parked.timeout) : patience));
+    if (is_record) parked.generation = flushes.enter();
+  } catch (...) {
+    deadlines_.clear(parked.expiry);
+    line.erase(parked.at);
+    throw;
+  }
+  parked.number = ++entered_;
+  parked_bytes_.fetch_add(parked.memory, std::memory_order_relaxed);
+  if (&line != &metadata_line_) memory.somebody_waits(true);
+  switch (parked.reason) {
+    case parked_for::metadata:
+      // The answer that nobody knows the topic may have come after the look-up, when nothing was parked, or it has been
+      // forgotten: ask again.
+      if (parked.of->parked.fetch_add(1, std::memory_order_seq_cst) == 0 &&
+          (parked.of->last_error.load(std::memory_order_seq_cst) != broker_errc::none ||
+           parked.of->is_forgotten.load(std::memory_order_seq_cst))) {
+        parked.of->wanted.store(true, std::memory_order_release);
+      }
+      break;
+    case parked_for::share:
+      share_bytes_.fetch_add(parked.memory, std::memory_order_relaxed);
+      behind->parked.fetch_add(1, std::memory_order_relaxed);
+      break;
+    case parked_for::memory:
+    case parked_for::space: waiting_for_memory_.fetch_add(1, std::memory_order_relaxed); break;
+    case parked_for::partition:
+      ++waiting_for_partition_;
+      parked.asked_before = refreshes_begun_;
+      break;
+  }
+  if (is_record) parked.done->parked = &parked;
+  *parked.at = std::move(entering);
+}
+
+// Undoes what entering counted. Under the mutex; a record that was placed is in its batch by then, so that nobody
 // overtakes it.
 COKAFKA_DECL void accumulator::leave_line(parked_record& parked) noexcept {
   deadlines_.clear(parked.expiry);
-  parked_bytes_ -= parked.memory;
-  parked.memory = 0;
+  if (parked.behind != nullptr) share_bytes_.fetch_sub(parked.memory, std::memory_order_relaxed);
+  parked_bytes_.fetch_sub(std::exchange(parked.memory, 0), std::memory_order_relaxed);
   if (parked.reason == parked_for::metadata) parked.of->parked.fetch_sub(1, std::memory_order_release);
+  if (parked.reason == parked_for::partition) --waiting_for_partition_;
   if (parked.reason == parked_for::memory || parked.reason == parked_for::space) {
     waiting_for_memory_.fetch_sub(1, std::memory_order_release);
   }
   if (parked.behind != nullptr) parked.behind->parked.fetch_sub(1, std::memory_order_release);
 }
 
+// Under the mutex. After this there is nothing of it.
+COKAFKA_DECL void accumulator::take_out(parked_record& parked) noexcept {
+  partition_queue* const behind = parked.behind;
+  parking_line& line = line_of(parked);
+  line.erase(parked.at);
+  if (behind == nullptr || !line.empty()) return;
+  share_lines_.erase(std::exchange(behind->line, nullptr)->at);
+}
+
+COKAFKA_DECL share_line& accumulator::share_line_of(partition_queue& partition) {
+  partition_owner* const owner = partition.owner.load(std::memory_order_acquire);
+  if (std::find(waited_for_.begin(), waited_for_.end(), owner) == waited_for_.end()) waited_for_.push_back(owner);
+  owner->share.waited_for.store(true, std::memory_order_relaxed);
+  if (partition.line == nullptr) {
+    share_lines_.push_back({&partition});
+    share_lines_.back().at = std::prev(share_lines_.end());
+    partition.line = &share_lines_.back();
+  }
+  return *partition.line;
+}
+
 // Under the mutex. What it waits for from now on is counted before the old reason is not: a sender that looks in
-// between must see one of them (guarantee.md, rule 22). Once behind a partition it stays there.
-COKAFKA_DECL void accumulator::wait_on(parked_record& parked, parked_for reason, partition_queue* behind) noexcept {
+// between must see one of them (guarantee.md, rule 22). Once behind a partition it stays there. It goes to the end of
+// its new line, or before those that came to wait for memory after it.
+COKAFKA_DECL void accumulator::wait_on(parked_record& parked, parked_for reason, partition_queue* behind) {
+  if (behind != nullptr) share_line_of(*behind);  // may find no memory; nothing has changed yet
+  parking_line& from = line_of(parked);
   if (behind != nullptr && parked.behind == nullptr) {
     parked.behind = behind;
+    share_bytes_.fetch_add(parked.memory, std::memory_order_relaxed);
     behind->parked.fetch_add(1, std::memory_order_relaxed);
   }
   const parked_for before = std::exchange(parked.reason, reason);
   if (reason == parked_for::metadata) parked.of->parked.fetch_add(1, std::memory_order_relaxed);
   if (reason == parked_for::memory) waiting_for_memory_.fetch_add(1, std::memory_order_relaxed);
+  if (reason == parked_for::partition) ++waiting_for_partition_;
+  if (before == parked_for::partition) --waiting_for_partition_;
   if (before == parked_for::metadata) parked.of->parked.fetch_sub(1, std::memory_order_release);
   if (before == parked_for::memory) waiting_for_memory_.fetch_sub(1, std::memory_order_release);
   if (reason == parked_for::memory || reason == parked_for::share) memory.somebody_waits(true);
+  parking_line& to = line_of(parked);
+  if (&to == &from) return;
+  if (&from == &metadata_line_ || &to == &metadata_line_) parked.number = ++entered_;
+  auto place = to.end();
+  while (place != to.begin() && (*std::prev(place))->number > parked.number) --place;
+  to.splice(place, from, parked.at);
 }
 
 // One refresh that is yet to begin decides, and nobody waits behind it.
-COKAFKA_DECL void accumulator::wait_for_partition(parked_record& parked) noexcept {
+COKAFKA_DECL void accumulator::wait_for_partition(parked_record& parked) {
   wait_on(parked, parked_for::partition, nullptr);
   parked.asked_before = refreshes_begun_;
 }
 
 // Under the mutex. True when the record has found its batch; else its reason says what it waits for now. `full` are the
 // owners whose share was full in this pass.
-COKAFKA_DECL bool accumulator::place_parked(parked_record& parked, const partition_table& table,
+COKAFKA_DECL bool accumulator::place_parked(parked_record& parked, const partition_table* table,
                                             std::vector<partition_owner*>& full, effects& out) {
   std::size_t slot = sticky_slots;
   partition_queue* into =
-      parked.behind != nullptr ? parked.behind : choose(parked.record->view(), *parked.of, table, slot);
+      parked.behind != nullptr ? parked.behind : choose(parked.record->view(), *parked.of, *table, slot);
   const auto waits_for_share = [&] {
     into->blocked_in_pass = pass_;
     if (slot != sticky_slots) parked.of->sticky.leave(slot);
@@ -152,8 +229,7 @@ COKAFKA_DECL void accumulator::publish(topic& of, std::unique_ptr<const partitio
     ++pass_;
     std::vector<partition_owner*> full;
     for (auto next = metadata_line_.begin(); next != metadata_line_.end();) {
-      const auto here = next++;
-      parked_record& each = **here;
+      parked_record& each = **next++;
       if (each.of != &of) continue;
       // Behind records that wait for memory nothing is placed: first in, first out.
       const bool wait = waiting_for_memory_.load(std::memory_order_relaxed) > 0;
@@ -161,7 +237,7 @@ COKAFKA_DECL void accumulator::publish(topic& of, std::unique_ptr<const partitio
       if (wanted && static_cast<std::size_t>(*wanted) >= now_known.all.size()) {
         if (each.reason == parked_for::partition && each.asked_before < refreshes_answered_) {
           fail_without_partition(each, now_known, now, out);
-          metadata_line_.erase(here);
+          take_out(each);
         } else if (each.reason != parked_for::partition) {
           wait_for_partition(each);
         }
@@ -169,11 +245,10 @@ COKAFKA_DECL void accumulator::publish(topic& of, std::unique_ptr<const partitio
       }
       if (wait) {
         wait_on(each, parked_for::memory, nullptr);
-      } else if (place_parked(each, now_known, full, out)) {
-        metadata_line_.erase(here);
+      } else if (place_parked(each, &now_known, full, out)) {
+        take_out(each);
         continue;
       }
-      memory_line_.splice(memory_line_.end(), metadata_line_, here);
       waits_for_memory = true;
     }
     if (table) of.publish(std::move(table));
@@ -191,53 +266,6 @@ COKAFKA_DECL void accumulator::fail_without_partition(parked_record& parked, con
   why.message = "topic " + std::string(parked.of->name.str()) + " has " + std::to_string(table.all.size()) +
                 " partitions, there is no partition " + std::to_string(parked.record->view().partition.value_or(-1));
   fail_one(parked, std::move(why), now, out);
-}
-
-COKAFKA_DECL bool accumulator::place_waiting(effects& out) {
-  std::vector<partition_queue*> woken;
-  bool somebody_waits = false;
-  {
-    std::scoped_lock guard(mutex_);
-    place_memory_line(out);
-    somebody_waits = !memory_line_.empty();
-    memory.somebody_waits(somebody_waits);
-    woken.swap(to_wake_);
-  }
-  for (partition_queue* each : woken) wake(*each);
-  return somebody_waits;
-}
-
-COKAFKA_DECL void accumulator::place_memory_line(effects& out) {
-  ++pass_;
-  std::vector<partition_owner*> full;
-  for (auto next = memory_line_.begin(); next != memory_line_.end();) {
-    const auto here = next++;
-    parked_record& first = **here;
-    if (first.reason == parked_for::space) {
-      if (memory.available() < first.space_wanted) break;
-      leave_line(first);
-      out.ended.push_back(*std::exchange(first.space_waiter, nullptr));
-      memory_line_.erase(here);
-      continue;
-    }
-    const partition_table* table = first.of->table.load(std::memory_order_acquire);
-    if (table == nullptr) {  // forgotten just when it was parked
-      first.of->wanted.store(true, std::memory_order_release);
-      wait_on(first, parked_for::metadata, nullptr);
-      metadata_line_.splice(metadata_line_.end(), memory_line_, here);
-      home_.attention();
-      continue;
-    }
-    const auto& wanted = first.record->view().partition;
-    if (first.behind == nullptr && wanted && static_cast<std::size_t>(*wanted) >= table->all.size()) {
-      wait_for_partition(first);
-      metadata_line_.splice(metadata_line_.end(), memory_line_, here);
-    } else if (place_parked(first, *table, full, out)) {
-      memory_line_.erase(here);
-    } else if (first.reason == parked_for::memory) {
-      break;
-    }
-  }
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail

@@ -90,21 +90,21 @@ COKAFKA_DECL void accumulator::expire(clock_time now, const std::string& unreach
       }
     }
     fail_one(parked, std::move(why), now, out);
+    take_out(parked);
   }
   if (!any) return;
-  const auto ended = [](const parked_ptr& each) { return each->memory == 0 && each->space_waiter == nullptr; };
-  std::erase_if(metadata_line_, ended);
-  std::erase_if(memory_line_, ended);
   guard.unlock();
   place_waiting(out);  // what was behind them in the line may fit
 }
 
 COKAFKA_DECL void accumulator::fail_parked(const error_details& why, clock_time now, effects& out) {
   std::scoped_lock guard(mutex_);
-  for (auto* line : {&metadata_line_, &memory_line_}) {
-    for (auto& each : *line) fail_one(*each, why, now, out);
-    line->clear();
-  }
+  for_each_line([&](parking_line& line) {
+    for (auto& each : line) fail_one(*each, why, now, out);
+    line.clear();
+  });
+  for (share_line& each : share_lines_) each.of->line = nullptr;
+  share_lines_.clear();
   memory.somebody_waits(false);
 }
 
@@ -113,16 +113,19 @@ COKAFKA_DECL void accumulator::purge(clock_time now, effects& out) {
     error_details why;
     why.code = errc::purged;
     std::scoped_lock guard(mutex_);
-    for (auto* line : {&metadata_line_, &memory_line_}) {
-      for (auto next = line->begin(); next != line->end();) {
-        const auto here = next++;
-        if ((*here)->reason == parked_for::space) continue;
-        fail_one(**here, why, now, out);
-        line->erase(here);
+    std::vector<parked_record*> purged;
+    for_each_line([&](const parking_line& line) {
+      for (const auto& each : line) {
+        if (each->reason != parked_for::space) purged.push_back(each.get());
       }
+    });
+    for (parked_record* each : purged) {
+      fail_one(*each, why, now, out);
+      take_out(*each);
     }
+    note_waited_shares();
   }
-  for (topic* each : topics.all()) {
+  for (topic* each : topics.kept()) {
     for (const auto& partition : each->partitions()) {
       if (partition->owner.load(std::memory_order_acquire) == nullptr) continue;
       partition->purge_wanted.store(true, std::memory_order_release);
@@ -138,8 +141,7 @@ COKAFKA_DECL std::optional<clock_time> accumulator::earliest_parked_deadline() {
 
 COKAFKA_DECL bool accumulator::is_partition_missing() {
   std::scoped_lock guard(mutex_);
-  return std::any_of(metadata_line_.begin(), metadata_line_.end(),
-                     [](const parked_ptr& each) { return each->reason == parked_for::partition; });
+  return waiting_for_partition_ > 0;
 }
 
 COKAFKA_DECL void accumulator::refresh_begins() {
@@ -154,15 +156,15 @@ COKAFKA_DECL void accumulator::refresh_answered() {
 
 COKAFKA_DECL void accumulator::abandon(waiter_list& out) {
   std::scoped_lock guard(mutex_);
-  for (auto* line : {&metadata_line_, &memory_line_}) {
-    for (auto& each : *line) {
+  for_each_line([&](parking_line& line) {
+    for (auto& each : line) {
       if (each->done) {
         waiter_list waiting = each->done->abandon(fate::not_written);
         out.splice(out.end(), waiting);
       }
       if (each->space_waiter != nullptr) out.push_back(*std::exchange(each->space_waiter, nullptr));
     }
-  }
+  });
 }
 
 // --- withdrawing -----------------------------------------------------------------------------------------------------
@@ -175,7 +177,7 @@ COKAFKA_DECL bool accumulator::withdraw(completion& of, record_waiter& asked, ef
       if (!of.detach(asked)) return false;
       leave_line(*parked);
       out.end_flushes(flushes.leave(parked->generation));
-      line_of(*parked).erase(parked->at);
+      take_out(*parked);
       guard.unlock();
       home_.attention();  // what was behind it in the line may fit
       return true;
@@ -204,8 +206,9 @@ COKAFKA_DECL bool accumulator::wait_for_space(operation_waiter& waiting, std::si
       return false;
     }
     memory.somebody_waits(true);
-    if (memory_line_.empty() && memory.available() >= wanted) {
-      memory.somebody_waits(false);
+    // Those who wait for a broker's share alone are no reason to wait behind them.
+    if (!is_memory_short() && memory.available() >= wanted) {
+      memory.somebody_waits(!share_lines_.empty());
       return false;
     }
     auto parked = std::make_unique<parked_record>();
@@ -213,9 +216,7 @@ COKAFKA_DECL bool accumulator::wait_for_space(operation_waiter& waiting, std::si
     parked->sent_at = now;
     parked->space_waiter = &waiting;
     parked->space_wanted = wanted;
-    waiting_for_memory_.fetch_add(1, std::memory_order_relaxed);
-    deadlines_.set(parked->expiry, now + clock_duration(settings_.user.max_block));
-    memory_line_.push_back(std::move(parked));
+    enter(std::move(parked), nullptr);
   }
   home_.attention();
   return true;
@@ -228,7 +229,7 @@ COKAFKA_DECL bool accumulator::cancel_space(operation_waiter& waiting) {
                                     [&](const parked_ptr& each) { return each->space_waiter == &waiting; });
     if (found == memory_line_.end()) return false;
     leave_line(**found);
-    memory_line_.erase(found);
+    take_out(**found);
   }
   home_.attention();  // what was behind it in the line may fit
   return true;

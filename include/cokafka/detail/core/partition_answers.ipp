@@ -228,9 +228,10 @@ COKAFKA_DECL void partition_queue::finish(batch& ended, batch_outcome outcome, e
     outstanding_.bytes -= ended.live_bytes();
   }
   const std::optional<error> failure = outcome.failure;
-  const failed_stretch all{0, ended.appended(), ended.live(), ended.done->use_count() - 1};
+  const record_range all{0, ended.appended()};
+  const failed_count count{ended.live(), ended.done->use_count() - 1};
   out.answer(ended.done->complete(std::move(outcome)));
-  if (failure) note_unheard(ended, *failure, all, false, out);
+  if (failure) note_unheard(ended, *failure, {&all, 1}, count, false, out);
   out.end_flushes(flushes_.leave(ended.generation));
 }
 

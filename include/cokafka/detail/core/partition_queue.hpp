@@ -17,12 +17,14 @@
 #include <boost/intrusive/list.hpp>
 #include <deque>
 #include <optional>
+#include <span>
 #include <vector>
 
 namespace cokafka::inline COKAFKA_ABI::detail {
 
 class topic;
 class partition_queue;
+struct share_line;
 
 /// The answer to the attempt of a batch in flight (or its absence, with the reason).
 struct broker_answer {
@@ -148,6 +150,7 @@ class partition_queue
   std::atomic<bool> is_made_anew{false};  // of another topic than before, of the same name; the owner has to hear of it
   std::atomic<bool> purge_wanted{false};  // its owner shall purge it when it looks at it next
   std::atomic<std::uint32_t> parked{0};   // records parked behind a full share of the broker
+  share_line* line = nullptr;             // they; the lot's
   std::uint64_t blocked_in_pass = 0;  // the last pass over the parking lot that left a record of it behind; the lot's
   partition_queue* woken_next = nullptr;
 
@@ -229,13 +232,12 @@ class partition_queue
   void expire_unsealed(clock_time now, const stall& by, effects& out);
   void end_due(batch& of, clock_time now, bool remove, error_details why, effects& out);
   void thin(batch& of);
-  struct failed_stretch {
-    std::uint32_t first;
-    std::uint32_t end;
-    std::uint32_t records;  // of them that had no answer yet
+  struct failed_count {
+    std::uint32_t records;  // that had no answer yet
     std::uint32_t holders;  // deliveries and waiters of the batch
   };
-  void note_unheard(batch& of, const error& why, const failed_stretch& which, bool is_open, effects& out);
+  void note_unheard(batch& of, const error& why, std::span<const record_range> which, failed_count count, bool is_open,
+                    effects& out);
   batch_ptr copy_of(batch& of, const std::vector<std::uint32_t>& indexes);
   void finish(batch& ended, batch_outcome outcome, effects& out);
   void fail(batch& ended, error_details why, clock_time now, effects& out);

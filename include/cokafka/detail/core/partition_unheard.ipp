@@ -15,14 +15,17 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 // The records have just failed. Without somebody who wants them reported no delivery notes that it is dropped, and only
 // those are counted that must be more than the batch has deliveries and waiters. An open batch may move its bytes
 // before the report is made: what it loses is copied, into memory that is charged like its own.
-COKAFKA_DECL void partition_queue::note_unheard(batch& of, const error& why, const failed_stretch& which, bool is_open,
-                                                effects& out) {
+COKAFKA_DECL void partition_queue::note_unheard(batch& of, const error& why, std::span<const record_range> which,
+                                                failed_count count, bool is_open, effects& out) {
   if (!of.done->notes_dropped) {
     if (of.done->is_piece) return;  // who holds them is not known here
-    return out.note_unheard(which.records - std::min(which.records, which.holders), why, topic_name_, index_);
+    return out.note_unheard(count.records - std::min(count.records, count.holders), why, topic_name_, index_);
   }
   unheard_records told;
-  told.indexes = of.done->take_dropped(which.first, which.end);
+  for (const record_range& each : which) {
+    const std::vector<std::uint32_t> dropped = of.done->take_dropped(each.first, each.end);
+    told.indexes.insert(told.indexes.end(), dropped.begin(), dropped.end());
+  }
   if (told.indexes.empty()) return;
   out.note_unheard(told.indexes.size(), why, topic_name_, index_);
   told.why = why;

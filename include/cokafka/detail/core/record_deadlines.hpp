@@ -47,43 +47,54 @@ class record_deadlines {
   clock_time earliest() const noexcept { return earliest_; }
 
   /// Every run that has not been taken is due.
-  bool are_all_due(clock_time now) const noexcept {
-    return std::all_of(runs_.begin(), runs_.end(),
-                       [&](const run& each) { return each.at <= now || each.at == never; }) &&
-           (first_.at <= now || first_.at == never);
-  }
+  bool are_all_due(clock_time now) const noexcept { return latest_ <= now; }
 
   /// Takes the runs of records for which `is_gone(first, end)` is true, due or not.
   template <class Predicate>
   void forget(std::uint32_t count, Predicate is_gone) {
     earliest_ = never;
-    const auto all = static_cast<std::uint32_t>(runs_.size() + 1);
+    latest_ = clock_time::min();
+    const std::uint32_t all = run_count();
     for (std::uint32_t i = 0; i < all; ++i) {
       if (is_gone(at(i).first, i + 1 < all ? at(i + 1).first : count)) at(i).at = never;
       earliest_ = std::min(earliest_, at(i).at);
+      if (at(i).at != never) latest_ = std::max(latest_, at(i).at);
     }
     last_ = at(all - 1).at;
+    blocks_.clear();
   }
 
   /// Takes what is due and calls visit(first, end, bytes) for each stretch of records in their order. `count` and
   /// `bytes` are those of all records that were added.
   template <class Visit>
   void take_due(clock_time now, std::uint32_t count, std::size_t bytes, Visit visit) {
+    if (blocks_.empty()) note_blocks();
     earliest_ = never;
-    const auto all = static_cast<std::uint32_t>(runs_.size() + 1);
+    const std::uint32_t all = run_count();
     std::uint32_t began = all;  // of the stretch that is being made
-    for (std::uint32_t i = 0; i <= all; ++i) {
-      const bool due = i < all && at(i).at <= now;
-      if (due && began == all) began = i;
-      if (!due && began != all) {
-        const run end = i < all ? at(i) : run{never, count, static_cast<std::uint32_t>(bytes)};
-        visit(at(began).first, end.first, std::size_t{end.offset} - at(began).offset);
-        began = all;
+    const auto end_stretch = [&](std::uint32_t i) {
+      if (began == all) return;
+      const run end = i < all ? at(i) : run{never, count, static_cast<std::uint32_t>(bytes)};
+      visit(at(began).first, end.first, std::size_t{end.offset} - at(began).offset);
+      began = all;
+    };
+    for (std::uint32_t block = 0; block < blocks_.size(); ++block) {
+      const std::uint32_t first = block * block_size;
+      if (blocks_[block] <= now) {
+        blocks_[block] = never;
+        for (std::uint32_t i = first; i < std::min(all, first + block_size); ++i) {
+          const bool due = at(i).at <= now;
+          if (!due) end_stretch(i);
+          if (due && began == all) began = i;
+          if (due) at(i).at = never;
+          blocks_[block] = std::min(blocks_[block], at(i).at);
+        }
+      } else {
+        end_stretch(first);
       }
-      if (i == all) break;
-      if (due) at(i).at = never;
-      earliest_ = std::min(earliest_, at(i).at);
+      earliest_ = std::min(earliest_, blocks_[block]);
     }
+    end_stretch(all);
     last_ = at(all - 1).at;
   }
 
@@ -95,10 +106,18 @@ class record_deadlines {
   };
 
   static constexpr std::size_t exact_runs = 32;
+  static constexpr std::uint32_t block_size = 64;
   static constexpr std::uint64_t millisecond = 1'000'000;
   static_assert(clock_duration(std::chrono::milliseconds(1)).count() == millisecond);
 
   run& at(std::uint32_t i) noexcept { return i == 0 ? first_ : runs_[i - 1]; }
+  std::uint32_t run_count() const noexcept { return static_cast<std::uint32_t>(runs_.size() + 1); }
+
+  void note_blocks() {
+    blocks_.assign(run_count() / block_size + 1, never);
+    for (std::uint32_t i = 0; i < run_count(); ++i)
+      blocks_[i / block_size] = std::min(blocks_[i / block_size], at(i).at);
+  }
 
   // The usual record: as late as the one before, or up to a millisecond earlier where runs are rounded.
   bool is_in_last(clock_time at) const noexcept {
@@ -120,6 +139,8 @@ class record_deadlines {
       runs_.push_back(made);
     }
     last_ = at;
+    if (at != never) latest_ = std::max(latest_, at);
+    if (!blocks_.empty()) blocks_.clear();
     const bool earlier = at < earliest_;
     if (earlier) earliest_ = at;
     return earlier;
@@ -128,8 +149,10 @@ class record_deadlines {
   clock_time last_ = never;  // of the last run
   std::uint64_t width_ = 1;
   clock_time earliest_ = never;
+  clock_time latest_ = clock_time::min();
   run first_{};
-  std::vector<run> runs_;  // those behind the first: a batch of one record allocates nothing
+  std::vector<run> runs_;           // those behind the first: a batch of one record allocates nothing
+  std::vector<clock_time> blocks_;  // the earliest of 64 runs each, once something was due: not all are to be looked at
 };
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail

@@ -179,9 +179,10 @@ COKAFKA_DECL void partition_queue::exclude(const batch_ptr& refused, const answe
     batch_outcome outcome;
     const error failure(std::move(why));
     outcome.failure = failure;
-    const failed_stretch alone{index, index + 1, 1, refused->done->use_count() - 1};
-    out.answer(refused->done->end_some(index, index + 1, std::move(outcome)));
-    note_unheard(*refused, failure, alone, false, out);
+    const failed_count alone{1, refused->done->use_count() - 1};
+    const record_range which{index, index + 1};
+    out.answer(refused->done->end_some({&which, 1}, std::move(outcome)));
+    note_unheard(*refused, failure, {&which, 1}, alone, false, out);
     ++told;
   }
   {

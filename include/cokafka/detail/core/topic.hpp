@@ -13,6 +13,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <boost/smart_ptr/intrusive_ptr.hpp>
+#include <boost/smart_ptr/intrusive_ref_counter.hpp>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -28,9 +30,9 @@ struct partition_table {
   bool operator==(const partition_table&) const = default;
 };
 
-/// Owned by the registry of topics, for the life of the core: senders and handles keep plain pointers. Fields other than
-/// atomics belong to the home strand.
-class topic {
+/// Owned by the registry of topics, and for as long as they need it by who has found it there. Once it has partitions it
+/// lives as long as the core, and plain pointers to it may be kept. Fields other than atomics belong to the home strand.
+class topic : public boost::intrusive_ref_counter<topic, boost::thread_safe_counter> {
  public:
   topic(topic_name of, std::uint64_t seed) : name(std::move(of)), sticky(seed) {}
   topic(const topic&) = delete;
@@ -47,7 +49,8 @@ class topic {
   std::atomic<broker_errc> refused{broker_errc::none};
   /// The last error that metadata had for it while senders wait; named when they time out.
   std::atomic<broker_errc> last_error{broker_errc::none};
-  std::atomic<bool> wanted{false};  // the engine has been told
+  std::atomic<bool> is_kept{false};  // it has partitions: the registry never gives it up
+  std::atomic<bool> wanted{false};   // the engine has been told
   std::atomic<bool> used{true};     // somebody has sent to it since the engine looked last
   std::atomic<bool> is_forgotten{false};  // nobody did for metadata.max.idle.ms: it is not asked for
   bool asked_for = false;           // metadata has been, once at least
@@ -78,6 +81,8 @@ class topic {
   std::vector<std::unique_ptr<partition_queue>> partitions_;
   std::vector<std::unique_ptr<const partition_table>> tables_;
 };
+
+using topic_ptr = boost::intrusive_ptr<topic>;
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
 

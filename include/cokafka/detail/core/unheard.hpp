@@ -7,7 +7,7 @@
 #include "cokafka/detail/base/config.hpp"
 #include "cokafka/detail/batch/chunk_cursor.hpp"
 #include "cokafka/detail/core/batch.hpp"
-#include "cokafka/detail/core/parked_record.hpp"
+#include "cokafka/detail/core/record_copy.hpp"
 #include "cokafka/error.hpp"
 #include "cokafka/record.hpp"
 #include "cokafka/topic_name.hpp"

@@ -20,22 +20,19 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 
 namespace withdrawing {
 
-struct stretch {
-  std::uint32_t first;
-  std::uint32_t end;
-  std::size_t bytes;
-};
-
-// The bytes of the records [first, end) that were not removed. Linear; asked only of batches that lost records.
-inline std::size_t bytes_between(const batch& of, std::uint32_t first, std::uint32_t end) {
+// The bytes of these records that were not removed. Linear; asked only of batches that lost records.
+inline std::size_t bytes_of(const batch& of, const std::vector<record_range>& which) {
   record_walker at(of.records.chunks());
   std::size_t sum = 0;
-  for (std::uint32_t i = 0; i < end; ++i) {
-    const bool removed = of.done->removed && of.done->removed->test(i);
-    if (removed && of.thinned) continue;
-    at.next();
-    if (i >= first && !removed) sum += at.size();
-    at.skip();
+  std::uint32_t i = 0;
+  for (const record_range& each : which) {
+    for (; i < each.end; ++i) {
+      const bool removed = of.done->removed && of.done->removed->test(i);
+      if (removed && of.thinned) continue;
+      at.next();
+      if (i >= each.first && !removed) sum += at.size();
+      at.skip();
+    }
   }
   return sum;
 }
@@ -160,42 +157,41 @@ COKAFKA_DECL void partition_queue::end_due(batch& of, clock_time now, bool remov
   why.attempts = of.attempts;
   why.elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(now - of.created);
   const error told(std::move(why));
-  std::vector<withdrawing::stretch> all;
-  of.deadlines.take_due(now, of.appended(), of.records.size() - batch_header_size,
-                        [&](std::uint32_t first, std::uint32_t end, std::size_t bytes) {
-                          all.push_back({first, end, bytes});
-                        });
-  std::vector<failed_stretch> failures;
-  std::uint32_t records = 0;
+  failed_count failed{0, of.done->use_count() - 1};
+  std::vector<record_range> all;
   std::size_t bytes = 0;
-  for (auto& each : all) {
+  of.deadlines.take_due(now, of.appended(), of.records.size() - batch_header_size,
+                        [&](std::uint32_t first, std::uint32_t end, std::size_t their_bytes) {
+                          all.push_back({first, end});
+                          bytes += their_bytes;
+                        });
+  if (of.withdrawn_from || of.thinned) bytes = withdrawing::bytes_of(of, all);
+  for (const record_range& each : all) {
     const std::uint32_t gone = of.done->removed ? of.done->removed->count_between(each.first, each.end) : 0;
-    const failed_stretch failed{each.first, each.end, each.end - each.first - gone, of.done->use_count() - 1};
-    records += failed.records;
-    bytes += of.withdrawn_from || of.thinned ? withdrawing::bytes_between(of, each.first, each.end) : each.bytes;
-    failures.push_back(failed);
+    failed.records += each.end - each.first - gone;
   }
   // First it is true, then it is said: what follows may run out of memory.
   if (remove) {
-    for (auto& each : all) {
+    for (const record_range& each : all) {
       for (std::uint32_t i = each.first; i < each.end; ++i) withdrawing::mark_removed(*of.done, i);
     }
   }
-  of.ended += records;
+  of.ended += failed.records;
   of.ended_bytes += bytes;
-  out.counted.records_failed += records;
+  out.counted.records_failed += failed.records;
   {
     std::unique_lock guard(lock_, std::defer_lock);
     if (!remove) guard.lock();
-    outstanding_.records -= records;
+    outstanding_.records -= failed.records;
     outstanding_.bytes -= bytes;
   }
-  for (const failed_stretch& each : failures) {
+  // Nobody can ask any more for records that are removed and that nobody holds a delivery of.
+  if (!remove || failed.holders > 0) {
     batch_outcome outcome;
     outcome.failure = told;
-    out.answer(of.done->end_some(each.first, each.end, std::move(outcome)));
-    note_unheard(of, told, each, remove, out);
+    out.answer(of.done->end_some(all, std::move(outcome)));
   }
+  note_unheard(of, told, all, failed, remove, out);
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail

@@ -164,7 +164,7 @@ COKAFKA_DECL clock_duration engine::control_timeout() const {
 COKAFKA_DECL messages::metadata_request engine::metadata_request_now() {
   messages::metadata_request request;
   request.allow_auto_topic_creation = settings_.user.allow_auto_create_topics;
-  for (topic* each : accumulator_.topics.all()) {
+  for (const topic_ptr& each : accumulator_.topics.all()) {
     if (is_idle(*each, env_->now())) forget_topic(*each);
     if (each->is_forgotten.load(std::memory_order_relaxed)) continue;
     request.topics->emplace_back();

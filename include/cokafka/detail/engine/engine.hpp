@@ -72,12 +72,12 @@ class engine final : public link_host,
     return accumulator_.try_send(record, to, env_->now());
   }
   /// The topic, known or not; null when the name is not legal.
-  topic* find_topic(std::string_view name);
+  topic_ptr find_topic(std::string_view name);
   accumulator::outstanding_total outstanding() { return accumulator_.outstanding(); }
   /// For invariants, in one thread: how many batches of one partition are in flight at most.
   std::size_t most_in_flight() {
     std::size_t most = 0;
-    for (const topic* each : accumulator_.topics.all()) {
+    for (const topic* each : accumulator_.topics.kept()) {
       for (const auto& partition : each->partitions()) most = std::max(most, partition->in_flight());
     }
     return most;
@@ -131,7 +131,7 @@ class engine final : public link_host,
 
  private:
   struct topic_watch {
-    topic* of;
+    topic_ptr of;
     topic_waiter* waiting;
     bool warm;
     clock_time due;

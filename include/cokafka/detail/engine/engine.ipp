@@ -67,7 +67,7 @@ COKAFKA_DECL void engine::want_identity(std::optional<std::int64_t> used_up) {
 }
 
 COKAFKA_DECL drain_conditions engine::conditions() const {
-  return {accumulator_.flushes.is_flushing() || accumulator_.is_closed() || accumulator_.memory.is_somebody_waiting()};
+  return {accumulator_.flushes.is_flushing() || accumulator_.is_closed() || accumulator_.is_memory_short()};
 }
 
 COKAFKA_DECL void engine::attention() {
@@ -86,17 +86,16 @@ COKAFKA_DECL void engine::look_around() {
   accumulator_.set_wall_offset(env_->wall_now().time_since_epoch() - now.time_since_epoch());
   if (metadata_wanted_.exchange(false, std::memory_order_acq_rel)) schedule_.want();
   if (identity_requested_.load(std::memory_order_acquire)) identity_wanted_ = true;
-  const std::vector<topic*> topics = accumulator_.topics.all();
-  for (topic* each : topics) {
-    if (!each->wanted.exchange(false, std::memory_order_acq_rel)) continue;
-    each->is_forgotten.store(false, std::memory_order_release);
-    if (each->refused.load(std::memory_order_relaxed) != broker_errc::none) {
-      schedule_.want_at(each->ask_again_at);
-      continue;
+  accumulator_.topics.for_each([this](topic& each) {
+    if (!each.wanted.load(std::memory_order_relaxed) || !each.wanted.exchange(false, std::memory_order_acq_rel)) return;
+    each.is_forgotten.store(false, std::memory_order_release);
+    if (each.refused.load(std::memory_order_relaxed) != broker_errc::none) {
+      schedule_.want_at(each.ask_again_at);
+      return;
     }
     // Only the first question is urgent: sends to a topic that does not exist must not become as many requests.
-    std::exchange(each->asked_for, true) ? schedule_.want() : schedule_.want_now();
-  }
+    std::exchange(each.asked_for, true) ? schedule_.want() : schedule_.want_now();
+  });
   effects out;
   const bool pressed = accumulator_.place_waiting(out);
   if (accumulator_.is_partition_missing()) schedule_.want();
@@ -106,9 +105,14 @@ COKAFKA_DECL void engine::look_around() {
     for (auto& [id, link] : links_) link->poke();
   }
   was_pressed_ = pressed;
+  for (auto& [id, link] : links_) {
+    const bool waited_for = link->share.waited_for.load(std::memory_order_relaxed);
+    if (waited_for && !std::exchange(link->share.was_waited_for, waited_for)) link->poke();
+    link->share.was_waited_for = waited_for;
+  }
   check_watches(now);
   check_flushes(now);
-  if (!topics.empty()) start_control();
+  if (!accumulator_.topics.empty()) start_control();
   news_.set();
   set_home_deadlines();
 }
@@ -177,8 +181,8 @@ COKAFKA_DECL std::string engine::unreachable_text() const {
 
 // --- topics that somebody watches ------------------------------------------------------------------------------------
 
-COKAFKA_DECL topic* engine::find_topic(std::string_view name) {
-  return is_valid_topic_name(name) ? &accumulator_.want_topic(name) : nullptr;
+COKAFKA_DECL topic_ptr engine::find_topic(std::string_view name) {
+  return is_valid_topic_name(name) ? accumulator_.want_topic(name) : nullptr;
 }
 
 COKAFKA_DECL void engine::watch_topic(topic_waiter& waiting, std::string_view name, bool warm) {
@@ -187,7 +191,7 @@ COKAFKA_DECL void engine::watch_topic(topic_waiter& waiting, std::string_view na
     post_waiter(waiting);
   };
   if (accumulator_.is_closed()) return refuse(errc::closed);
-  topic* const of = find_topic(name);
+  const topic_ptr of = find_topic(name);
   if (of == nullptr) return refuse(errc::invalid_topic);
   if (warm && settings_.idempotent) want_identity(std::nullopt);
   {

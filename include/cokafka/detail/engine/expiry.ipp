@@ -60,7 +60,7 @@ COKAFKA_DECL void engine::spare_links() {
 
 COKAFKA_DECL bool engine::is_needed(const broker_link& link) const {
   if (link.share.used.load(std::memory_order_acquire) != 0) return true;
-  for (const topic* of : accumulator_.topics.all()) {
+  for (const topic* of : accumulator_.topics.kept()) {
     const bool owns = std::any_of(of->partitions().begin(), of->partitions().end(), [&](const auto& each) {
       return each->owner.load(std::memory_order_acquire) == &link ||
              each->desired_owner.load(std::memory_order_acquire) == &link;

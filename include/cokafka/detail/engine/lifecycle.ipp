@@ -267,7 +267,7 @@ COKAFKA_DECL void engine::drop() noexcept {
   stopping_ = true;
   waiter_list all;
   accumulator_.abandon(all);
-  for (topic* each : accumulator_.topics.all()) {
+  for (topic* each : accumulator_.topics.kept()) {
     for (const auto& partition : each->partitions()) partition->abandon(all);
   }
   waiter_list flushing = accumulator_.flushes.abandon();

@@ -67,7 +67,7 @@ COKAFKA_DECL void engine::apply_brokers() {
 // False when the cluster must be asked again, with backoff: somebody waits for the topic, or the answer was out of
 // date.
 COKAFKA_DECL bool engine::apply_topic(const topic_news& news, clock_time now, effects& out) {
-  topic* const of = accumulator_.topics.find(news.name);
+  const topic_ptr of = accumulator_.topics.find(news.name);
   if (of == nullptr) return true;
   switch (news.is) {
     case topic_news::kind::known:
@@ -103,8 +103,8 @@ COKAFKA_DECL void engine::apply_leaders(const leader_news& news) {
   apply_brokers();
   effects out;
   for (const std::string& name : changed) {
-    topic& of = *accumulator_.topics.find(name);
-    accumulator_.publish(of, route(of, *metadata_.find(name), false), now, out);
+    const topic_ptr of = accumulator_.topics.find(name);
+    accumulator_.publish(*of, route(*of, *metadata_.find(name), false), now, out);
   }
   carry_out(out);
 }
@@ -118,6 +118,7 @@ COKAFKA_DECL partition_owner& engine::owner_for(std::int32_t leader) {
 
 // Every partition to its leader's strand. Null when senders see nothing new.
 COKAFKA_DECL std::unique_ptr<partition_table> engine::route(topic& of, const topic_state& state, bool made_anew) {
+  accumulator_.topics.keep(of);
   auto table = std::make_unique<partition_table>();
   table->topic_id = state.id;
   for (std::size_t i = 0; i < state.partitions.size(); ++i) {

@@ -141,7 +141,7 @@ COKAFKA_DECL std::shared_ptr<produce_request> broker_link::next_request(clock_ti
   if (!queue_.has_candidates(in_flight_.empty())) return nullptr;
   const auto identity = host_.identity();
   auto request = std::make_shared<produce_request>();
-  request->batches = queue_.next_request(now, in_flight_.empty(), host_.conditions(), identity);
+  request->batches = queue_.next_request(now, in_flight_.empty(), conditions(), identity);
   if (queue_.is_identity_missing()) host_.want_identity(queue_.used_up_id());
   if (request->batches.empty()) return nullptr;
   request->correlation_id = connection_.next_correlation_id();

@@ -60,6 +60,12 @@ class partition_keeper : public partition_owner {
   /// What to tell records that fall due here.
   virtual stall why_stalled() const = 0;
 
+  /// Everybody's, and that records are parked because our share of the memory is full.
+  drain_conditions conditions() const {
+    drain_conditions all = host_.conditions();
+    all.at_once = all.at_once || share.waited_for.load(std::memory_order_relaxed);
+    return all;
+  }
   void reconsider(partition_queue& seen, clock_time now);
   /// Handles an entry of a partition; false for other kinds.
   bool handle_partition_deadline(deadline_entry& due, clock_time now, effects& out);

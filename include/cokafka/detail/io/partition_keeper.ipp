@@ -19,7 +19,7 @@ COKAFKA_DECL void partition_keeper::adopt_soon(partition_queue& added) {
     if (ended_) return fail_one(added);
     heed_its_topic(added, host_.env().now());
     purge_if_wanted(added, host_.env().now());
-    queue_.adopt(added, host_.env().now(), host_.conditions());
+    queue_.adopt(added, host_.env().now(), conditions());
     hand_over_if_wanted(added);
     news();
     deadlines_.update();
@@ -54,7 +54,7 @@ COKAFKA_DECL void partition_keeper::acknowledged_late_soon(partition_queue& move
 
 COKAFKA_DECL void partition_keeper::poke() {
   on_strand([this] {
-    queue_.reconsider_all(host_.env().now(), host_.conditions());
+    queue_.reconsider_all(host_.env().now(), conditions());
     news();
     deadlines_.update();
   });
@@ -82,7 +82,7 @@ COKAFKA_DECL void partition_keeper::reconsider(partition_queue& seen, clock_time
   if (seen.owner.load(std::memory_order_acquire) != this) return;
   if (seen.adopted_by != this) return;
   purge_if_wanted(seen, now);
-  queue_.reconsider(seen, now, host_.conditions());
+  queue_.reconsider(seen, now, conditions());
 }
 
 COKAFKA_DECL void partition_keeper::purge_if_wanted(partition_queue& seen, clock_time now) {
@@ -137,7 +137,7 @@ COKAFKA_DECL void partition_keeper::identity_refused_soon(error_details why) {
       if (each->needs_identity()) each->fail_unsent(why, now, out);
     }
     carry_out(out);
-    queue_.reconsider_all(now, host_.conditions());
+    queue_.reconsider_all(now, conditions());
     news();
     deadlines_.update();
   });

@@ -29,11 +29,11 @@ inline bool tells_log_start(const append_result& result) noexcept {
          result.error == broker_errc::invalid_producer_epoch || !result.bad_records.empty();
 }
 
-inline partition_answer answer_of(std::int32_t index, append_result&& result) {
+inline partition_answer answer_of(std::int32_t index, append_result&& result, std::int64_t log_start_offset) {
   partition_answer answer = failed(index, result.error);
   answer.base_offset = result.base_offset;
   answer.log_append_time_ms = result.log_append_time;
-  if (tells_log_start(result)) answer.log_start_offset = 0;
+  if (tells_log_start(result)) answer.log_start_offset = log_start_offset;
   for (bad_record& bad : result.bad_records) answer.record_errors.push_back({bad.index, std::move(bad.message)});
   if (!result.message.empty()) answer.error_message = std::move(result.message);
   return answer;
@@ -75,7 +75,7 @@ inline partition_answer append(exchange& e, topic_state* topic, const messages::
   append_result result =
       partition->log.append(records, e.cluster.rules_of(*topic), partition->leader_epoch, wall_ms(e.environment));
   if (result.error == broker_errc::none && !result.duplicate) e.appended = true;
-  return answer_of(asked.index, std::move(result));
+  return answer_of(asked.index, std::move(result), partition->log.start_offset());
 }
 
 // What a client hears of it: without acks nothing, and of an error only that the connection ends.

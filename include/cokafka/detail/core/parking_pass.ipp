@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: BSL-1.0
+// Bodies of accumulator: the pass over those who wait for memory, oldest first, past those whose broker's share is
+// full. Layer 4.
+#ifndef COKAFKA_DETAIL_CORE_PARKING_PASS_IPP
+#define COKAFKA_DETAIL_CORE_PARKING_PASS_IPP
+
+#include "cokafka/detail/core/accumulator.hpp"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+COKAFKA_DECL bool accumulator::place_waiting(effects& out) {
+  std::vector<partition_queue*> woken;
+  {
+    std::scoped_lock guard(mutex_);
+    place_memory_line(out);
+    note_waited_shares();
+    memory.somebody_waits(!memory_line_.empty() || !share_lines_.empty());
+    woken.swap(to_wake_);
+  }
+  for (partition_queue* each : woken) wake(*each);
+  return is_memory_short();
+}
+
+// The oldest of all lines that may go on; `open` are the partitions whose share lines may.
+COKAFKA_DECL parked_record* accumulator::next_to_place(const std::vector<partition_queue*>& open) noexcept {
+  parked_record* oldest = memory_line_.empty() ? nullptr : memory_line_.front().get();
+  for (const partition_queue* each : open) {
+    parked_record& first = *each->line->waiting.front();
+    if (oldest == nullptr || first.number < oldest->number) oldest = &first;
+  }
+  return oldest;
+}
+
+// A frozen broker's partitions may have thousands of records in their lines: only the first of one of them is tried,
+// and those behind it are not even looked at.
+COKAFKA_DECL void accumulator::place_memory_line(effects& out) {
+  ++pass_;
+  std::vector<partition_owner*> full;
+  std::vector<partition_queue*> open;
+  for (const share_line& each : share_lines_) {
+    if (!each.waiting.empty()) open.push_back(each.of);  // empty where there was no memory for who came first
+  }
+  while (parked_record* const first = next_to_place(open)) {
+    partition_queue* const behind = first->behind;
+    if (first->reason == parked_for::space) {
+      if (memory.available() < first->space_wanted) break;
+      leave_line(*first);
+      out.ended.push_back(*std::exchange(first->space_waiter, nullptr));
+      take_out(*first);
+      continue;
+    }
+    const partition_table* table = first->of->table.load(std::memory_order_acquire);
+    if (table == nullptr) {  // forgotten just when it was parked
+      first->of->wanted.store(true, std::memory_order_release);
+      if (behind == nullptr) wait_on(*first, parked_for::metadata, nullptr);
+      home_.attention();
+      if (behind == nullptr) continue;
+    }
+    const auto& wanted = first->record->view().partition;
+    if (behind == nullptr && wanted && static_cast<std::size_t>(*wanted) >= table->all.size()) {
+      wait_for_partition(*first);
+    } else if (place_parked(*first, table, full, out)) {
+      take_out(*first);
+      if (behind != nullptr && behind->line == nullptr) std::erase(open, behind);
+    } else if (first->reason == parked_for::memory) {
+      break;
+    } else {
+      block(open, *first->behind, full);
+    }
+  }
+}
+
+// The partition's line, and those of all whose owner's share is full, do not go on in this pass; nor may anybody else
+// who comes to these partitions.
+COKAFKA_DECL void accumulator::block(std::vector<partition_queue*>& open, const partition_queue& blocked,
+                                     const std::vector<partition_owner*>& full) noexcept {
+  std::erase_if(open, [&](partition_queue* each) {
+    const auto* owner = each->owner.load(std::memory_order_acquire);
+    if (each != &blocked && std::find(full.begin(), full.end(), owner) == full.end()) return false;
+    each->blocked_in_pass = pass_;
+    return true;
+  });
+}
+
+// Under the mutex.
+COKAFKA_DECL void accumulator::note_waited_shares() {
+  if (waited_for_.empty() && share_lines_.empty()) return;
+  std::vector<partition_owner*> before;
+  before.swap(waited_for_);
+  for (const share_line& each : share_lines_) share_line_of(*each.of);
+  for (partition_owner* each : before) {
+    const bool still = std::find(waited_for_.begin(), waited_for_.end(), each) != waited_for_.end();
+    if (!still) each->share.waited_for.store(false, std::memory_order_relaxed);
+  }
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+#endif
