@@ -991,7 +991,12 @@ class record_marks {
 
   /// How many of [first, end) are marked: linear in their number, 64 at a time.
   std::uint32_t count_between(std::uint32_t first, std::uint32_t end) const noexcept {
-    return counted_below(end) - counted_below(first);
+    if (first >= end || first / 64 >= words_.size()) return 0;
+    std::uint32_t sum = 0;
+    const std::size_t last = std::min<std::size_t>(end / 64, words_.size());
+    for (std::size_t i = first / 64; i < last; ++i) sum += static_cast<std::uint32_t>(std::popcount(words_[i]));
+    if (last < words_.size()) sum += low_bits(last, end % 64);
+    return sum - low_bits(first / 64, first % 64);
   }
 
   /// Counts once, so that below() need not: nothing is marked after this.
@@ -1013,13 +1018,6 @@ class record_marks {
  private:
   std::uint32_t low_bits(std::size_t word, std::uint32_t bits) const noexcept {
     return static_cast<std::uint32_t>(std::popcount(words_[word] & ((std::uint64_t{1} << bits) - 1)));
-  }
-
-  std::uint32_t counted_below(std::uint32_t index) const noexcept {
-    std::uint32_t sum = 0;
-    const std::size_t whole = std::min<std::size_t>(index / 64, words_.size());
-    for (std::size_t i = 0; i < whole; ++i) sum += static_cast<std::uint32_t>(std::popcount(words_[i]));
-    return whole < words_.size() ? sum + low_bits(whole, index % 64) : sum;
   }
 
   std::vector<std::uint64_t> words_;
@@ -1212,7 +1210,6 @@ struct record_metadata {
 
 // ---- cokafka/detail/core/completion.hpp
 
-#include <map>
 #include <memory>
 
 namespace cokafka::inline COKAFKA_ABI::detail {
@@ -1226,6 +1223,12 @@ struct batch_outcome {
   std::optional<error> failure{};
   std::optional<std::int64_t> base_offset{};
   std::optional<std::int64_t> log_append_time{};  // milliseconds; set where the topic stamps records itself
+};
+
+/// Records [first, end) of a batch, by their indexes when they were appended.
+struct record_range {
+  std::uint32_t first;
+  std::uint32_t end;
 };
 
 /// A waiter for one record.
@@ -1266,9 +1269,9 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
 
   /// Ends it and hands out who waited, in record order. Calls after the first change nothing and return none.
   waiter_list complete(batch_outcome outcome);
-  /// Ends the records [first, end) alone, by their indexes when they were appended; the others are not concerned. Hands
-  /// out who waited for them, in record order. `base_offset` is that of the first of them.
-  waiter_list end_some(std::uint32_t first, std::uint32_t end, batch_outcome outcome);
+  /// Ends these records alone (in order, none twice); the others are not concerned. Hands out who waited for them, in
+  /// record order. `base_offset` is that of the first of them.
+  waiter_list end_some(std::span<const record_range> which, batch_outcome outcome);
 
   /// To be called until it returns none when what complete() handed out has been posted: who attached meanwhile had to
   /// queue up behind them.
@@ -1304,7 +1307,13 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
   template <class Visit>
   void for_each_ended(Visit visit) const {
     std::scoped_lock guard(lock_);
-    for (const auto& [first, stretch] : stretches_) visit(first, stretch.end);
+    const auto all = static_cast<std::uint32_t>(ended_by_.size());
+    for (std::uint32_t first = 0; first < all;) {
+      std::uint32_t end = first;
+      while (end < all && ended_by_[end] != 0) ++end;
+      if (end > first) visit(first, end);
+      first = end + 1;
+    }
   }
 
   /// Hands out all waiters without an answer, for destruction; for deliveries that outlive the execution context it has
@@ -1317,18 +1326,20 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
   /// Records that are not in the batch any more. Under the partition's lock until the batch is sealed, constant after
   /// that.
   std::unique_ptr<record_marks> removed{};
+  bool has_one_record = false;                // a parked one: nobody can queue up behind its waiter; constant
   bool notes_dropped = false;                 // somebody wants to know of failures that nobody waits for; constant
   std::shared_ptr<refused_record> refused{};  // a copy where send() refused it; for its only delivery
 
  private:
   enum class state : std::uint8_t { pending, done, forwarded };
-  struct ended_stretch {
-    std::uint32_t end;
+  struct early_end {
+    std::uint32_t first;
     batch_outcome outcome;
   };
 
-  void unlink(waiter_list& list, record_waiter& gone) { list.erase(waiter_list::s_iterator_to(gone)); }
-  const std::pair<const std::uint32_t, ended_stretch>* find_stretch(std::uint32_t index) const;
+  void unlink(record_waiter& gone);
+  void add_waiters_of(record_range which, std::vector<record_waiter*>& found);
+  const early_end* find_early_end(std::uint32_t index) const noexcept;
   std::uint32_t place_of(std::uint32_t index) const noexcept { return removed ? index - removed->below(index) : index; }
   void put_in_order(waiter_list& waiting);
   bool link(record_waiter& added);
@@ -1341,11 +1352,16 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
   topic_name topic_;
   std::int32_t partition_;
   waiter_list waiters_;
+  // By the indexes of their records, made when records end that are not the first who are waited for: a hundred that
+  // end one by one must not be looked for among ten thousand a hundred times. Null where one has gone.
+  std::vector<std::pair<std::uint32_t, record_waiter*>> by_index_;
   batch_outcome outcome_;
-  std::atomic<bool> has_stretches_{false};
-  std::map<std::uint32_t, ended_stretch> stretches_;  // by their first record; under the lock
-  std::vector<redirection> redirections_;             // in order; constant once it is forwarded
-  record_marks dropped_;                              // under the lock
+  // Records that have ended before the batch. Thousands may do so one by one: four bytes each, no node of a tree.
+  std::atomic<bool> has_early_ends_{false};
+  std::vector<std::uint32_t> ended_by_;                    // of each record: 1 + a place in what follows, or 0
+  std::vector<std::unique_ptr<const early_end>> ended_{};  // under the lock; what they point to is constant
+  std::vector<redirection> redirections_;                  // in order; constant once it is forwarded
+  record_marks dropped_;                                   // under the lock
 };
 
 using completion_ptr = boost::intrusive_ptr<completion>;
@@ -1376,20 +1392,20 @@ struct deadline_entry {
   std::size_t slot = idle;
 };
 
-/// Earliest deadline first. Setting, moving and clearing an entry cost O(log n). Equal times pop in an order that
-/// depends only on the history of calls, never on addresses. Thread safety: distinct objects safe.
+/// Earliest deadline first. Setting, moving and clearing an entry cost O(log n); less for deadlines that are set in
+/// their order, as those of records with equal timeouts are: they stand in a line, of which the heap is spared. Times
+/// are compared where they are together: a hundred thousand entries are a hundred thousand places in memory. Equal
+/// times pop in an order that depends only on the history of calls, never on addresses. Thread safety: distinct objects
+/// safe.
 class deadline_heap {
  public:
   void set(deadline_entry& entry, clock_time at) {
-    if (!entry.is_set()) {
-      entries_.push_back(&entry);
-      entry.at = at;
-      entry.slot = entries_.size() - 1;
-      sift_up(entry.slot);
-      return;
-    }
+    if (entry.is_set() && entry.at == at) return;
+    if (entry.is_set() && is_in_line(entry)) clear(entry);
+    if (!entry.is_set()) return add(entry, at);
     const bool earlier = at < entry.at;
     entry.at = at;
+    slots_[entry.slot].at = at;
     if (earlier) {
       sift_up(entry.slot);
     } else {
@@ -1399,61 +1415,114 @@ class deadline_heap {
 
   void clear(deadline_entry& entry) noexcept {
     if (!entry.is_set()) return;
-    const std::size_t slot = std::exchange(entry.slot, deadline_entry::idle);
-    deadline_entry* last = entries_.back();
-    entries_.pop_back();
-    if (last == &entry) return;
-    place(slot, last);
-    sift_up(slot);
-    sift_down(last->slot);
+    if (is_in_line(entry)) return leave_line(entry);
+    const std::size_t at = std::exchange(entry.slot, deadline_entry::idle);
+    const slot last = slots_.back();
+    slots_.pop_back();
+    if (last.entry == &entry) return;
+    place(at, last);
+    sift_up(at);
+    sift_down(last.entry->slot);
   }
 
   std::optional<clock_time> earliest() const noexcept {
-    if (entries_.empty()) return std::nullopt;
-    return entries_.front()->at;
+    const slot* const first = first_slot();
+    if (first == nullptr) return std::nullopt;
+    return first->at;
   }
 
   /// Removes and returns an entry that is due at `now`, or nullptr.
   deadline_entry* pop_due(clock_time now) noexcept {
-    if (entries_.empty() || entries_.front()->at > now) return nullptr;
-    deadline_entry* due = entries_.front();
+    const slot* const first = first_slot();
+    if (first == nullptr || first->at > now) return nullptr;
+    deadline_entry* due = first->entry;
     clear(*due);
     return due;
   }
 
-  std::size_t size() const noexcept { return entries_.size(); }
+  std::size_t size() const noexcept { return slots_.size() + in_line_; }
 
  private:
-  void place(std::size_t slot, deadline_entry* entry) noexcept {
-    entries_[slot] = entry;
-    entry->slot = slot;
+  struct slot {
+    clock_time at;
+    deadline_entry* entry;
+  };
+
+  static constexpr std::size_t line_flag = ~(deadline_entry::idle >> 1);  // in deadline_entry::slot
+
+  static bool is_in_line(const deadline_entry& entry) noexcept { return (entry.slot & line_flag) != 0; }
+
+  const slot* first_slot() const noexcept {
+    const slot* const top = slots_.empty() ? nullptr : &slots_.front();
+    if (in_line_ == 0) return top;
+    const slot* const front = &line_[head_];
+    return top != nullptr && top->at < front->at ? top : front;
   }
 
-  void sift_up(std::size_t slot) noexcept {
-    deadline_entry* moved = entries_[slot];
-    while (slot > 0) {
-      const std::size_t parent = (slot - 1) / 2;
-      if (entries_[parent]->at <= moved->at) break;
-      place(slot, entries_[parent]);
-      slot = parent;
+  void add(deadline_entry& entry, clock_time at) {
+    const bool is_last = line_.empty() || line_.back().at <= at;
+    auto& into = is_last ? line_ : slots_;
+    into.push_back({at, &entry});
+    entry.at = at;
+    entry.slot = into.size() - 1;
+    if (!is_last) return sift_up(entry.slot);
+    entry.slot = line_flag | (entry.slot + number_);
+    ++in_line_;
+  }
+
+  // Leaves a gap, which goes when it is at an end of the line, or when there are more gaps than entries.
+  void leave_line(deadline_entry& entry) noexcept {
+    line_[(std::exchange(entry.slot, deadline_entry::idle) & ~line_flag) - number_].entry = nullptr;
+    --in_line_;
+    while (!line_.empty() && line_.back().entry == nullptr) line_.pop_back();
+    while (head_ < line_.size() && line_[head_].entry == nullptr) ++head_;
+    if (line_.size() >= 64 && in_line_ < line_.size() / 2) close_gaps();
+    if (line_.empty()) head_ = number_ = 0;
+  }
+
+  void close_gaps() noexcept {
+    number_ += head_;
+    line_.erase(line_.begin(), line_.begin() + static_cast<std::ptrdiff_t>(head_));
+    head_ = 0;
+    if (in_line_ == line_.size()) return;
+    std::erase_if(line_, [](const slot& each) { return each.entry == nullptr; });
+    for (std::size_t i = 0; i < line_.size(); ++i) line_[i].entry->slot = line_flag | (i + number_);
+  }
+
+  void place(std::size_t at, slot moved) noexcept {
+    slots_[at] = moved;
+    moved.entry->slot = at;
+  }
+
+  void sift_up(std::size_t at) noexcept {
+    const slot moved = slots_[at];
+    while (at > 0) {
+      const std::size_t parent = (at - 1) / 2;
+      if (slots_[parent].at <= moved.at) break;
+      place(at, slots_[parent]);
+      at = parent;
     }
-    place(slot, moved);
+    place(at, moved);
   }
 
-  void sift_down(std::size_t slot) noexcept {
-    deadline_entry* moved = entries_[slot];
+  void sift_down(std::size_t at) noexcept {
+    const slot moved = slots_[at];
     for (;;) {
-      std::size_t child = 2 * slot + 1;
-      if (child >= entries_.size()) break;
-      if (child + 1 < entries_.size() && entries_[child + 1]->at < entries_[child]->at) ++child;
-      if (moved->at <= entries_[child]->at) break;
-      place(slot, entries_[child]);
-      slot = child;
+      std::size_t child = 2 * at + 1;
+      if (child >= slots_.size()) break;
+      if (child + 1 < slots_.size() && slots_[child + 1].at < slots_[child].at) ++child;
+      if (moved.at <= slots_[child].at) break;
+      place(at, slots_[child]);
+      at = child;
     }
-    place(slot, moved);
+    place(at, moved);
   }
 
-  std::vector<deadline_entry*> entries_;
+  std::vector<slot> slots_;  // the heap
+  std::vector<slot> line_;   // in order; gaps have no entry
+  std::size_t head_ = 0;     // the first that is no gap
+  std::size_t in_line_ = 0;  // entries
+  std::size_t number_ = 0;   // of the first place: they are counted, and do not change when those in front go
 };
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
@@ -2315,6 +2384,8 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 /// How much of the budget waits for one broker. Owned by the broker's link; outlives the batches charged to it.
 struct broker_share {
   std::atomic<std::size_t> used{0};
+  std::atomic<bool> waited_for{false};  // records are parked because it is full: its batches should go
+  bool was_waited_for = false;          // when the home strand looked last
 };
 
 /// Chunks against a fixed number of bytes. A broker that does not drain cannot take the whole budget from the others
@@ -2826,43 +2897,54 @@ class record_deadlines {
   clock_time earliest() const noexcept { return earliest_; }
 
   /// Every run that has not been taken is due.
-  bool are_all_due(clock_time now) const noexcept {
-    return std::all_of(runs_.begin(), runs_.end(),
-                       [&](const run& each) { return each.at <= now || each.at == never; }) &&
-           (first_.at <= now || first_.at == never);
-  }
+  bool are_all_due(clock_time now) const noexcept { return latest_ <= now; }
 
   /// Takes the runs of records for which `is_gone(first, end)` is true, due or not.
   template <class Predicate>
   void forget(std::uint32_t count, Predicate is_gone) {
     earliest_ = never;
-    const auto all = static_cast<std::uint32_t>(runs_.size() + 1);
+    latest_ = clock_time::min();
+    const std::uint32_t all = run_count();
     for (std::uint32_t i = 0; i < all; ++i) {
       if (is_gone(at(i).first, i + 1 < all ? at(i + 1).first : count)) at(i).at = never;
       earliest_ = std::min(earliest_, at(i).at);
+      if (at(i).at != never) latest_ = std::max(latest_, at(i).at);
     }
     last_ = at(all - 1).at;
+    blocks_.clear();
   }
 
   /// Takes what is due and calls visit(first, end, bytes) for each stretch of records in their order. `count` and
   /// `bytes` are those of all records that were added.
   template <class Visit>
   void take_due(clock_time now, std::uint32_t count, std::size_t bytes, Visit visit) {
+    if (blocks_.empty()) note_blocks();
     earliest_ = never;
-    const auto all = static_cast<std::uint32_t>(runs_.size() + 1);
+    const std::uint32_t all = run_count();
     std::uint32_t began = all;  // of the stretch that is being made
-    for (std::uint32_t i = 0; i <= all; ++i) {
-      const bool due = i < all && at(i).at <= now;
-      if (due && began == all) began = i;
-      if (!due && began != all) {
-        const run end = i < all ? at(i) : run{never, count, static_cast<std::uint32_t>(bytes)};
-        visit(at(began).first, end.first, std::size_t{end.offset} - at(began).offset);
-        began = all;
+    const auto end_stretch = [&](std::uint32_t i) {
+      if (began == all) return;
+      const run end = i < all ? at(i) : run{never, count, static_cast<std::uint32_t>(bytes)};
+      visit(at(began).first, end.first, std::size_t{end.offset} - at(began).offset);
+      began = all;
+    };
+    for (std::uint32_t block = 0; block < blocks_.size(); ++block) {
+      const std::uint32_t first = block * block_size;
+      if (blocks_[block] <= now) {
+        blocks_[block] = never;
+        for (std::uint32_t i = first; i < std::min(all, first + block_size); ++i) {
+          const bool due = at(i).at <= now;
+          if (!due) end_stretch(i);
+          if (due && began == all) began = i;
+          if (due) at(i).at = never;
+          blocks_[block] = std::min(blocks_[block], at(i).at);
+        }
+      } else {
+        end_stretch(first);
       }
-      if (i == all) break;
-      if (due) at(i).at = never;
-      earliest_ = std::min(earliest_, at(i).at);
+      earliest_ = std::min(earliest_, blocks_[block]);
     }
+    end_stretch(all);
     last_ = at(all - 1).at;
   }
 
@@ -2874,10 +2956,18 @@ class record_deadlines {
   };
 
   static constexpr std::size_t exact_runs = 32;
+  static constexpr std::uint32_t block_size = 64;
   static constexpr std::uint64_t millisecond = 1'000'000;
   static_assert(clock_duration(std::chrono::milliseconds(1)).count() == millisecond);
 
   run& at(std::uint32_t i) noexcept { return i == 0 ? first_ : runs_[i - 1]; }
+  std::uint32_t run_count() const noexcept { return static_cast<std::uint32_t>(runs_.size() + 1); }
+
+  void note_blocks() {
+    blocks_.assign(run_count() / block_size + 1, never);
+    for (std::uint32_t i = 0; i < run_count(); ++i)
+      blocks_[i / block_size] = std::min(blocks_[i / block_size], at(i).at);
+  }
 
   // The usual record: as late as the one before, or up to a millisecond earlier where runs are rounded.
   bool is_in_last(clock_time at) const noexcept {
@@ -2899,6 +2989,8 @@ class record_deadlines {
       runs_.push_back(made);
     }
     last_ = at;
+    if (at != never) latest_ = std::max(latest_, at);
+    if (!blocks_.empty()) blocks_.clear();
     const bool earlier = at < earliest_;
     if (earlier) earliest_ = at;
     return earlier;
@@ -2907,8 +2999,10 @@ class record_deadlines {
   clock_time last_ = never;  // of the last run
   std::uint64_t width_ = 1;
   clock_time earliest_ = never;
+  clock_time latest_ = clock_time::min();
   run first_{};
-  std::vector<run> runs_;  // those behind the first: a batch of one record allocates nothing
+  std::vector<run> runs_;           // those behind the first: a batch of one record allocates nothing
+  std::vector<clock_time> blocks_;  // the earliest of 64 runs each, once something was due: not all are to be looked at
 };
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
@@ -2959,32 +3053,9 @@ using batch_ptr = boost::intrusive_ptr<batch>;
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
 
-// ---- cokafka/detail/core/deadline_kind.hpp
+// ---- cokafka/detail/core/record_copy.hpp
 
 namespace cokafka::inline COKAFKA_ABI::detail {
-
-enum class deadline_kind : int {
-  partition_expiry,    // partition_queue: its earliest batch is due
-  partition_wake,      // partition_queue: linger or backoff is over
-  parked_expiry,       // parked_record, and the engine for the first of them: max.block.ms or its own timeout
-  watch_expiry,        // the engine: somebody has waited max.block.ms for a topic
-  call_timeout,        // a connection: not established, or a call not answered, in time
-  request_timeout,     // a broker link: its oldest request has no answer
-  idle_close,          // a broker link: nothing to do for connections.max.idle.ms
-  backoff_over,        // a broker link or the metadata task may try again
-  metadata_refresh,    // the metadata task: metadata.max.age.ms
-  throttle_over,       // a broker: throttle_time_ms has passed
-  close_timeout        // the engine: close() has waited long enough
-};
-
-}  // namespace cokafka::inline COKAFKA_ABI::detail
-
-// ---- cokafka/detail/core/parked_record.hpp
-
-namespace cokafka::inline COKAFKA_ABI::detail {
-
-class topic;
-class partition_queue;
 
 /// The bytes of a record_view, owned.
 class record_copy {
@@ -3010,6 +3081,12 @@ class record_copy {
 
   const record_view& view() const noexcept { return view_; }
   std::size_t memory() const noexcept { return bytes_.capacity() + headers_.capacity() * sizeof(header_view); }
+  /// What a copy takes at least.
+  static std::size_t least_memory(const record_view& of) noexcept {
+    std::size_t size = (of.key ? of.key->size() : 0) + (of.value ? of.value->size() : 0);
+    for (const auto& each : of.headers) size += sizeof(each) + each.key.size() + (each.value ? each.value->size() : 0);
+    return size;
+  }
 
  private:
   bytes_view keep(std::string_view part) {
@@ -3021,45 +3098,6 @@ class record_copy {
   std::string bytes_;
   std::vector<header_view> headers_;
   record_view view_;
-};
-
-/// Why it waits. The queue that it waits in follows from it.
-enum class parked_for : std::uint8_t {
-  metadata,   // the topic is not known
-  partition,  // the topic has no partition of that number; one refresh is forced
-  memory,     // buffer.memory is used up
-  share,      // the partition's broker holds its whole share of buffer.memory
-  space       // nothing to send: wait_for_space()
-};
-
-struct parked_record;
-using parked_ptr = std::unique_ptr<parked_record>;
-/// First in, first out; a list, because any of them may be withdrawn.
-using parking_line = std::list<parked_ptr>;
-
-/// One place in the parking lot; all fields are guarded by the lot's mutex.
-struct parked_record {
-  parked_record() : expiry(static_cast<int>(deadline_kind::parked_expiry), this) {}
-  ~parked_record() {
-    if (done) done->parked = nullptr;
-  }
-
-  parked_for reason = parked_for::metadata;
-  std::uint64_t asked_before = 0;  // partition: refreshes that had begun when it was parked; a later one decides
-  topic* of = nullptr;
-  partition_queue* behind =
-      nullptr;  // once its broker's share was full: where it goes, and whose later records park behind it
-  std::optional<record_copy> record{};
-  std::int64_t timestamp = 0;
-  clock_time sent_at{};
-  clock_duration timeout{};
-  std::size_t memory = 0;  // charged to parked.memory
-  completion_ptr done{};
-  flush_tracker::generation generation = 0;
-  operation_waiter* space_waiter = nullptr;
-  std::size_t space_wanted = 0;
-  deadline_entry expiry;
-  parking_line::iterator at{};  // in its line
 };
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
@@ -3161,7 +3199,8 @@ struct effects {
   /// The waiters of one completion, as complete() and forward() hand them out.
   void answer(waiter_list&& more) {
     if (more.empty()) return;
-    handed_out.push_back(static_cast<record_waiter&>(more.front()).source);
+    const completion_ptr& source = static_cast<record_waiter&>(more.front()).source;
+    if (!source->has_one_record) handed_out.push_back(source);
     answered.splice(answered.end(), more);
   }
   void note_unheard(std::uint64_t count, const error& why, const topic_name& topic, std::int32_t partition) {
@@ -3174,6 +3213,72 @@ struct effects {
   void end_flushes(waiter_list&& more) { ended.splice(ended.end(), more); }
   void say(log_level level, std::string line) { log.emplace_back(level, std::move(line)); }
 };
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/core/deadline_kind.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+enum class deadline_kind : int {
+  partition_expiry,    // partition_queue: its earliest batch is due
+  partition_wake,      // partition_queue: linger or backoff is over
+  parked_expiry,       // parked_record, and the engine for the first of them: max.block.ms or its own timeout
+  watch_expiry,        // the engine: somebody has waited max.block.ms for a topic
+  call_timeout,        // a connection: not established, or a call not answered, in time
+  request_timeout,     // a broker link: its oldest request has no answer
+  idle_close,          // a broker link: nothing to do for connections.max.idle.ms
+  backoff_over,        // a broker link or the metadata task may try again
+  metadata_refresh,    // the metadata task: metadata.max.age.ms
+  throttle_over,       // a broker: throttle_time_ms has passed
+  close_timeout        // the engine: close() has waited long enough
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/core/ledger.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// What is known when an attempt of a batch ends.
+struct attempt_facts {
+  std::optional<broker_errc> code{};  // empty: no answer (disconnect, request timeout, unreadable answer)
+  bool idempotent = true;
+  bool acknowledged = true;            // acks is not 0: the broker answers
+  bool earlier_unknown = false;        // an earlier attempt was written and never disproved
+  bool predecessor_missing = false;    // a batch stamped before this one is not in the log yet
+  bool behind_gap = false;             // and one of those never will be, under its stamp
+  bool expired = false;                // its deadlines have passed and its deliveries were told
+  bool acknowledged_before = false;    // by a former leader (rule 10): it is in the log whatever this attempt came to
+  bool divisible = false;              // more than one record
+  bool names_culprits = false;         // the answer names single records (KIP-467), and not all of them
+  std::uint32_t attempts = 1;          // written to a socket, this one included
+  std::uint32_t retries = 2147483647;  // the limit of `retries`
+};
+
+enum class verdict_action : std::uint8_t {
+  complete,  // the batch is in the log
+  retry,     // the same bytes again, after a backoff
+  split,     // smaller batches with the same sequence numbers, at once (rule 19)
+  exclude,   // the records that were named fail; the others go again, at once (rule 20)
+  fail       // the deliveries get the code
+};
+
+struct verdict {
+  verdict_action action = verdict_action::fail;
+  fate known = fate::maybe_written;  // of a batch that fails now, over all its attempts
+  bool proven_absent = false;        // no attempt of the batch can be in the log
+  bool has_offset = false;           // complete: the broker told the offset
+  bool refresh_metadata = false;
+  bool new_epoch = false;  // once the partition has drained (guarantee.md, rules 6 and 7)
+  bool data_lost = false;  // acknowledged records have vanished from the log (rule 8)
+
+  bool operator==(const verdict&) const = default;
+};
+
+/// The whole decision (guarantee.md, rules 6, 8, 12, 13, 19, 20). `not_written` and a new stamp need proof;
+/// what is not proven is sent again byte for byte until it is answered or due.
+verdict judge(const attempt_facts& facts) noexcept;
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
 
@@ -3233,58 +3338,13 @@ struct settings {
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
 
-// ---- cokafka/detail/core/ledger.hpp
-
-namespace cokafka::inline COKAFKA_ABI::detail {
-
-/// What is known when an attempt of a batch ends.
-struct attempt_facts {
-  std::optional<broker_errc> code{};  // empty: no answer (disconnect, request timeout, unreadable answer)
-  bool idempotent = true;
-  bool acknowledged = true;            // acks is not 0: the broker answers
-  bool earlier_unknown = false;        // an earlier attempt was written and never disproved
-  bool predecessor_missing = false;    // a batch stamped before this one is not in the log yet
-  bool behind_gap = false;             // and one of those never will be, under its stamp
-  bool expired = false;                // its deadlines have passed and its deliveries were told
-  bool acknowledged_before = false;    // by a former leader (rule 10): it is in the log whatever this attempt came to
-  bool divisible = false;              // more than one record
-  bool names_culprits = false;         // the answer names single records (KIP-467), and not all of them
-  std::uint32_t attempts = 1;          // written to a socket, this one included
-  std::uint32_t retries = 2147483647;  // the limit of `retries`
-};
-
-enum class verdict_action : std::uint8_t {
-  complete,  // the batch is in the log
-  retry,     // the same bytes again, after a backoff
-  split,     // smaller batches with the same sequence numbers, at once (rule 19)
-  exclude,   // the records that were named fail; the others go again, at once (rule 20)
-  fail       // the deliveries get the code
-};
-
-struct verdict {
-  verdict_action action = verdict_action::fail;
-  fate known = fate::maybe_written;  // of a batch that fails now, over all its attempts
-  bool proven_absent = false;        // no attempt of the batch can be in the log
-  bool has_offset = false;           // complete: the broker told the offset
-  bool refresh_metadata = false;
-  bool new_epoch = false;  // once the partition has drained (guarantee.md, rules 6 and 7)
-  bool data_lost = false;  // acknowledged records have vanished from the log (rule 8)
-
-  bool operator==(const verdict&) const = default;
-};
-
-/// The whole decision (guarantee.md, rules 6, 8, 12, 13, 19, 20). `not_written` and a new stamp need proof;
-/// what is not proven is sent again byte for byte until it is answered or due.
-verdict judge(const attempt_facts& facts) noexcept;
-
-}  // namespace cokafka::inline COKAFKA_ABI::detail
-
 // ---- cokafka/detail/core/partition_queue.hpp
 
 namespace cokafka::inline COKAFKA_ABI::detail {
 
 class topic;
 class partition_queue;
+struct share_line;
 
 /// The answer to the attempt of a batch in flight (or its absence, with the reason).
 struct broker_answer {
@@ -3410,6 +3470,7 @@ class partition_queue
   std::atomic<bool> is_made_anew{false};  // of another topic than before, of the same name; the owner has to hear of it
   std::atomic<bool> purge_wanted{false};  // its owner shall purge it when it looks at it next
   std::atomic<std::uint32_t> parked{0};   // records parked behind a full share of the broker
+  share_line* line = nullptr;             // they; the lot's
   std::uint64_t blocked_in_pass = 0;  // the last pass over the parking lot that left a record of it behind; the lot's
   partition_queue* woken_next = nullptr;
 
@@ -3491,13 +3552,12 @@ class partition_queue
   void expire_unsealed(clock_time now, const stall& by, effects& out);
   void end_due(batch& of, clock_time now, bool remove, error_details why, effects& out);
   void thin(batch& of);
-  struct failed_stretch {
-    std::uint32_t first;
-    std::uint32_t end;
-    std::uint32_t records;  // of them that had no answer yet
+  struct failed_count {
+    std::uint32_t records;  // that had no answer yet
     std::uint32_t holders;  // deliveries and waiters of the batch
   };
-  void note_unheard(batch& of, const error& why, const failed_stretch& which, bool is_open, effects& out);
+  void note_unheard(batch& of, const error& why, std::span<const record_range> which, failed_count count, bool is_open,
+                    effects& out);
   batch_ptr copy_of(batch& of, const std::vector<std::uint32_t>& indexes);
   void finish(batch& ended, batch_outcome outcome, effects& out);
   void fail(batch& ended, error_details why, clock_time now, effects& out);
@@ -3712,9 +3772,9 @@ struct partition_table {
   bool operator==(const partition_table&) const = default;
 };
 
-/// Owned by the registry of topics, for the life of the core: senders and handles keep plain pointers. Fields other than
-/// atomics belong to the home strand.
-class topic {
+/// Owned by the registry of topics, and for as long as they need it by who has found it there. Once it has partitions it
+/// lives as long as the core, and plain pointers to it may be kept. Fields other than atomics belong to the home strand.
+class topic : public boost::intrusive_ref_counter<topic, boost::thread_safe_counter> {
  public:
   topic(topic_name of, std::uint64_t seed) : name(std::move(of)), sticky(seed) {}
   topic(const topic&) = delete;
@@ -3731,7 +3791,8 @@ class topic {
   std::atomic<broker_errc> refused{broker_errc::none};
   /// The last error that metadata had for it while senders wait; named when they time out.
   std::atomic<broker_errc> last_error{broker_errc::none};
-  std::atomic<bool> wanted{false};  // the engine has been told
+  std::atomic<bool> is_kept{false};  // it has partitions: the registry never gives it up
+  std::atomic<bool> wanted{false};   // the engine has been told
   std::atomic<bool> used{true};     // somebody has sent to it since the engine looked last
   std::atomic<bool> is_forgotten{false};  // nobody did for metadata.max.idle.ms: it is not asked for
   bool asked_for = false;           // metadata has been, once at least
@@ -3763,6 +3824,63 @@ class topic {
   std::vector<std::unique_ptr<const partition_table>> tables_;
 };
 
+using topic_ptr = boost::intrusive_ptr<topic>;
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/core/parked_record.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+class partition_queue;
+
+/// Why it waits. The queue that it waits in follows from it.
+enum class parked_for : std::uint8_t {
+  metadata,   // the topic is not known
+  partition,  // the topic has no partition of that number; one refresh is forced
+  memory,     // buffer.memory is used up
+  share,      // the partition's broker holds its whole share of buffer.memory
+  space       // nothing to send: wait_for_space()
+};
+
+struct parked_record;
+using parked_ptr = std::unique_ptr<parked_record>;
+/// First in, first out; a list, because any of them may be withdrawn.
+using parking_line = std::list<parked_ptr>;
+
+/// One place in the parking lot; all fields are guarded by the lot's mutex.
+struct parked_record {
+  parked_record() : expiry(static_cast<int>(deadline_kind::parked_expiry), this) {}
+  ~parked_record() {
+    if (done) done->parked = nullptr;
+  }
+
+  parked_for reason = parked_for::metadata;
+  std::uint64_t asked_before = 0;  // partition: refreshes that had begun when it was parked; a later one decides
+  topic_ptr of{};
+  // Once its broker's share was full: where it goes, and whose later records park behind it.
+  partition_queue* behind = nullptr;
+  std::optional<record_copy> record{};
+  std::int64_t timestamp = 0;
+  clock_time sent_at{};
+  clock_duration timeout{};
+  std::size_t memory = 0;  // charged to parked.memory
+  completion_ptr done{};
+  flush_tracker::generation generation = 0;
+  operation_waiter* space_waiter = nullptr;
+  std::size_t space_wanted = 0;
+  deadline_entry expiry;
+  parking_line::iterator at{};  // in its line
+  std::uint64_t number = 0;     // of those who came to wait: each line is in this order
+};
+
+/// The records that wait behind one partition, whose broker holds its whole share of the memory.
+struct share_line {
+  partition_queue* of;
+  parking_line waiting{};
+  std::list<share_line>::iterator at{};  // among all of them
+};
+
 }  // namespace cokafka::inline COKAFKA_ABI::detail
 
 // ---- cokafka/detail/core/topic_registry.hpp
@@ -3771,47 +3889,102 @@ class topic {
 
 namespace cokafka::inline COKAFKA_ABI::detail {
 
-/// Thread safety: shared objects safe. Topics live as long as the registry.
+/// Topics that have partitions live as long as the registry: there are not more than the cluster has had. Of the
+/// others, which anybody can name, the latest are remembered, and those that somebody needs: a parked record, a handle,
+/// a call that is under way. Thread safety: shared objects safe.
 class topic_registry {
  public:
+  /// So many topics without partitions are remembered although nobody needs them. Forgetting one costs an early
+  /// question to the cluster when it is named again.
+  static constexpr std::size_t most_unneeded = 1000;
+
   explicit topic_registry(std::uint64_t seed) : seed_(seed) {}
 
-  /// The topic that was asked for last, if it is this one.
+  /// The topic that was asked for last, if it is this one and has partitions.
   topic* find_recent(std::string_view name) const noexcept {
     topic* last = last_.load(std::memory_order_acquire);
     return last != nullptr && last->name.str() == name ? last : nullptr;
   }
 
-  topic& find_or_add(std::string_view name) {
+  topic_ptr find_or_add(std::string_view name) {
     std::scoped_lock guard(mutex_);
     auto found = by_name_.find(name);
     if (found == by_name_.end()) {
-      topics_.push_back(std::make_unique<topic>(topic_name(name), next_random(seed_)));
-      found = by_name_.emplace(topics_.back()->name.str(), topics_.back().get()).first;
+      give_up_some();
+      passing_.push_back(topic_ptr(new topic(topic_name(name), next_random(seed_))));
+      try {
+        found = by_name_.emplace(passing_.back()->name.str(), std::prev(passing_.end())).first;
+      } catch (...) {
+        passing_.pop_back();
+        throw;
+      }
     }
-    last_.store(found->second, std::memory_order_release);
-    return *found->second;
+    const topic_ptr& of = *found->second;
+    if (of->is_kept.load(std::memory_order_relaxed)) last_.store(of.get(), std::memory_order_release);
+    return of;
   }
 
-  topic* find(std::string_view name) const {
+  topic_ptr find(std::string_view name) const {
     std::scoped_lock guard(mutex_);
     const auto found = by_name_.find(name);
-    return found == by_name_.end() ? nullptr : found->second;
+    return found == by_name_.end() ? nullptr : *found->second;
   }
 
-  /// All topics, in the order in which they were first named.
-  std::vector<topic*> all() const {
+  /// It is about to get partitions.
+  void keep(topic& of) {
+    if (of.is_kept.load(std::memory_order_relaxed)) return;
+    std::scoped_lock guard(mutex_);
+    of.is_kept.store(true, std::memory_order_relaxed);
+    kept_.splice(kept_.end(), passing_, by_name_.find(of.name.str())->second);
+  }
+
+  /// Those with partitions, in the order in which they got them.
+  std::vector<topic*> kept() const {
     std::scoped_lock guard(mutex_);
     std::vector<topic*> listed;
-    listed.reserve(topics_.size());
-    for (const auto& each : topics_) listed.push_back(each.get());
+    listed.reserve(kept_.size());
+    for (const auto& each : kept_) listed.push_back(each.get());
     return listed;
+  }
+  /// All of them.
+  std::vector<topic_ptr> all() const {
+    std::vector<topic_ptr> listed;
+    for_each([&](topic& each) { listed.emplace_back(&each); });
+    return listed;
+  }
+  /// Calls visit(topic) for each, under the registry's lock.
+  template <class Visit>
+  void for_each(Visit visit) const {
+    std::scoped_lock guard(mutex_);
+    for (const auto& each : kept_) visit(*each);
+    for (const auto& each : passing_) visit(*each);
+  }
+  bool empty() const {
+    std::scoped_lock guard(mutex_);
+    return by_name_.empty();
   }
 
  private:
+  using list = std::list<topic_ptr>;
+
+  // Under the mutex, under which alone a topic that nobody else has is found. A few steps each time: those that are
+  // needed go to the end.
+  void give_up_some() noexcept {
+    for (int steps = 4; steps > 0 && passing_.size() >= most_unneeded; --steps) {
+      const topic_ptr& oldest = passing_.front();
+      if (oldest->use_count() == 1) {
+        by_name_.erase(oldest->name.str());
+        passing_.pop_front();
+      } else {
+        passing_.splice(passing_.end(), passing_, passing_.begin());
+      }
+    }
+  }
+
   mutable std::mutex mutex_;
-  std::unordered_map<std::string_view, topic*> by_name_;
-  std::vector<std::unique_ptr<topic>> topics_;
+  std::unordered_map<std::string_view, list::iterator> by_name_;
+  list kept_;
+  list passing_;  // the oldest first, as far as nobody needed it
   std::atomic<topic*> last_{nullptr};
   std::uint64_t seed_;
 };
@@ -3820,7 +3993,8 @@ class topic_registry {
 constexpr bool is_valid_topic_name(std::string_view name) noexcept {
   if (name.empty() || name.size() > 249 || name == "." || name == "..") return false;
   for (const char c : name) {
-    const bool legal = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+    const bool legal =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
     if (!legal) return false;
   }
   return true;
@@ -3849,7 +4023,8 @@ struct send_outcome {
 
 ///  send -> topic known, memory there -> partition_queue::append
 ///       \-> topic unknown ------------> metadata line   (first in first out per topic)
-///        \-> memory missing ----------> memory line     (first in first out over all)
+///        |-> memory missing ----------> memory line     (first in first out over all)
+///         \-> its broker's share full --> share line      (one per partition)
 ///
 /// While a topic or partition has a parked record, later sends to it park behind it (guarantee.md, rule 22).
 /// Thread safety: the functions of senders may be called from any thread, the others on the home strand.
@@ -3874,7 +4049,7 @@ class accumulator {
   bool withdraw(completion& of, record_waiter& asked, effects& out);
 
   /// Valid names only; makes the topic known to the engine.
-  topic& want_topic(std::string_view name);
+  topic_ptr want_topic(std::string_view name);
 
   struct outstanding_total {
     std::uint64_t records = 0;
@@ -3888,7 +4063,8 @@ class accumulator {
   void publish(topic& of, std::unique_ptr<const partition_table> table, clock_time now, effects& out);
   /// Metadata says that the topic cannot be used: its parked records fail.
   void refuse(topic& of, broker_errc why, const std::string& message, clock_time now, effects& out);
-  /// Memory was given back: places what waits for it. True when somebody still waits.
+  /// Memory was given back: places what waits for it. True when somebody still waits, and not only for a broker's
+  /// share.
   bool place_waiting(effects& out);
   /// Fails what has waited too long; `unreachable` says why metadata is missing, where that is known.
   void expire(clock_time now, const std::string& unreachable, boost::system::error_code cause, effects& out);
@@ -3897,12 +4073,14 @@ class accumulator {
   void purge(clock_time now, effects& out);
   std::optional<clock_time> earliest_parked_deadline();
   bool is_partition_missing();  // somebody waits for a partition that is not there
-  /// A refresh of the metadata begins, and its answer has come. A record for a partition that is not there fails by an answer
-  /// to a question that was asked after it was parked.
+  /// A refresh of the metadata begins, and its answer has come. A record for a partition that is not there fails by an
+  /// answer to a question that was asked after it was parked.
   void refresh_begins();
   void refresh_answered();
   void abandon(waiter_list& out);
 
+  /// Somebody waits for memory (not only for a broker's share of it): every batch should go.
+  bool is_memory_short() const noexcept { return waiting_for_memory_.load(std::memory_order_relaxed) > 0; }
   /// From now on sends fail with errc::closed.
   void close() noexcept { closed_.store(true, std::memory_order_release); }
   bool is_closed() const noexcept { return closed_.load(std::memory_order_acquire); }
@@ -3919,7 +4097,7 @@ class accumulator {
  private:
   std::optional<error> check(const record_view& record) const;
   static std::optional<error> refusal(const topic& of);
-  std::optional<error> find_topic(const record_view& record, topic*& to);
+  std::optional<error> find_topic(const record_view& record, topic*& to, topic_ptr& needed);
   std::int64_t timestamp_of(const record_view& record, clock_time now) const noexcept;
   partition_queue* choose(const record_view& record, topic& to, const partition_table& table, std::size_t& slot) const;
   bool place_directly(const record_view& record, topic& to, std::int64_t timestamp, clock_time now, send_outcome& out,
@@ -3929,18 +4107,34 @@ class accumulator {
   send_outcome failed(const record_view& record, topic* to, error why, std::int64_t timestamp) const;
   void wake(partition_queue& partition);
 
-  bool place_parked(parked_record& parked, const partition_table& table, std::vector<partition_owner*>& full,
+  bool place_parked(parked_record& parked, const partition_table* table, std::vector<partition_owner*>& full,
                     effects& out);
-  void wait_for_partition(parked_record& parked) noexcept;
+  void wait_for_partition(parked_record& parked);
   void leave_line(parked_record& parked) noexcept;
-  void wait_on(parked_record& parked, parked_for reason, partition_queue* behind) noexcept;
+  void take_out(parked_record& parked) noexcept;
+  void wait_on(parked_record& parked, parked_for reason, partition_queue* behind);
+  void enter(parked_ptr entering, partition_queue* behind);
+  share_line& share_line_of(partition_queue& partition);
+  std::size_t topic_memory(const topic& to, parked_for reason) const noexcept;
+  parked_record* next_to_place(const std::vector<partition_queue*>& open) noexcept;
+  void block(std::vector<partition_queue*>& open, const partition_queue& blocked,
+             const std::vector<partition_owner*>& full) noexcept;
+  void note_waited_shares();
   void fail_without_partition(parked_record& parked, const partition_table& table, clock_time now, effects& out);
   void fail_one(parked_record& parked, error_details why, clock_time now, effects& out);
   void note_unheard(parked_record& parked, const error& why, effects& out);
   void place_memory_line(effects& out);
   parking_line& line_of(const parked_record& parked) noexcept {
+    if (parked.behind != nullptr) return parked.behind->line->waiting;
     const bool needs_metadata = parked.reason == parked_for::metadata || parked.reason == parked_for::partition;
     return needs_metadata ? metadata_line_ : memory_line_;
+  }
+
+  template <class Visit>
+  void for_each_line(Visit visit) {
+    visit(metadata_line_);
+    visit(memory_line_);
+    for (share_line& each : share_lines_) visit(each.waiting);
   }
 
   const settings& settings_;
@@ -3952,7 +4146,12 @@ class accumulator {
   std::mutex mutex_;  // guards what follows; a partition's lock may be taken under it
   parking_line metadata_line_;
   parking_line memory_line_;
-  std::size_t parked_bytes_ = 0;
+  std::list<share_line> share_lines_;         // those that are not empty
+  std::vector<partition_owner*> waited_for_;  // whose shares are
+  std::uint64_t entered_ = 0;                 // records, into a line
+  std::size_t waiting_for_partition_ = 0;     // parked for that
+  std::atomic<std::size_t> share_bytes_{0};   // of parked_bytes_, behind a full share
+  std::atomic<std::size_t> parked_bytes_{0};  // written under the mutex
   std::uint64_t refreshes_begun_ = 0;
   std::uint64_t refreshes_answered_ = 0;
   std::uint64_t pass_ = 0;  // number of the pass over a line that is being made
@@ -4370,6 +4569,8 @@ struct metadata_response {
 }  // namespace cokafka::inline COKAFKA_ABI::detail::messages
 
 // ---- cokafka/detail/core/cluster_metadata.hpp
+
+#include <map>
 
 namespace cokafka::inline COKAFKA_ABI::detail {
 
@@ -4899,6 +5100,12 @@ class partition_keeper : public partition_owner {
   /// What to tell records that fall due here.
   virtual stall why_stalled() const = 0;
 
+  /// Everybody's, and that records are parked because our share of the memory is full.
+  drain_conditions conditions() const {
+    drain_conditions all = host_.conditions();
+    all.at_once = all.at_once || share.waited_for.load(std::memory_order_relaxed);
+    return all;
+  }
   void reconsider(partition_queue& seen, clock_time now);
   /// Handles an entry of a partition; false for other kinds.
   bool handle_partition_deadline(deadline_entry& due, clock_time now, effects& out);
@@ -5957,12 +6164,12 @@ class engine final : public link_host,
     return accumulator_.try_send(record, to, env_->now());
   }
   /// The topic, known or not; null when the name is not legal.
-  topic* find_topic(std::string_view name);
+  topic_ptr find_topic(std::string_view name);
   accumulator::outstanding_total outstanding() { return accumulator_.outstanding(); }
   /// For invariants, in one thread: how many batches of one partition are in flight at most.
   std::size_t most_in_flight() {
     std::size_t most = 0;
-    for (const topic* each : accumulator_.topics.all()) {
+    for (const topic* each : accumulator_.topics.kept()) {
       for (const auto& partition : each->partitions()) most = std::max(most, partition->in_flight());
     }
     return most;
@@ -6016,7 +6223,7 @@ class engine final : public link_host,
 
  private:
   struct topic_watch {
-    topic* of;
+    topic_ptr of;
     topic_waiter* waiting;
     bool warm;
     clock_time due;
@@ -6226,8 +6433,8 @@ class topic_handle {
 
   /// As `producer::send`.
   delivery send(const record_view& record) {
-    detail::send_outcome sent = engine_->send(with_name(record), topic_);
-    return delivery(engine_->home(), std::move(sent.done), sent.ticket);
+    detail::send_outcome sent = core_->send(with_name(record), topic_);
+    return delivery(core_->home(), std::move(sent.done), sent.ticket);
   }
   template <asio::completion_token_for<void(result<record_metadata>)> Token>
   auto send(const record_view& record, Token&& token) {
@@ -6235,15 +6442,24 @@ class topic_handle {
   }
   /// As `producer::try_send`.
   result<delivery> try_send(const record_view& record) {
-    auto sent = engine_->try_send(with_name(record), topic_);
+    auto sent = core_->try_send(with_name(record), topic_);
     if (!sent) return sent.error();
-    return delivery(engine_->home(), std::move(sent.value().done), sent.value().ticket);
+    return delivery(core_->home(), std::move(sent.value().done), sent.value().ticket);
   }
 
  private:
   friend class producer;
   topic_handle(std::shared_ptr<detail::engine> core, std::string_view name)
-      : engine_(std::move(core)), name_(name), topic_(engine_->find_topic(name)) {}
+      : needed_(std::make_shared<const looked_up>(looked_up{core, core->find_topic(name)})),
+        core_(core.get()),
+        topic_(needed_->topic.get()),
+        name_(name) {}
+
+  // The topic goes before the core: its partitions belong to that.
+  struct looked_up {
+    std::shared_ptr<detail::engine> core;
+    detail::topic_ptr topic;
+  };
 
   // A name that is not legal has no topic behind it: the send that uses it says so.
   record_view with_name(const record_view& record) const noexcept {
@@ -6252,9 +6468,10 @@ class topic_handle {
     return named;
   }
 
-  std::shared_ptr<detail::engine> engine_;
-  std::string name_;
+  std::shared_ptr<const looked_up> needed_;
+  detail::engine* core_;
   detail::topic* topic_;
+  std::string name_;
 };
 
 }  // namespace cokafka::inline COKAFKA_ABI
@@ -8234,12 +8451,9 @@ COKAFKA_DECL completion::completion(topic_name topic, std::int32_t partition, er
 }
 
 // Under the lock. Null for a record that ends with its batch.
-COKAFKA_DECL auto completion::find_stretch(std::uint32_t index) const
-    -> const std::pair<const std::uint32_t, ended_stretch>* {
-  auto behind = stretches_.upper_bound(index);
-  if (behind == stretches_.begin()) return nullptr;
-  --behind;
-  return index < behind->second.end ? &*behind : nullptr;
+COKAFKA_DECL auto completion::find_early_end(std::uint32_t index) const noexcept -> const early_end* {
+  if (index >= ended_by_.size() || ended_by_[index] == 0) return nullptr;
+  return ended_[ended_by_[index] - 1].get();
 }
 
 COKAFKA_DECL bool completion::is_ready(const record_ticket& ticket) const noexcept {
@@ -8248,9 +8462,9 @@ COKAFKA_DECL bool completion::is_ready(const record_ticket& ticket) const noexce
     case state::forwarded:
     case state::pending: break;
   }
-  if (has_stretches_.load(std::memory_order_acquire)) {
+  if (has_early_ends_.load(std::memory_order_acquire)) {
     std::scoped_lock guard(lock_);
-    if (find_stretch(ticket.index) != nullptr) return true;
+    if (find_early_end(ticket.index) != nullptr) return true;
   }
   if (state_.load(std::memory_order_acquire) != state::forwarded)
     return state_.load(std::memory_order_acquire) == state::done;
@@ -8272,11 +8486,11 @@ COKAFKA_DECL completion& completion::redirect(record_ticket& ticket) const noexc
 COKAFKA_DECL result<record_metadata> completion::get(const record_ticket& ticket) const {
   const batch_outcome* outcome = &outcome_;
   std::uint32_t first = 0;
-  if (has_stretches_.load(std::memory_order_acquire)) {
+  if (has_early_ends_.load(std::memory_order_acquire)) {
     std::scoped_lock guard(lock_);
-    if (const auto* const found = find_stretch(ticket.index)) {  // stays as it is, and where it is
+    if (const auto* const found = find_early_end(ticket.index)) {  // stays as it is, and where it is
       first = found->first;
-      outcome = &found->second.outcome;
+      outcome = &found->outcome;
     }
   }
   if (outcome == &outcome_ && state_.load(std::memory_order_acquire) == state::forwarded) {
@@ -8301,7 +8515,7 @@ COKAFKA_DECL bool completion::attach(record_waiter& added) {
   switch (state_.load(std::memory_order_relaxed)) {
     case state::pending: return link(added);
     case state::forwarded: {
-      if (find_stretch(added.ticket.index) != nullptr) {
+      if (find_early_end(added.ticket.index) != nullptr) {
         added.source.reset(this);
         return false;
       }
@@ -8317,7 +8531,7 @@ COKAFKA_DECL bool completion::attach(record_waiter& added) {
 
 // Under the lock of a pending one.
 COKAFKA_DECL bool completion::link(record_waiter& added) {
-  if (find_stretch(added.ticket.index) != nullptr) {
+  if (find_early_end(added.ticket.index) != nullptr) {
     added.source.reset(this);
     return false;
   }
@@ -8326,7 +8540,42 @@ COKAFKA_DECL bool completion::link(record_waiter& added) {
   }
   added.in.store(this, std::memory_order_release);
   waiters_.push_back(added);
+  if (!by_index_.empty()) by_index_.clear();
   return true;
+}
+
+// Under the lock.
+COKAFKA_DECL void completion::unlink(record_waiter& gone) {
+  waiters_.erase(waiter_list::s_iterator_to(gone));
+  if (by_index_.empty()) return;
+  auto at = std::lower_bound(by_index_.begin(), by_index_.end(), gone.ticket.index,
+                             [](const auto& each, std::uint32_t index) { return each.first < index; });
+  while (at->second != &gone) ++at;
+  at->second = nullptr;
+}
+
+// Under the lock. In record order.
+COKAFKA_DECL void completion::add_waiters_of(record_range which, std::vector<record_waiter*>& found) {
+  const auto [first, end] = which;
+  const auto index_of = [](waiter& each) { return static_cast<record_waiter&>(each).ticket.index; };
+  if (waiters_.empty() || (in_order_ && index_of(waiters_.front()) >= end)) return;
+  if (in_order_ && index_of(waiters_.front()) >= first) {
+    for (waiter& each : waiters_) {
+      if (index_of(each) >= end) break;
+      found.push_back(static_cast<record_waiter*>(&each));
+    }
+    return;
+  }
+  const auto comes_before = [](const auto& each, std::uint32_t index) { return each.first < index; };
+  if (by_index_.empty()) {
+    by_index_.reserve(waiters_.size());
+    for (waiter& each : waiters_) by_index_.emplace_back(index_of(each), static_cast<record_waiter*>(&each));
+    std::sort(by_index_.begin(), by_index_.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  }
+  for (auto at = std::lower_bound(by_index_.begin(), by_index_.end(), first, comes_before);
+       at != by_index_.end() && at->first < end; ++at) {
+    if (at->second != nullptr) found.push_back(at->second);
+  }
 }
 
 // It may move on to a piece of its batch until that completion's lock is held; this one keeps all pieces alive.
@@ -8338,7 +8587,7 @@ COKAFKA_DECL bool completion::detach(record_waiter& gone) {
     if (gone.in.load(std::memory_order_acquire) != at) continue;
     if (at->state_.load(std::memory_order_relaxed) != state::pending) return false;
     if (gone.source || !gone.is_linked()) return false;  // with a source it has been handed out
-    at->unlink(at->waiters_, gone);
+    at->unlink(gone);
     return true;
   }
 }
@@ -8350,7 +8599,8 @@ COKAFKA_DECL waiter_list completion::complete(batch_outcome outcome) {
     if (state_.load(std::memory_order_relaxed) != state::pending) return waiting;
     outcome_ = std::move(outcome);
     waiting.swap(waiters_);
-    handing_out_ = !waiting.empty();
+    by_index_ = {};
+    handing_out_ = !waiting.empty() && !has_one_record;
     state_.store(state::done, std::memory_order_release);
   }
   put_in_order(waiting);
@@ -8365,22 +8615,24 @@ COKAFKA_DECL void completion::put_in_order(waiter_list& waiting) {
   });
 }
 
-COKAFKA_DECL waiter_list completion::end_some(std::uint32_t first, std::uint32_t end, batch_outcome outcome) {
+COKAFKA_DECL waiter_list completion::end_some(std::span<const record_range> which, batch_outcome outcome) {
   waiter_list waiting;
   std::scoped_lock guard(lock_);
-  if (state_.load(std::memory_order_relaxed) != state::pending) return waiting;
-  stretches_.emplace(first, ended_stretch{end, std::move(outcome)});
-  has_stretches_.store(true, std::memory_order_release);
-  for (auto next = waiters_.begin(); next != waiters_.end();) {
-    auto& each = static_cast<record_waiter&>(*next);
-    if (in_order_ && each.ticket.index >= end) break;
-    ++next;
-    if (each.ticket.index < first || each.ticket.index >= end) continue;
-    unlink(waiters_, each);
-    each.source.reset(this);
-    waiting.push_back(each);
+  if (state_.load(std::memory_order_relaxed) != state::pending || which.empty()) return waiting;
+  // What may find no memory comes first.
+  std::vector<record_waiter*> concerned;
+  for (const record_range& each : which) add_waiters_of(each, concerned);
+  if (which.back().end > ended_by_.size()) ended_by_.resize(which.back().end);
+  ended_.push_back(std::make_unique<const early_end>(early_end{which.front().first, std::move(outcome)}));
+  for (const record_range& each : which) {
+    std::fill(ended_by_.begin() + each.first, ended_by_.begin() + each.end, static_cast<std::uint32_t>(ended_.size()));
   }
-  put_in_order(waiting);
+  has_early_ends_.store(true, std::memory_order_release);
+  for (record_waiter* each : concerned) {
+    unlink(*each);
+    each->source.reset(this);
+    waiting.push_back(*each);
+  }
   return waiting;
 }
 
@@ -8398,6 +8650,7 @@ COKAFKA_DECL waiter_list completion::forward(completion_ptr target, std::uint32_
   std::scoped_lock guard(lock_);
   if (state_.load(std::memory_order_relaxed) != state::pending) return ready;
   redirections_.push_back({0, std::move(target), index, bytes});
+  by_index_ = {};
   while (!waiters_.empty()) {
     auto& each = static_cast<record_waiter&>(waiters_.front());
     waiters_.pop_front();
@@ -8412,6 +8665,7 @@ COKAFKA_DECL void completion::split(std::vector<redirection> pieces) {
   std::scoped_lock guard(lock_);
   assert(state_.load(std::memory_order_relaxed) == state::pending && !pieces.empty());
   redirections_ = std::move(pieces);
+  by_index_ = {};
   while (!waiters_.empty()) {
     auto& each = static_cast<record_waiter&>(waiters_.front());
     waiters_.pop_front();
@@ -8430,7 +8684,7 @@ COKAFKA_DECL void completion::split(std::vector<redirection> pieces) {
 
 COKAFKA_DECL void completion::drop(std::uint32_t index) {
   std::unique_lock guard(lock_);
-  if (find_stretch(index) != nullptr) return;
+  if (find_early_end(index) != nullptr) return;
   switch (state_.load(std::memory_order_relaxed)) {
     case state::pending: dropped_.set(index); return;
     case state::forwarded: {
@@ -9268,9 +9522,10 @@ COKAFKA_DECL void partition_queue::finish(batch& ended, batch_outcome outcome, e
     outstanding_.bytes -= ended.live_bytes();
   }
   const std::optional<error> failure = outcome.failure;
-  const failed_stretch all{0, ended.appended(), ended.live(), ended.done->use_count() - 1};
+  const record_range all{0, ended.appended()};
+  const failed_count count{ended.live(), ended.done->use_count() - 1};
   out.answer(ended.done->complete(std::move(outcome)));
-  if (failure) note_unheard(ended, *failure, all, false, out);
+  if (failure) note_unheard(ended, *failure, {&all, 1}, count, false, out);
   out.end_flushes(flushes_.leave(ended.generation));
 }
 
@@ -9611,14 +9866,17 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 // The records have just failed. Without somebody who wants them reported no delivery notes that it is dropped, and only
 // those are counted that must be more than the batch has deliveries and waiters. An open batch may move its bytes
 // before the report is made: what it loses is copied, into memory that is charged like its own.
-COKAFKA_DECL void partition_queue::note_unheard(batch& of, const error& why, const failed_stretch& which, bool is_open,
-                                                effects& out) {
+COKAFKA_DECL void partition_queue::note_unheard(batch& of, const error& why, std::span<const record_range> which,
+                                                failed_count count, bool is_open, effects& out) {
   if (!of.done->notes_dropped) {
     if (of.done->is_piece) return;  // who holds them is not known here
-    return out.note_unheard(which.records - std::min(which.records, which.holders), why, topic_name_, index_);
+    return out.note_unheard(count.records - std::min(count.records, count.holders), why, topic_name_, index_);
   }
   unheard_records told;
-  told.indexes = of.done->take_dropped(which.first, which.end);
+  for (const record_range& each : which) {
+    const std::vector<std::uint32_t> dropped = of.done->take_dropped(each.first, each.end);
+    told.indexes.insert(told.indexes.end(), dropped.begin(), dropped.end());
+  }
   if (told.indexes.empty()) return;
   out.note_unheard(told.indexes.size(), why, topic_name_, index_);
   told.why = why;
@@ -9823,9 +10081,10 @@ COKAFKA_DECL void partition_queue::exclude(const batch_ptr& refused, const answe
     batch_outcome outcome;
     const error failure(std::move(why));
     outcome.failure = failure;
-    const failed_stretch alone{index, index + 1, 1, refused->done->use_count() - 1};
-    out.answer(refused->done->end_some(index, index + 1, std::move(outcome)));
-    note_unheard(*refused, failure, alone, false, out);
+    const failed_count alone{1, refused->done->use_count() - 1};
+    const record_range which{index, index + 1};
+    out.answer(refused->done->end_some({&which, 1}, std::move(outcome)));
+    note_unheard(*refused, failure, {&which, 1}, alone, false, out);
     ++told;
   }
   {
@@ -9844,22 +10103,19 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 
 namespace withdrawing {
 
-struct stretch {
-  std::uint32_t first;
-  std::uint32_t end;
-  std::size_t bytes;
-};
-
-// The bytes of the records [first, end) that were not removed. Linear; asked only of batches that lost records.
-inline std::size_t bytes_between(const batch& of, std::uint32_t first, std::uint32_t end) {
+// The bytes of these records that were not removed. Linear; asked only of batches that lost records.
+inline std::size_t bytes_of(const batch& of, const std::vector<record_range>& which) {
   record_walker at(of.records.chunks());
   std::size_t sum = 0;
-  for (std::uint32_t i = 0; i < end; ++i) {
-    const bool removed = of.done->removed && of.done->removed->test(i);
-    if (removed && of.thinned) continue;
-    at.next();
-    if (i >= first && !removed) sum += at.size();
-    at.skip();
+  std::uint32_t i = 0;
+  for (const record_range& each : which) {
+    for (; i < each.end; ++i) {
+      const bool removed = of.done->removed && of.done->removed->test(i);
+      if (removed && of.thinned) continue;
+      at.next();
+      if (i >= each.first && !removed) sum += at.size();
+      at.skip();
+    }
   }
   return sum;
 }
@@ -9984,42 +10240,41 @@ COKAFKA_DECL void partition_queue::end_due(batch& of, clock_time now, bool remov
   why.attempts = of.attempts;
   why.elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(now - of.created);
   const error told(std::move(why));
-  std::vector<withdrawing::stretch> all;
-  of.deadlines.take_due(now, of.appended(), of.records.size() - batch_header_size,
-                        [&](std::uint32_t first, std::uint32_t end, std::size_t bytes) {
-                          all.push_back({first, end, bytes});
-                        });
-  std::vector<failed_stretch> failures;
-  std::uint32_t records = 0;
+  failed_count failed{0, of.done->use_count() - 1};
+  std::vector<record_range> all;
   std::size_t bytes = 0;
-  for (auto& each : all) {
+  of.deadlines.take_due(now, of.appended(), of.records.size() - batch_header_size,
+                        [&](std::uint32_t first, std::uint32_t end, std::size_t their_bytes) {
+                          all.push_back({first, end});
+                          bytes += their_bytes;
+                        });
+  if (of.withdrawn_from || of.thinned) bytes = withdrawing::bytes_of(of, all);
+  for (const record_range& each : all) {
     const std::uint32_t gone = of.done->removed ? of.done->removed->count_between(each.first, each.end) : 0;
-    const failed_stretch failed{each.first, each.end, each.end - each.first - gone, of.done->use_count() - 1};
-    records += failed.records;
-    bytes += of.withdrawn_from || of.thinned ? withdrawing::bytes_between(of, each.first, each.end) : each.bytes;
-    failures.push_back(failed);
+    failed.records += each.end - each.first - gone;
   }
   // First it is true, then it is said: what follows may run out of memory.
   if (remove) {
-    for (auto& each : all) {
+    for (const record_range& each : all) {
       for (std::uint32_t i = each.first; i < each.end; ++i) withdrawing::mark_removed(*of.done, i);
     }
   }
-  of.ended += records;
+  of.ended += failed.records;
   of.ended_bytes += bytes;
-  out.counted.records_failed += records;
+  out.counted.records_failed += failed.records;
   {
     std::unique_lock guard(lock_, std::defer_lock);
     if (!remove) guard.lock();
-    outstanding_.records -= records;
+    outstanding_.records -= failed.records;
     outstanding_.bytes -= bytes;
   }
-  for (const failed_stretch& each : failures) {
+  // Nobody can ask any more for records that are removed and that nobody holds a delivery of.
+  if (!remove || failed.holders > 0) {
     batch_outcome outcome;
     outcome.failure = told;
-    out.answer(of.done->end_some(each.first, each.end, std::move(outcome)));
-    note_unheard(of, told, each, remove, out);
+    out.answer(of.done->end_some(all, std::move(outcome)));
   }
+  note_unheard(of, told, all, failed, remove, out);
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
@@ -10086,14 +10341,15 @@ COKAFKA_DECL std::optional<error> accumulator::check(const record_view& record) 
   return std::nullopt;
 }
 
-COKAFKA_DECL topic& accumulator::want_topic(std::string_view name) {
-  topic& found = topics.find_or_add(name);
-  found.used.store(true, std::memory_order_relaxed);
-  if (found.table.load(std::memory_order_acquire) == nullptr && !found.wanted.exchange(true)) home_.attention();
+COKAFKA_DECL topic_ptr accumulator::want_topic(std::string_view name) {
+  topic_ptr found = topics.find_or_add(name);
+  found->used.store(true, std::memory_order_relaxed);
+  if (found->table.load(std::memory_order_acquire) == nullptr && !found->wanted.exchange(true)) home_.attention();
   return found;
 }
 
-COKAFKA_DECL std::optional<error> accumulator::find_topic(const record_view& record, topic*& to) {
+// `needed` keeps the topic where the registry might give it up.
+COKAFKA_DECL std::optional<error> accumulator::find_topic(const record_view& record, topic*& to, topic_ptr& needed) {
   if (to == nullptr) {
     to = topics.find_recent(record.topic);
     if (to == nullptr) {
@@ -10104,7 +10360,8 @@ COKAFKA_DECL std::optional<error> accumulator::find_topic(const record_view& rec
                       "\" is not 1 to 249 of the characters a-z A-Z 0-9 . _ -";
         return error(std::move(why));
       }
-      to = &want_topic(record.topic);
+      needed = want_topic(record.topic);
+      to = needed.get();
     }
   }
   auto refused = refusal(*to);
@@ -10204,7 +10461,8 @@ inline record_ticket ticket_of(const record_view& record, std::int64_t timestamp
 COKAFKA_DECL send_outcome accumulator::send(const record_view& record, topic* to, clock_time now) {
   const std::int64_t timestamp = timestamp_of(record, now);
   if (auto refused = check(record)) return failed(record, to, *std::move(refused), timestamp);
-  if (auto refused = find_topic(record, to)) return failed(record, to, *std::move(refused), timestamp);
+  topic_ptr needed;
+  if (auto refused = find_topic(record, to, needed)) return failed(record, to, *std::move(refused), timestamp);
   send_outcome out;
   out.ticket = accumulating::ticket_of(record, timestamp);
   parked_for otherwise{};
@@ -10215,7 +10473,8 @@ COKAFKA_DECL send_outcome accumulator::send(const record_view& record, topic* to
 
 COKAFKA_DECL result<send_outcome> accumulator::try_send(const record_view& record, topic* to, clock_time now) {
   if (auto refused = check(record)) return *std::move(refused);
-  if (auto refused = find_topic(record, to)) return *std::move(refused);
+  topic_ptr needed;
+  if (auto refused = find_topic(record, to, needed)) return *std::move(refused);
   send_outcome out;
   const std::int64_t timestamp = timestamp_of(record, now);
   out.ticket = accumulating::ticket_of(record, timestamp);
@@ -10238,7 +10497,7 @@ COKAFKA_DECL result<send_outcome> accumulator::try_send(const record_view& recor
 
 COKAFKA_DECL auto accumulator::outstanding() -> outstanding_total {
   outstanding_total total;
-  for (topic* each : topics.all()) {
+  for (topic* each : topics.kept()) {
     const partition_table* table = each->table.load(std::memory_order_acquire);
     if (table == nullptr) continue;
     for (const auto* partitions : {&table->all, &table->gone}) {
@@ -10250,13 +10509,13 @@ COKAFKA_DECL auto accumulator::outstanding() -> outstanding_total {
     }
   }
   std::scoped_lock guard(mutex_);
-  for (const auto* line : {&metadata_line_, &memory_line_}) {
-    for (const auto& each : *line) {
+  for_each_line([&](const parking_line& line) {
+    for (const auto& each : line) {
       if (!each->record) continue;
       total.records += 1;
       total.bytes += each->record->memory();
     }
-  }
+  });
   return total;
 }
 
@@ -10268,16 +10527,23 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 
 COKAFKA_DECL send_outcome accumulator::park(const record_view& record, topic& to, parked_for reason,
                                             partition_queue* behind, std::int64_t timestamp, clock_time now) {
+  // Who pushes on although the lot is full shall not cost more than who is served.
+  const std::size_t limit = static_cast<std::size_t>(settings_.user.parked_memory);
+  const std::size_t least = sizeof(parked_record) + record_copy::least_memory(record);
+  const bool is_full = parked_bytes_.load(std::memory_order_relaxed) + least > limit;
+  if (is_full || (reason == parked_for::share && share_bytes_.load(std::memory_order_relaxed) + least > limit / 2)) {
+    return failed(record, &to, error(is_closed() ? errc::closed : errc::buffer_full), timestamp);
+  }
   auto parked = std::make_unique<parked_record>();
   parked->reason = reason;
-  parked->of = &to;
+  parked->of.reset(&to);
   parked->record.emplace(record);
   parked->timestamp = timestamp;
   parked->sent_at = now;
   parked->timeout = settings_.timeout_of(record.timeout);
-  parked->memory = sizeof(parked_record) + parked->record->memory();
   parked->done.reset(new completion(to.name, record.partition.value_or(-1)));
   parked->done->notes_dropped = settings_.reports_failures();
+  parked->done->has_one_record = true;
   send_outcome out;
   out.done = parked->done;
   out.ticket.timestamp = timestamp;
@@ -10291,81 +10557,148 @@ COKAFKA_DECL send_outcome accumulator::park(const record_view& record, topic& to
     if (reason == parked_for::metadata && to.table.load(std::memory_order_acquire) != nullptr) {
       reason = parked->reason = parked_for::memory;
     }
-    if (parked_bytes_ + parked->memory > static_cast<std::size_t>(settings_.user.parked_memory)) {
+    parked->memory = sizeof(parked_record) + parked->record->memory() + topic_memory(to, reason);
+    // Nor does a broker that does not drain take the whole lot.
+    const bool is_over =
+        reason == parked_for::share && share_bytes_.load(std::memory_order_relaxed) + parked->memory > limit / 2;
+    if (is_over || parked_bytes_.load(std::memory_order_relaxed) + parked->memory > limit) {
       return failed(record, &to, error(errc::buffer_full), timestamp);
     }
-    parked_bytes_ += parked->memory;
-    parked->generation = flushes.enter();
-    deadlines_.set(parked->expiry, now + std::min(clock_duration(settings_.user.max_block), parked->timeout));
-    switch (reason) {
-      case parked_for::metadata:
-        // The answer that nobody knows the topic may have come after the look-up, when nothing was parked, or it has been
-        // forgotten: ask again.
-        if (to.parked.fetch_add(1, std::memory_order_seq_cst) == 0 &&
-            (to.last_error.load(std::memory_order_seq_cst) != broker_errc::none ||
-             to.is_forgotten.load(std::memory_order_seq_cst))) {
-          to.wanted.store(true, std::memory_order_release);
-        }
-        break;
-      case parked_for::share:
-        parked->behind = behind;
-        behind->parked.fetch_add(1, std::memory_order_relaxed);
-        break;
-      case parked_for::memory: waiting_for_memory_.fetch_add(1, std::memory_order_relaxed); break;
-      case parked_for::partition: parked->asked_before = refreshes_begun_; break;
-      case parked_for::space: break;
-    }
-    parking_line& line = line_of(*parked);
-    if (&line == &memory_line_) memory.somebody_waits(true);
-    parked->done->parked = parked.get();
-    parked->at = line.insert(line.end(), nullptr);
-    *parked->at = std::move(parked);
+    enter(std::move(parked), behind);
   }
   home_.attention();
   return out;
 }
 
-// Undoes what parking counted. Under the mutex; a record that was placed is in its batch by then, so that nobody
+// Names that are sent to once must not cost more than is charged for them.
+COKAFKA_DECL std::size_t accumulator::topic_memory(const topic& to, parked_for reason) const noexcept {
+  constexpr std::size_t name_and_places = 256;  // in the registry
+  const bool is_first = reason == parked_for::metadata && to.parked.load(std::memory_order_relaxed) == 0;
+  return is_first && !to.is_kept.load(std::memory_order_relaxed) ? sizeof(topic) + name_and_places : 0;
+}
+
+// Under the mutex. To the end of the line that its reason leads to.
+COKAFKA_DECL void accumulator::enter(parked_ptr entering, partition_queue* behind) {
+  parked_record& parked = *entering;
+  if (parked.reason == parked_for::share) {
+    share_line_of(*behind);
+    parked.behind = behind;
+  }
+  const clock_duration patience = settings_.user.max_block;
+  const bool is_record = parked.reason != parked_for::space;
+  parking_line& line = line_of(parked);
+  parked.at = line.insert(line.end(), nullptr);
+  try {
+    deadlines_.set(parked.expiry, parked.sent_at + (is_record ? std::min(patience, parked.timeout) : patience));
+    if (is_record) parked.generation = flushes.enter();
+  } catch (...) {
+    deadlines_.clear(parked.expiry);
+    line.erase(parked.at);
+    throw;
+  }
+  parked.number = ++entered_;
+  parked_bytes_.fetch_add(parked.memory, std::memory_order_relaxed);
+  if (&line != &metadata_line_) memory.somebody_waits(true);
+  switch (parked.reason) {
+    case parked_for::metadata:
+      // The answer that nobody knows the topic may have come after the look-up, when nothing was parked, or it has been
+      // forgotten: ask again.
+      if (parked.of->parked.fetch_add(1, std::memory_order_seq_cst) == 0 &&
+          (parked.of->last_error.load(std::memory_order_seq_cst) != broker_errc::none ||
+           parked.of->is_forgotten.load(std::memory_order_seq_cst))) {
+        parked.of->wanted.store(true, std::memory_order_release);
+      }
+      break;
+    case parked_for::share:
+      share_bytes_.fetch_add(parked.memory, std::memory_order_relaxed);
+      behind->parked.fetch_add(1, std::memory_order_relaxed);
+      break;
+    case parked_for::memory:
+    case parked_for::space: waiting_for_memory_.fetch_add(1, std::memory_order_relaxed); break;
+    case parked_for::partition:
+      ++waiting_for_partition_;
+      parked.asked_before = refreshes_begun_;
+      break;
+  }
+  if (is_record) parked.done->parked = &parked;
+  *parked.at = std::move(entering);
+}
+
+// Undoes what entering counted. Under the mutex; a record that was placed is in its batch by then, so that nobody
 // overtakes it.
 COKAFKA_DECL void accumulator::leave_line(parked_record& parked) noexcept {
   deadlines_.clear(parked.expiry);
-  parked_bytes_ -= parked.memory;
-  parked.memory = 0;
+  if (parked.behind != nullptr) share_bytes_.fetch_sub(parked.memory, std::memory_order_relaxed);
+  parked_bytes_.fetch_sub(std::exchange(parked.memory, 0), std::memory_order_relaxed);
   if (parked.reason == parked_for::metadata) parked.of->parked.fetch_sub(1, std::memory_order_release);
+  if (parked.reason == parked_for::partition) --waiting_for_partition_;
   if (parked.reason == parked_for::memory || parked.reason == parked_for::space) {
     waiting_for_memory_.fetch_sub(1, std::memory_order_release);
   }
   if (parked.behind != nullptr) parked.behind->parked.fetch_sub(1, std::memory_order_release);
 }
 
+// Under the mutex. After this there is nothing of it.
+COKAFKA_DECL void accumulator::take_out(parked_record& parked) noexcept {
+  partition_queue* const behind = parked.behind;
+  parking_line& line = line_of(parked);
+  line.erase(parked.at);
+  if (behind == nullptr || !line.empty()) return;
+  share_lines_.erase(std::exchange(behind->line, nullptr)->at);
+}
+
+COKAFKA_DECL share_line& accumulator::share_line_of(partition_queue& partition) {
+  partition_owner* const owner = partition.owner.load(std::memory_order_acquire);
+  if (std::find(waited_for_.begin(), waited_for_.end(), owner) == waited_for_.end()) waited_for_.push_back(owner);
+  owner->share.waited_for.store(true, std::memory_order_relaxed);
+  if (partition.line == nullptr) {
+    share_lines_.push_back({&partition});
+    share_lines_.back().at = std::prev(share_lines_.end());
+    partition.line = &share_lines_.back();
+  }
+  return *partition.line;
+}
+
 // Under the mutex. What it waits for from now on is counted before the old reason is not: a sender that looks in
-// between must see one of them (guarantee.md, rule 22). Once behind a partition it stays there.
-COKAFKA_DECL void accumulator::wait_on(parked_record& parked, parked_for reason, partition_queue* behind) noexcept {
+// between must see one of them (guarantee.md, rule 22). Once behind a partition it stays there. It goes to the end of
+// its new line, or before those that came to wait for memory after it.
+COKAFKA_DECL void accumulator::wait_on(parked_record& parked, parked_for reason, partition_queue* behind) {
+  if (behind != nullptr) share_line_of(*behind);  // may find no memory; nothing has changed yet
+  parking_line& from = line_of(parked);
   if (behind != nullptr && parked.behind == nullptr) {
     parked.behind = behind;
+    share_bytes_.fetch_add(parked.memory, std::memory_order_relaxed);
     behind->parked.fetch_add(1, std::memory_order_relaxed);
   }
   const parked_for before = std::exchange(parked.reason, reason);
   if (reason == parked_for::metadata) parked.of->parked.fetch_add(1, std::memory_order_relaxed);
   if (reason == parked_for::memory) waiting_for_memory_.fetch_add(1, std::memory_order_relaxed);
+  if (reason == parked_for::partition) ++waiting_for_partition_;
+  if (before == parked_for::partition) --waiting_for_partition_;
   if (before == parked_for::metadata) parked.of->parked.fetch_sub(1, std::memory_order_release);
   if (before == parked_for::memory) waiting_for_memory_.fetch_sub(1, std::memory_order_release);
   if (reason == parked_for::memory || reason == parked_for::share) memory.somebody_waits(true);
+  parking_line& to = line_of(parked);
+  if (&to == &from) return;
+  if (&from == &metadata_line_ || &to == &metadata_line_) parked.number = ++entered_;
+  auto place = to.end();
+  while (place != to.begin() && (*std::prev(place))->number > parked.number) --place;
+  to.splice(place, from, parked.at);
 }
 
 // One refresh that is yet to begin decides, and nobody waits behind it.
-COKAFKA_DECL void accumulator::wait_for_partition(parked_record& parked) noexcept {
+COKAFKA_DECL void accumulator::wait_for_partition(parked_record& parked) {
   wait_on(parked, parked_for::partition, nullptr);
   parked.asked_before = refreshes_begun_;
 }
 
 // Under the mutex. True when the record has found its batch; else its reason says what it waits for now. `full` are the
 // owners whose share was full in this pass.
-COKAFKA_DECL bool accumulator::place_parked(parked_record& parked, const partition_table& table,
+COKAFKA_DECL bool accumulator::place_parked(parked_record& parked, const partition_table* table,
                                             std::vector<partition_owner*>& full, effects& out) {
   std::size_t slot = sticky_slots;
   partition_queue* into =
-      parked.behind != nullptr ? parked.behind : choose(parked.record->view(), *parked.of, table, slot);
+      parked.behind != nullptr ? parked.behind : choose(parked.record->view(), *parked.of, *table, slot);
   const auto waits_for_share = [&] {
     into->blocked_in_pass = pass_;
     if (slot != sticky_slots) parked.of->sticky.leave(slot);
@@ -10407,8 +10740,7 @@ COKAFKA_DECL void accumulator::publish(topic& of, std::unique_ptr<const partitio
     ++pass_;
     std::vector<partition_owner*> full;
     for (auto next = metadata_line_.begin(); next != metadata_line_.end();) {
-      const auto here = next++;
-      parked_record& each = **here;
+      parked_record& each = **next++;
       if (each.of != &of) continue;
       // Behind records that wait for memory nothing is placed: first in, first out.
       const bool wait = waiting_for_memory_.load(std::memory_order_relaxed) > 0;
@@ -10416,7 +10748,7 @@ COKAFKA_DECL void accumulator::publish(topic& of, std::unique_ptr<const partitio
       if (wanted && static_cast<std::size_t>(*wanted) >= now_known.all.size()) {
         if (each.reason == parked_for::partition && each.asked_before < refreshes_answered_) {
           fail_without_partition(each, now_known, now, out);
-          metadata_line_.erase(here);
+          take_out(each);
         } else if (each.reason != parked_for::partition) {
           wait_for_partition(each);
         }
@@ -10424,11 +10756,10 @@ COKAFKA_DECL void accumulator::publish(topic& of, std::unique_ptr<const partitio
       }
       if (wait) {
         wait_on(each, parked_for::memory, nullptr);
-      } else if (place_parked(each, now_known, full, out)) {
-        metadata_line_.erase(here);
+      } else if (place_parked(each, &now_known, full, out)) {
+        take_out(each);
         continue;
       }
-      memory_line_.splice(memory_line_.end(), metadata_line_, here);
       waits_for_memory = true;
     }
     if (table) of.publish(std::move(table));
@@ -10446,53 +10777,6 @@ COKAFKA_DECL void accumulator::fail_without_partition(parked_record& parked, con
   why.message = "topic " + std::string(parked.of->name.str()) + " has " + std::to_string(table.all.size()) +
                 " partitions, there is no partition " + std::to_string(parked.record->view().partition.value_or(-1));
   fail_one(parked, std::move(why), now, out);
-}
-
-COKAFKA_DECL bool accumulator::place_waiting(effects& out) {
-  std::vector<partition_queue*> woken;
-  bool somebody_waits = false;
-  {
-    std::scoped_lock guard(mutex_);
-    place_memory_line(out);
-    somebody_waits = !memory_line_.empty();
-    memory.somebody_waits(somebody_waits);
-    woken.swap(to_wake_);
-  }
-  for (partition_queue* each : woken) wake(*each);
-  return somebody_waits;
-}
-
-COKAFKA_DECL void accumulator::place_memory_line(effects& out) {
-  ++pass_;
-  std::vector<partition_owner*> full;
-  for (auto next = memory_line_.begin(); next != memory_line_.end();) {
-    const auto here = next++;
-    parked_record& first = **here;
-    if (first.reason == parked_for::space) {
-      if (memory.available() < first.space_wanted) break;
-      leave_line(first);
-      out.ended.push_back(*std::exchange(first.space_waiter, nullptr));
-      memory_line_.erase(here);
-      continue;
-    }
-    const partition_table* table = first.of->table.load(std::memory_order_acquire);
-    if (table == nullptr) {  // forgotten just when it was parked
-      first.of->wanted.store(true, std::memory_order_release);
-      wait_on(first, parked_for::metadata, nullptr);
-      metadata_line_.splice(metadata_line_.end(), memory_line_, here);
-      home_.attention();
-      continue;
-    }
-    const auto& wanted = first.record->view().partition;
-    if (first.behind == nullptr && wanted && static_cast<std::size_t>(*wanted) >= table->all.size()) {
-      wait_for_partition(first);
-      metadata_line_.splice(metadata_line_.end(), memory_line_, here);
-    } else if (place_parked(first, *table, full, out)) {
-      memory_line_.erase(here);
-    } else if (first.reason == parked_for::memory) {
-      break;
-    }
-  }
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
@@ -10577,21 +10861,21 @@ COKAFKA_DECL void accumulator::expire(clock_time now, const std::string& unreach
       }
     }
     fail_one(parked, std::move(why), now, out);
+    take_out(parked);
   }
   if (!any) return;
-  const auto ended = [](const parked_ptr& each) { return each->memory == 0 && each->space_waiter == nullptr; };
-  std::erase_if(metadata_line_, ended);
-  std::erase_if(memory_line_, ended);
   guard.unlock();
   place_waiting(out);  // what was behind them in the line may fit
 }
 
 COKAFKA_DECL void accumulator::fail_parked(const error_details& why, clock_time now, effects& out) {
   std::scoped_lock guard(mutex_);
-  for (auto* line : {&metadata_line_, &memory_line_}) {
-    for (auto& each : *line) fail_one(*each, why, now, out);
-    line->clear();
-  }
+  for_each_line([&](parking_line& line) {
+    for (auto& each : line) fail_one(*each, why, now, out);
+    line.clear();
+  });
+  for (share_line& each : share_lines_) each.of->line = nullptr;
+  share_lines_.clear();
   memory.somebody_waits(false);
 }
 
@@ -10600,16 +10884,19 @@ COKAFKA_DECL void accumulator::purge(clock_time now, effects& out) {
     error_details why;
     why.code = errc::purged;
     std::scoped_lock guard(mutex_);
-    for (auto* line : {&metadata_line_, &memory_line_}) {
-      for (auto next = line->begin(); next != line->end();) {
-        const auto here = next++;
-        if ((*here)->reason == parked_for::space) continue;
-        fail_one(**here, why, now, out);
-        line->erase(here);
+    std::vector<parked_record*> purged;
+    for_each_line([&](const parking_line& line) {
+      for (const auto& each : line) {
+        if (each->reason != parked_for::space) purged.push_back(each.get());
       }
+    });
+    for (parked_record* each : purged) {
+      fail_one(*each, why, now, out);
+      take_out(*each);
     }
+    note_waited_shares();
   }
-  for (topic* each : topics.all()) {
+  for (topic* each : topics.kept()) {
     for (const auto& partition : each->partitions()) {
       if (partition->owner.load(std::memory_order_acquire) == nullptr) continue;
       partition->purge_wanted.store(true, std::memory_order_release);
@@ -10625,8 +10912,7 @@ COKAFKA_DECL std::optional<clock_time> accumulator::earliest_parked_deadline() {
 
 COKAFKA_DECL bool accumulator::is_partition_missing() {
   std::scoped_lock guard(mutex_);
-  return std::any_of(metadata_line_.begin(), metadata_line_.end(),
-                     [](const parked_ptr& each) { return each->reason == parked_for::partition; });
+  return waiting_for_partition_ > 0;
 }
 
 COKAFKA_DECL void accumulator::refresh_begins() {
@@ -10641,15 +10927,15 @@ COKAFKA_DECL void accumulator::refresh_answered() {
 
 COKAFKA_DECL void accumulator::abandon(waiter_list& out) {
   std::scoped_lock guard(mutex_);
-  for (auto* line : {&metadata_line_, &memory_line_}) {
-    for (auto& each : *line) {
+  for_each_line([&](parking_line& line) {
+    for (auto& each : line) {
       if (each->done) {
         waiter_list waiting = each->done->abandon(fate::not_written);
         out.splice(out.end(), waiting);
       }
       if (each->space_waiter != nullptr) out.push_back(*std::exchange(each->space_waiter, nullptr));
     }
-  }
+  });
 }
 
 // --- withdrawing -----------------------------------------------------------------------------------------------------
@@ -10662,7 +10948,7 @@ COKAFKA_DECL bool accumulator::withdraw(completion& of, record_waiter& asked, ef
       if (!of.detach(asked)) return false;
       leave_line(*parked);
       out.end_flushes(flushes.leave(parked->generation));
-      line_of(*parked).erase(parked->at);
+      take_out(*parked);
       guard.unlock();
       home_.attention();  // what was behind it in the line may fit
       return true;
@@ -10691,8 +10977,9 @@ COKAFKA_DECL bool accumulator::wait_for_space(operation_waiter& waiting, std::si
       return false;
     }
     memory.somebody_waits(true);
-    if (memory_line_.empty() && memory.available() >= wanted) {
-      memory.somebody_waits(false);
+    // Those who wait for a broker's share alone are no reason to wait behind them.
+    if (!is_memory_short() && memory.available() >= wanted) {
+      memory.somebody_waits(!share_lines_.empty());
       return false;
     }
     auto parked = std::make_unique<parked_record>();
@@ -10700,9 +10987,7 @@ COKAFKA_DECL bool accumulator::wait_for_space(operation_waiter& waiting, std::si
     parked->sent_at = now;
     parked->space_waiter = &waiting;
     parked->space_wanted = wanted;
-    waiting_for_memory_.fetch_add(1, std::memory_order_relaxed);
-    deadlines_.set(parked->expiry, now + clock_duration(settings_.user.max_block));
-    memory_line_.push_back(std::move(parked));
+    enter(std::move(parked), nullptr);
   }
   home_.attention();
   return true;
@@ -10715,10 +11000,102 @@ COKAFKA_DECL bool accumulator::cancel_space(operation_waiter& waiting) {
                                     [&](const parked_ptr& each) { return each->space_waiter == &waiting; });
     if (found == memory_line_.end()) return false;
     leave_line(**found);
-    memory_line_.erase(found);
+    take_out(**found);
   }
   home_.attention();  // what was behind it in the line may fit
   return true;
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/core/parking_pass.ipp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+COKAFKA_DECL bool accumulator::place_waiting(effects& out) {
+  std::vector<partition_queue*> woken;
+  {
+    std::scoped_lock guard(mutex_);
+    place_memory_line(out);
+    note_waited_shares();
+    memory.somebody_waits(!memory_line_.empty() || !share_lines_.empty());
+    woken.swap(to_wake_);
+  }
+  for (partition_queue* each : woken) wake(*each);
+  return is_memory_short();
+}
+
+// The oldest of all lines that may go on; `open` are the partitions whose share lines may.
+COKAFKA_DECL parked_record* accumulator::next_to_place(const std::vector<partition_queue*>& open) noexcept {
+  parked_record* oldest = memory_line_.empty() ? nullptr : memory_line_.front().get();
+  for (const partition_queue* each : open) {
+    parked_record& first = *each->line->waiting.front();
+    if (oldest == nullptr || first.number < oldest->number) oldest = &first;
+  }
+  return oldest;
+}
+
+// A frozen broker's partitions may have thousands of records in their lines: only the first of one of them is tried,
+// and those behind it are not even looked at.
+COKAFKA_DECL void accumulator::place_memory_line(effects& out) {
+  ++pass_;
+  std::vector<partition_owner*> full;
+  std::vector<partition_queue*> open;
+  for (const share_line& each : share_lines_) {
+    if (!each.waiting.empty()) open.push_back(each.of);  // empty where there was no memory for who came first
+  }
+  while (parked_record* const first = next_to_place(open)) {
+    partition_queue* const behind = first->behind;
+    if (first->reason == parked_for::space) {
+      if (memory.available() < first->space_wanted) break;
+      leave_line(*first);
+      out.ended.push_back(*std::exchange(first->space_waiter, nullptr));
+      take_out(*first);
+      continue;
+    }
+    const partition_table* table = first->of->table.load(std::memory_order_acquire);
+    if (table == nullptr) {  // forgotten just when it was parked
+      first->of->wanted.store(true, std::memory_order_release);
+      if (behind == nullptr) wait_on(*first, parked_for::metadata, nullptr);
+      home_.attention();
+      if (behind == nullptr) continue;
+    }
+    const auto& wanted = first->record->view().partition;
+    if (behind == nullptr && wanted && static_cast<std::size_t>(*wanted) >= table->all.size()) {
+      wait_for_partition(*first);
+    } else if (place_parked(*first, table, full, out)) {
+      take_out(*first);
+      if (behind != nullptr && behind->line == nullptr) std::erase(open, behind);
+    } else if (first->reason == parked_for::memory) {
+      break;
+    } else {
+      block(open, *first->behind, full);
+    }
+  }
+}
+
+// The partition's line, and those of all whose owner's share is full, do not go on in this pass; nor may anybody else
+// who comes to these partitions.
+COKAFKA_DECL void accumulator::block(std::vector<partition_queue*>& open, const partition_queue& blocked,
+                                     const std::vector<partition_owner*>& full) noexcept {
+  std::erase_if(open, [&](partition_queue* each) {
+    const auto* owner = each->owner.load(std::memory_order_acquire);
+    if (each != &blocked && std::find(full.begin(), full.end(), owner) == full.end()) return false;
+    each->blocked_in_pass = pass_;
+    return true;
+  });
+}
+
+// Under the mutex.
+COKAFKA_DECL void accumulator::note_waited_shares() {
+  if (waited_for_.empty() && share_lines_.empty()) return;
+  std::vector<partition_owner*> before;
+  before.swap(waited_for_);
+  for (const share_line& each : share_lines_) share_line_of(*each.of);
+  for (partition_owner* each : before) {
+    const bool still = std::find(waited_for_.begin(), waited_for_.end(), each) != waited_for_.end();
+    if (!still) each->share.waited_for.store(false, std::memory_order_relaxed);
+  }
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
@@ -11114,7 +11491,7 @@ COKAFKA_DECL void partition_keeper::adopt_soon(partition_queue& added) {
     if (ended_) return fail_one(added);
     heed_its_topic(added, host_.env().now());
     purge_if_wanted(added, host_.env().now());
-    queue_.adopt(added, host_.env().now(), host_.conditions());
+    queue_.adopt(added, host_.env().now(), conditions());
     hand_over_if_wanted(added);
     news();
     deadlines_.update();
@@ -11149,7 +11526,7 @@ COKAFKA_DECL void partition_keeper::acknowledged_late_soon(partition_queue& move
 
 COKAFKA_DECL void partition_keeper::poke() {
   on_strand([this] {
-    queue_.reconsider_all(host_.env().now(), host_.conditions());
+    queue_.reconsider_all(host_.env().now(), conditions());
     news();
     deadlines_.update();
   });
@@ -11177,7 +11554,7 @@ COKAFKA_DECL void partition_keeper::reconsider(partition_queue& seen, clock_time
   if (seen.owner.load(std::memory_order_acquire) != this) return;
   if (seen.adopted_by != this) return;
   purge_if_wanted(seen, now);
-  queue_.reconsider(seen, now, host_.conditions());
+  queue_.reconsider(seen, now, conditions());
 }
 
 COKAFKA_DECL void partition_keeper::purge_if_wanted(partition_queue& seen, clock_time now) {
@@ -11232,7 +11609,7 @@ COKAFKA_DECL void partition_keeper::identity_refused_soon(error_details why) {
       if (each->needs_identity()) each->fail_unsent(why, now, out);
     }
     carry_out(out);
-    queue_.reconsider_all(now, host_.conditions());
+    queue_.reconsider_all(now, conditions());
     news();
     deadlines_.update();
   });
@@ -11916,7 +12293,7 @@ COKAFKA_DECL std::shared_ptr<produce_request> broker_link::next_request(clock_ti
   if (!queue_.has_candidates(in_flight_.empty())) return nullptr;
   const auto identity = host_.identity();
   auto request = std::make_shared<produce_request>();
-  request->batches = queue_.next_request(now, in_flight_.empty(), host_.conditions(), identity);
+  request->batches = queue_.next_request(now, in_flight_.empty(), conditions(), identity);
   if (queue_.is_identity_missing()) host_.want_identity(queue_.used_up_id());
   if (request->batches.empty()) return nullptr;
   request->correlation_id = connection_.next_correlation_id();
@@ -12217,7 +12594,7 @@ COKAFKA_DECL clock_duration engine::control_timeout() const {
 COKAFKA_DECL messages::metadata_request engine::metadata_request_now() {
   messages::metadata_request request;
   request.allow_auto_topic_creation = settings_.user.allow_auto_create_topics;
-  for (topic* each : accumulator_.topics.all()) {
+  for (const topic_ptr& each : accumulator_.topics.all()) {
     if (is_idle(*each, env_->now())) forget_topic(*each);
     if (each->is_forgotten.load(std::memory_order_relaxed)) continue;
     request.topics->emplace_back();
@@ -12361,7 +12738,7 @@ COKAFKA_DECL void engine::want_identity(std::optional<std::int64_t> used_up) {
 }
 
 COKAFKA_DECL drain_conditions engine::conditions() const {
-  return {accumulator_.flushes.is_flushing() || accumulator_.is_closed() || accumulator_.memory.is_somebody_waiting()};
+  return {accumulator_.flushes.is_flushing() || accumulator_.is_closed() || accumulator_.is_memory_short()};
 }
 
 COKAFKA_DECL void engine::attention() {
@@ -12380,17 +12757,16 @@ COKAFKA_DECL void engine::look_around() {
   accumulator_.set_wall_offset(env_->wall_now().time_since_epoch() - now.time_since_epoch());
   if (metadata_wanted_.exchange(false, std::memory_order_acq_rel)) schedule_.want();
   if (identity_requested_.load(std::memory_order_acquire)) identity_wanted_ = true;
-  const std::vector<topic*> topics = accumulator_.topics.all();
-  for (topic* each : topics) {
-    if (!each->wanted.exchange(false, std::memory_order_acq_rel)) continue;
-    each->is_forgotten.store(false, std::memory_order_release);
-    if (each->refused.load(std::memory_order_relaxed) != broker_errc::none) {
-      schedule_.want_at(each->ask_again_at);
-      continue;
+  accumulator_.topics.for_each([this](topic& each) {
+    if (!each.wanted.load(std::memory_order_relaxed) || !each.wanted.exchange(false, std::memory_order_acq_rel)) return;
+    each.is_forgotten.store(false, std::memory_order_release);
+    if (each.refused.load(std::memory_order_relaxed) != broker_errc::none) {
+      schedule_.want_at(each.ask_again_at);
+      return;
     }
     // Only the first question is urgent: sends to a topic that does not exist must not become as many requests.
-    std::exchange(each->asked_for, true) ? schedule_.want() : schedule_.want_now();
-  }
+    std::exchange(each.asked_for, true) ? schedule_.want() : schedule_.want_now();
+  });
   effects out;
   const bool pressed = accumulator_.place_waiting(out);
   if (accumulator_.is_partition_missing()) schedule_.want();
@@ -12400,9 +12776,14 @@ COKAFKA_DECL void engine::look_around() {
     for (auto& [id, link] : links_) link->poke();
   }
   was_pressed_ = pressed;
+  for (auto& [id, link] : links_) {
+    const bool waited_for = link->share.waited_for.load(std::memory_order_relaxed);
+    if (waited_for && !std::exchange(link->share.was_waited_for, waited_for)) link->poke();
+    link->share.was_waited_for = waited_for;
+  }
   check_watches(now);
   check_flushes(now);
-  if (!topics.empty()) start_control();
+  if (!accumulator_.topics.empty()) start_control();
   news_.set();
   set_home_deadlines();
 }
@@ -12471,8 +12852,8 @@ COKAFKA_DECL std::string engine::unreachable_text() const {
 
 // --- topics that somebody watches ------------------------------------------------------------------------------------
 
-COKAFKA_DECL topic* engine::find_topic(std::string_view name) {
-  return is_valid_topic_name(name) ? &accumulator_.want_topic(name) : nullptr;
+COKAFKA_DECL topic_ptr engine::find_topic(std::string_view name) {
+  return is_valid_topic_name(name) ? accumulator_.want_topic(name) : nullptr;
 }
 
 COKAFKA_DECL void engine::watch_topic(topic_waiter& waiting, std::string_view name, bool warm) {
@@ -12481,7 +12862,7 @@ COKAFKA_DECL void engine::watch_topic(topic_waiter& waiting, std::string_view na
     post_waiter(waiting);
   };
   if (accumulator_.is_closed()) return refuse(errc::closed);
-  topic* const of = find_topic(name);
+  const topic_ptr of = find_topic(name);
   if (of == nullptr) return refuse(errc::invalid_topic);
   if (warm && settings_.idempotent) want_identity(std::nullopt);
   {
@@ -12611,7 +12992,7 @@ COKAFKA_DECL void engine::spare_links() {
 
 COKAFKA_DECL bool engine::is_needed(const broker_link& link) const {
   if (link.share.used.load(std::memory_order_acquire) != 0) return true;
-  for (const topic* of : accumulator_.topics.all()) {
+  for (const topic* of : accumulator_.topics.kept()) {
     const bool owns = std::any_of(of->partitions().begin(), of->partitions().end(), [&](const auto& each) {
       return each->owner.load(std::memory_order_acquire) == &link ||
              each->desired_owner.load(std::memory_order_acquire) == &link;
@@ -12980,7 +13361,7 @@ COKAFKA_DECL void engine::drop() noexcept {
   stopping_ = true;
   waiter_list all;
   accumulator_.abandon(all);
-  for (topic* each : accumulator_.topics.all()) {
+  for (topic* each : accumulator_.topics.kept()) {
     for (const auto& partition : each->partitions()) partition->abandon(all);
   }
   waiter_list flushing = accumulator_.flushes.abandon();
@@ -13060,7 +13441,7 @@ COKAFKA_DECL void engine::apply_brokers() {
 // False when the cluster must be asked again, with backoff: somebody waits for the topic, or the answer was out of
 // date.
 COKAFKA_DECL bool engine::apply_topic(const topic_news& news, clock_time now, effects& out) {
-  topic* const of = accumulator_.topics.find(news.name);
+  const topic_ptr of = accumulator_.topics.find(news.name);
   if (of == nullptr) return true;
   switch (news.is) {
     case topic_news::kind::known:
@@ -13096,8 +13477,8 @@ COKAFKA_DECL void engine::apply_leaders(const leader_news& news) {
   apply_brokers();
   effects out;
   for (const std::string& name : changed) {
-    topic& of = *accumulator_.topics.find(name);
-    accumulator_.publish(of, route(of, *metadata_.find(name), false), now, out);
+    const topic_ptr of = accumulator_.topics.find(name);
+    accumulator_.publish(*of, route(*of, *metadata_.find(name), false), now, out);
   }
   carry_out(out);
 }
@@ -13111,6 +13492,7 @@ COKAFKA_DECL partition_owner& engine::owner_for(std::int32_t leader) {
 
 // Every partition to its leader's strand. Null when senders see nothing new.
 COKAFKA_DECL std::unique_ptr<partition_table> engine::route(topic& of, const topic_state& state, bool made_anew) {
+  accumulator_.topics.keep(of);
   auto table = std::make_unique<partition_table>();
   table->topic_id = state.id;
   for (std::size_t i = 0; i < state.partitions.size(); ++i) {

@@ -31,6 +31,7 @@ struct topic_options {
   std::optional<std::size_t> max_message_bytes{};  ///< `max.message.bytes`
   bool compacted = false;                          ///< `cleanup.policy=compact`: records need keys; none is removed
   int min_insync_replicas = 1;                     ///< `min.insync.replicas`, counted among the brokers that run
+  std::optional<std::size_t> retention_bytes{};    ///< `retention.bytes` of a partition, kept at once and by the batch
 };
 
 }  // namespace cokafka::inline COKAFKA_ABI::testing
@@ -169,6 +170,7 @@ struct log_rules {
   std::size_t max_message_bytes = 1'048'588;
   bool log_append_time = false;
   bool compacted = false;  // a record without a key is refused
+  std::size_t retention_bytes = std::numeric_limits<std::size_t>::max();
   /// `message.timestamp.after.max.ms`: how far ahead of the broker's clock a record may be.
   std::int64_t timestamp_after_max_ms = std::numeric_limits<std::int64_t>::max();
 };
@@ -201,7 +203,7 @@ class partition_log {
   COKAFKA_DECL append_result append(std::string_view records, const log_rules& rules, std::int32_t leader_epoch,
                                     std::int64_t now);
 
-  std::int64_t start_offset() const noexcept { return 0; }
+  std::int64_t start_offset() const noexcept { return entries_.empty() ? end_offset_ : entries_.front().base_offset; }
   std::int64_t end_offset() const noexcept { return end_offset_; }
 
   /// Whole batches from the one that holds `offset` on, up to `max_bytes`; with `at_least_one` the first comes even
@@ -231,7 +233,8 @@ class partition_log {
                                   std::int64_t now);
   COKAFKA_DECL std::size_t index_of(std::int64_t offset) const;
 
-  std::vector<entry> entries_;
+  std::deque<entry> entries_;
+  std::size_t bytes_ = 0;  // of the entries
   std::int64_t end_offset_ = 0;
   producer_states producers_;
 };
@@ -1749,7 +1752,11 @@ COKAFKA_DECL append_result partition_log::take(const detail::batch_view& batch, 
     producers_.append(stamp_of(batch), end_offset_, rules.log_append_time ? now : batch.max_timestamp());
   }
   end_offset_ += batch.record_count();
+  bytes_ += added.bytes.size();
   entries_.push_back(std::move(added));
+  for (; bytes_ > rules.retention_bytes && entries_.size() > 1; entries_.pop_front()) {
+    bytes_ -= entries_.front().bytes.size();
+  }
   return result;
 }
 
@@ -1992,6 +1999,7 @@ COKAFKA_DECL log_rules cluster_state::rules_of(const topic_state& topic) const n
   applied.max_message_bytes = topic.options.max_message_bytes.value_or(options.max_message_bytes);
   applied.log_append_time = topic.options.log_append_time;
   applied.compacted = topic.options.compacted;
+  if (topic.options.retention_bytes) applied.retention_bytes = *topic.options.retention_bytes;
   if (options.version >= kafka_version::v4_0) applied.timestamp_after_max_ms = one_hour;
   return applied;
 }
@@ -3765,11 +3773,11 @@ inline bool tells_log_start(const append_result& result) noexcept {
          result.error == broker_errc::invalid_producer_epoch || !result.bad_records.empty();
 }
 
-inline partition_answer answer_of(std::int32_t index, append_result&& result) {
+inline partition_answer answer_of(std::int32_t index, append_result&& result, std::int64_t log_start_offset) {
   partition_answer answer = failed(index, result.error);
   answer.base_offset = result.base_offset;
   answer.log_append_time_ms = result.log_append_time;
-  if (tells_log_start(result)) answer.log_start_offset = 0;
+  if (tells_log_start(result)) answer.log_start_offset = log_start_offset;
   for (bad_record& bad : result.bad_records) answer.record_errors.push_back({bad.index, std::move(bad.message)});
   if (!result.message.empty()) answer.error_message = std::move(result.message);
   return answer;
@@ -3811,7 +3819,7 @@ inline partition_answer append(exchange& e, topic_state* topic, const messages::
   append_result result =
       partition->log.append(records, e.cluster.rules_of(*topic), partition->leader_epoch, wall_ms(e.environment));
   if (result.error == broker_errc::none && !result.duplicate) e.appended = true;
-  return answer_of(asked.index, std::move(result));
+  return answer_of(asked.index, std::move(result), partition->log.start_offset());
 }
 
 // What a client hears of it: without acks nothing, and of an error only that the connection ends.
