@@ -9775,12 +9775,11 @@ COKAFKA_DECL std::size_t partition_queue::next_size() {
 }
 
 // The first. Where it only waits for the epoch to end, which its sequence is out of order in: the first of those that
-// the end of the epoch waits for.
+// the end of the epoch waits for. A broker without state would take that one, and it would stand before the first.
 COKAFKA_DECL std::deque<batch_ptr>::iterator partition_queue::next_retry() {
   const batch& first = *retry_.front();
-  if (!new_epoch_ || first.unknown || first.last_cause != broker_errc::out_of_order_sequence_number) {
-    return retry_.begin();
-  }
+  const bool is_out_of_order = first.last_cause == broker_errc::out_of_order_sequence_number;
+  if (!new_epoch_ || !state_shown_ || first.unknown || !is_out_of_order) return retry_.begin();
   const auto held = std::find_if(retry_.begin(), retry_.end(), [](const batch_ptr& each) { return each->unknown; });
   return held == retry_.end() ? retry_.begin() : held;
 }

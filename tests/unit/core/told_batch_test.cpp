@@ -219,6 +219,16 @@ TEST_CASE("after a topic was made anew a gap proves nothing", "[core]") {
   CHECK(bench.late[0].failure().fate() == cokafka::fate::maybe_written);
 }
 
+TEST_CASE("a lost batch does not pass those before it where the topic was made anew", "[core]") {
+  told_bench bench;
+  bench.answer(bench.sent[0], broker_errc::invalid_record);
+  bench.answer(bench.sent[1], broker_errc::out_of_order_sequence_number);
+  bench.lose(bench.sent[2]);
+  bench.queue.begin_anew();  // its broker takes any sequence
+  bench.acknowledge(bench.take_again(1), 0);
+  bench.acknowledge(bench.take_again(2), 1);
+}
+
 TEST_CASE("after a minute without an acknowledgement a batch goes alone again", "[core]") {
   partition_bench bench;
   bench.open_window();
