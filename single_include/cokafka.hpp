@@ -9406,6 +9406,7 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
     if (is_confirmed && retry_.empty()) backoff_until_ = {};
     out.refresh_metadata = out.refresh_metadata || judged.refresh_metadata;
     finish(sent, outcome_of(sent, said, judged), out);
+    drop_told();
     return judged;
   }
   window_open_ = false;
@@ -9491,7 +9492,7 @@ COKAFKA_DECL void partition_queue::acknowledged_late(batch& written, const answe
   facts.code = said.code;
   facts.earlier_unknown = true;
   const verdict judged = judge(facts);
-  if (judged.action != verdict_action::complete || written.finished) return;
+  if (judged.action != verdict_action::complete) return;
   written.acknowledged = true;
   close_gap(written);
   const auto waiting = std::find_if(retry_.begin(), retry_.end(), [&](auto& each) { return each.get() == &written; });
@@ -11054,10 +11055,14 @@ COKAFKA_DECL void accumulator::place_memory_line(effects& out) {
     }
     const partition_table* table = first->of->table.load(std::memory_order_acquire);
     if (table == nullptr) {  // forgotten just when it was parked
-      first->of->wanted.store(true, std::memory_order_release);
-      if (behind == nullptr) wait_on(*first, parked_for::metadata, nullptr);
-      home_.attention();
-      if (behind == nullptr) continue;
+      if (behind == nullptr || first->of->is_forgotten.load(std::memory_order_seq_cst)) {
+        first->of->wanted.store(true, std::memory_order_release);
+        home_.attention();
+      }
+      if (behind == nullptr) {
+        wait_on(*first, parked_for::metadata, nullptr);
+        continue;
+      }
     }
     const auto& wanted = first->record->view().partition;
     if (behind == nullptr && wanted && static_cast<std::size_t>(*wanted) >= table->all.size()) {
@@ -12951,8 +12956,9 @@ COKAFKA_DECL bool engine::is_idle(topic& of, clock_time now) {
   if (of.is_forgotten.load(std::memory_order_relaxed)) return false;
   if (now - of.used_at < clock_duration(settings_.user.metadata_max_idle)) return false;
   if (of.parked.load(std::memory_order_seq_cst) > 0) return false;
-  const bool has_records = std::any_of(of.partitions().begin(), of.partitions().end(),
-                                       [](const auto& each) { return each->outstanding().records > 0; });
+  const bool has_records = std::any_of(of.partitions().begin(), of.partitions().end(), [](const auto& each) {
+    return each->outstanding().records > 0 || each->parked.load(std::memory_order_seq_cst) > 0;
+  });
   if (has_records) return false;
   std::scoped_lock guard(mutex_);
   return std::none_of(watches_.begin(), watches_.end(), [&](const topic_watch& each) { return each.of == &of; });

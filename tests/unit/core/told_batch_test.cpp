@@ -219,6 +219,22 @@ TEST_CASE("after a topic was made anew a gap proves nothing", "[core]") {
   CHECK(bench.late[0].failure().fate() == cokafka::fate::maybe_written);
 }
 
+TEST_CASE("a batch that was told it is too late and is acknowledged late by a former leader is not sent again",
+          "[core]") {
+  told_bench bench;
+  bench.expire_after(2s);
+  bench.queue.leave_leader();
+  cokafka::detail::partition_queue::answer late;
+  late.code = broker_errc::none;
+  late.base_offset = 10;
+  bench.queue.acknowledged_late(*bench.sent[0], late, bench.out);
+  CHECK(bench.early.failure().fate() == cokafka::fate::maybe_written);  // it was told, and stays so
+  bench.acknowledge(bench.take_again(1), 11);
+  bench.acknowledge(bench.take_again(2), 12);
+  bench.send("next");
+  CHECK(*bench.take()->stamp == batch_stamp{4711, 0, 4});
+}
+
 TEST_CASE("a lost batch does not pass those before it where the topic was made anew", "[core]") {
   told_bench bench;
   bench.answer(bench.sent[0], broker_errc::invalid_record);

@@ -55,10 +55,14 @@ COKAFKA_DECL void accumulator::place_memory_line(effects& out) {
     }
     const partition_table* table = first->of->table.load(std::memory_order_acquire);
     if (table == nullptr) {  // forgotten just when it was parked
-      first->of->wanted.store(true, std::memory_order_release);
-      if (behind == nullptr) wait_on(*first, parked_for::metadata, nullptr);
-      home_.attention();
-      if (behind == nullptr) continue;
+      if (behind == nullptr || first->of->is_forgotten.load(std::memory_order_seq_cst)) {
+        first->of->wanted.store(true, std::memory_order_release);
+        home_.attention();
+      }
+      if (behind == nullptr) {
+        wait_on(*first, parked_for::metadata, nullptr);
+        continue;
+      }
     }
     const auto& wanted = first->record->view().partition;
     if (behind == nullptr && wanted && static_cast<std::size_t>(*wanted) >= table->all.size()) {

@@ -112,6 +112,7 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
     if (is_confirmed && retry_.empty()) backoff_until_ = {};
     out.refresh_metadata = out.refresh_metadata || judged.refresh_metadata;
     finish(sent, outcome_of(sent, said, judged), out);
+    drop_told();
     return judged;
   }
   window_open_ = false;
@@ -197,7 +198,7 @@ COKAFKA_DECL void partition_queue::acknowledged_late(batch& written, const answe
   facts.code = said.code;
   facts.earlier_unknown = true;
   const verdict judged = judge(facts);
-  if (judged.action != verdict_action::complete || written.finished) return;
+  if (judged.action != verdict_action::complete) return;
   written.acknowledged = true;
   close_gap(written);
   const auto waiting = std::find_if(retry_.begin(), retry_.end(), [&](auto& each) { return each.get() == &written; });

@@ -20,8 +20,9 @@ COKAFKA_DECL bool engine::is_idle(topic& of, clock_time now) {
   if (of.is_forgotten.load(std::memory_order_relaxed)) return false;
   if (now - of.used_at < clock_duration(settings_.user.metadata_max_idle)) return false;
   if (of.parked.load(std::memory_order_seq_cst) > 0) return false;
-  const bool has_records = std::any_of(of.partitions().begin(), of.partitions().end(),
-                                       [](const auto& each) { return each->outstanding().records > 0; });
+  const bool has_records = std::any_of(of.partitions().begin(), of.partitions().end(), [](const auto& each) {
+    return each->outstanding().records > 0 || each->parked.load(std::memory_order_seq_cst) > 0;
+  });
   if (has_records) return false;
   std::scoped_lock guard(mutex_);
   return std::none_of(watches_.begin(), watches_.end(), [&](const topic_watch& each) { return each.of == &of; });
