@@ -3545,6 +3545,11 @@ class partition_queue
   void drop_told();
   void back_to_retry_line(batch_ptr sent);
   bool is_predecessor_missing(const batch& of) const noexcept;
+  template <class Visit>
+  void for_each_sent(Visit visit) {
+    for (auto& each : in_flight_) visit(*each);
+    for (auto& each : retry_) visit(*each);
+  }
   void leave_gap(const batch& failed) noexcept;
   void close_gap(batch& taken) noexcept;
   std::deque<batch_ptr>::iterator next_retry();
@@ -9333,17 +9338,13 @@ COKAFKA_DECL bool partition_queue::is_predecessor_missing(const batch& of) const
 // broker that holds no state would take it.
 COKAFKA_DECL void partition_queue::leave_gap(const batch& failed) noexcept {
   if (!state_shown_) return;
-  const auto mark = [&](batch_ptr& each) { each->behind_gap = each->behind_gap || line::is_behind(*each, failed); };
-  std::for_each(in_flight_.begin(), in_flight_.end(), mark);
-  std::for_each(retry_.begin(), retry_.end(), mark);
+  for_each_sent([&](batch& each) { each.behind_gap = each.behind_gap || line::is_behind(each, failed); });
 }
 
 // A broker has taken it: no gap before it keeps others out.
 COKAFKA_DECL void partition_queue::close_gap(batch& taken) noexcept {
   if (!std::exchange(taken.behind_gap, false)) return;
-  const auto clear = [&](batch_ptr& each) { each->behind_gap = each->behind_gap && !line::is_behind(*each, taken); };
-  std::for_each(in_flight_.begin(), in_flight_.end(), clear);
-  std::for_each(retry_.begin(), retry_.end(), clear);
+  for_each_sent([&](batch& each) { each.behind_gap = each.behind_gap && !line::is_behind(each, taken); });
 }
 
 // A batch behind it may have been written under its stamp: such a one keeps that stamp (rule 6), and so no leader takes
@@ -9789,8 +9790,7 @@ COKAFKA_DECL void partition_queue::begin_anew() noexcept {
   window_open_ = state_shown_ = false;
   backoff_until_ = {};
   if (identity_) new_epoch_ = true;
-  for (auto& each : in_flight_) each->behind_gap = false;
-  for (auto& each : retry_) each->behind_gap = false;
+  for_each_sent([](batch& each) { each.behind_gap = false; });
 }
 
 COKAFKA_DECL batch_ptr partition_queue::take(const std::optional<producer_identity>& latest, std::size_t at_most) {

@@ -225,6 +225,11 @@ class partition_queue
   void drop_told();
   void back_to_retry_line(batch_ptr sent);
   bool is_predecessor_missing(const batch& of) const noexcept;
+  template <class Visit>
+  void for_each_sent(Visit visit) {
+    for (auto& each : in_flight_) visit(*each);
+    for (auto& each : retry_) visit(*each);
+  }
   void leave_gap(const batch& failed) noexcept;
   void close_gap(batch& taken) noexcept;
   std::deque<batch_ptr>::iterator next_retry();

@@ -168,8 +168,7 @@ COKAFKA_DECL void partition_queue::begin_anew() noexcept {
   window_open_ = state_shown_ = false;
   backoff_until_ = {};
   if (identity_) new_epoch_ = true;
-  for (auto& each : in_flight_) each->behind_gap = false;
-  for (auto& each : retry_) each->behind_gap = false;
+  for_each_sent([](batch& each) { each.behind_gap = false; });
 }
 
 COKAFKA_DECL batch_ptr partition_queue::take(const std::optional<producer_identity>& latest, std::size_t at_most) {
