@@ -2825,6 +2825,11 @@ class flush_tracker {
     return all;
   }
 
+  /// No record is let in any more but those that have been counted. Partitions and parking ask under their locks: who takes
+  /// each of these once afterwards knows that the next flush waits for all that were let in.
+  void close() noexcept { closed_.store(true, std::memory_order_release); }
+  bool is_closed() const noexcept { return closed_.load(std::memory_order_acquire); }
+
   /// While a flush waits, no batch lingers.
   bool is_flushing() const noexcept { return flushing_.load(std::memory_order_relaxed) > 0; }
 
@@ -2857,6 +2862,7 @@ class flush_tracker {
   std::deque<counted> generations_;
   generation first_ = 0;
   bool ended_ = false;
+  std::atomic<bool> closed_{false};
   std::atomic<std::size_t> flushing_{0};
 };
 
@@ -4087,8 +4093,10 @@ class accumulator {
   /// Somebody waits for memory (not only for a broker's share of it): every batch should go.
   bool is_memory_short() const noexcept { return waiting_for_memory_.load(std::memory_order_relaxed) > 0; }
   /// From now on sends fail with errc::closed.
-  void close() noexcept { closed_.store(true, std::memory_order_release); }
-  bool is_closed() const noexcept { return closed_.load(std::memory_order_acquire); }
+  void close() noexcept { flushes.close(); }
+  bool is_closed() const noexcept { return flushes.is_closed(); }
+  /// After close(): a flush that begins when this has returned waits for every record that was not refused.
+  void await_senders() { static_cast<void>(outstanding()); }  // which takes every lock that a sender may hold
   /// Wall clock minus steady clock, so that a send reads only one of them.
   void set_wall_offset(std::chrono::nanoseconds offset) noexcept {
     wall_offset_.store(offset.count(), std::memory_order_relaxed);
@@ -4144,7 +4152,6 @@ class accumulator {
 
   const settings& settings_;
   attention_listener& home_;
-  std::atomic<bool> closed_{false};
   std::atomic<std::int64_t> wall_offset_{0};
   std::atomic<std::uint32_t> waiting_for_memory_{0};  // parked for memory, or for space
 
@@ -9671,6 +9678,7 @@ COKAFKA_DECL batch_ptr partition_queue::make_batch(clock_time sent_at) {
 COKAFKA_DECL append_outcome partition_queue::append(const record_view& record, std::int64_t timestamp,
                                                     clock_time sent_at, clock_duration timeout) {
   std::scoped_lock guard(lock_);
+  if (flushes_.is_closed()) return {.state = append_outcome::status::closed};
   return append_locked(record, timestamp, sent_at, timeout, std::nullopt);
 }
 
@@ -13286,6 +13294,7 @@ COKAFKA_DECL void engine::begin_close(std::chrono::milliseconds timeout) {
   if (std::exchange(closing_, true)) return;
   hurry_.store(true, std::memory_order_release);
   look_around();
+  accumulator_.await_senders();
   if (!accumulator_.flushes.begin(*drained_)) drained_->deliver();
 }
 

@@ -107,6 +107,17 @@ TEST_CASE("sends fail after close, and when metadata refused the topic", "[core]
   CHECK(space.failure.value() == errc::closed);
 }
 
+TEST_CASE("a sender that was let in before close and is slow gets in no more; what was parked does", "[core]") {
+  lot_bench bench;
+  partition_queue& queue = bench.publish("t", 1).partition(0, bench.rules, bench.lot.memory, bench.lot.flushes);
+  const auto parked = bench.lot.flushes.enter();
+  bench.lot.close();
+  bench.lot.await_senders();
+  CHECK(queue.append(with_value("late"), 0, bench.now, 1s).state == append_outcome::status::closed);
+  CHECK(queue.append_parked(with_value("parked"), 0, bench.now, 1s, parked).state == append_outcome::status::appended);
+  CHECK(bench.lot.outstanding().records == 1);
+}
+
 TEST_CASE("a record that comes after the end of its partition fails instead of waiting for nobody", "[core]") {
   lot_bench bench;
   bench.publish("t", 1);

@@ -98,8 +98,10 @@ class accumulator {
   /// Somebody waits for memory (not only for a broker's share of it): every batch should go.
   bool is_memory_short() const noexcept { return waiting_for_memory_.load(std::memory_order_relaxed) > 0; }
   /// From now on sends fail with errc::closed.
-  void close() noexcept { closed_.store(true, std::memory_order_release); }
-  bool is_closed() const noexcept { return closed_.load(std::memory_order_acquire); }
+  void close() noexcept { flushes.close(); }
+  bool is_closed() const noexcept { return flushes.is_closed(); }
+  /// After close(): a flush that begins when this has returned waits for every record that was not refused.
+  void await_senders() { static_cast<void>(outstanding()); }  // which takes every lock that a sender may hold
   /// Wall clock minus steady clock, so that a send reads only one of them.
   void set_wall_offset(std::chrono::nanoseconds offset) noexcept {
     wall_offset_.store(offset.count(), std::memory_order_relaxed);
@@ -155,7 +157,6 @@ class accumulator {
 
   const settings& settings_;
   attention_listener& home_;
-  std::atomic<bool> closed_{false};
   std::atomic<std::int64_t> wall_offset_{0};
   std::atomic<std::uint32_t> waiting_for_memory_{0};  // parked for memory, or for space
 

@@ -106,6 +106,11 @@ class flush_tracker {
     return all;
   }
 
+  /// No record is let in any more but those that have been counted. Partitions and parking ask under their locks: who takes
+  /// each of these once afterwards knows that the next flush waits for all that were let in.
+  void close() noexcept { closed_.store(true, std::memory_order_release); }
+  bool is_closed() const noexcept { return closed_.load(std::memory_order_acquire); }
+
   /// While a flush waits, no batch lingers.
   bool is_flushing() const noexcept { return flushing_.load(std::memory_order_relaxed) > 0; }
 
@@ -138,6 +143,7 @@ class flush_tracker {
   std::deque<counted> generations_;
   generation first_ = 0;
   bool ended_ = false;
+  std::atomic<bool> closed_{false};
   std::atomic<std::size_t> flushing_{0};
 };
 

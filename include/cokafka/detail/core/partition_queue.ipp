@@ -49,6 +49,7 @@ COKAFKA_DECL batch_ptr partition_queue::make_batch(clock_time sent_at) {
 COKAFKA_DECL append_outcome partition_queue::append(const record_view& record, std::int64_t timestamp,
                                                     clock_time sent_at, clock_duration timeout) {
   std::scoped_lock guard(lock_);
+  if (flushes_.is_closed()) return {.state = append_outcome::status::closed};
   return append_locked(record, timestamp, sent_at, timeout, std::nullopt);
 }
 

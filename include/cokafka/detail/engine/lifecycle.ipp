@@ -187,6 +187,7 @@ COKAFKA_DECL void engine::begin_close(std::chrono::milliseconds timeout) {
   if (std::exchange(closing_, true)) return;
   hurry_.store(true, std::memory_order_release);
   look_around();
+  accumulator_.await_senders();
   if (!accumulator_.flushes.begin(*drained_)) drained_->deliver();
 }
 
