@@ -26,6 +26,8 @@ using outcome = cokafka::result<cokafka::record_metadata>;
 /// How long a test waits for what must happen; long, because sanitizers on a busy machine are slow.
 inline constexpr auto patience = 60s;
 
+inline constexpr cokafka::record_view one{.topic = "orders", .key = "k", .value = "one"};
+
 inline cokafka::config config_for(const cokafka::testing::cluster& kafka) {
   cokafka::config made;
   made.bootstrap_servers = kafka.bootstrap_servers();

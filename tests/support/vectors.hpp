@@ -16,6 +16,9 @@
 
 namespace cokafka_test {
 
+/// The time of the first record of the vectors, ms since 1970.
+inline constexpr std::int64_t t = 1700000000000;
+
 inline std::string from_hex(std::string_view text) {
   const auto digit = [](char c) { return c <= '9' ? c - '0' : c - 'a' + 10; };
   std::string bytes;

@@ -27,6 +27,8 @@
 
 namespace cokafka_test {
 
+constexpr std::int16_t code_of(cokafka::broker_errc error) { return static_cast<std::int16_t>(error); }
+
 // The cluster runs until the end of the test; then its io_context must run out of work by itself.
 class running_cluster {
  public:

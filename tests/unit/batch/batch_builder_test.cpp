@@ -18,11 +18,10 @@ using cokafka::bytes_view;
 using cokafka::header_view;
 using cokafka::record_view;
 using cokafka_test::to_hex;
+using cokafka_test::t;
 using cokafka_test::vector_named;
 
 namespace {
-
-constexpr std::int64_t t = 1700000000000;
 
 struct owned_header {
   std::string key;

@@ -15,11 +15,10 @@
 
 using namespace cokafka::detail;
 using cokafka_test::from_hex;
+using cokafka_test::t;
 using cokafka_test::vector_named;
 
 namespace {
-
-constexpr std::int64_t t = 1700000000000;
 
 batch_view view_of(std::string_view bytes) {
   batch_view view;

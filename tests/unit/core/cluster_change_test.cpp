@@ -3,6 +3,7 @@
 #include "cokafka/detail/core/cluster_metadata.hpp"
 #include "cokafka/detail/core/metadata_schedule.hpp"
 #include "support/core_bench.hpp"
+#include "support/core_inputs.hpp"
 
 #include <cstdint>
 #include <string>
@@ -14,29 +15,12 @@ using namespace cokafka_test;
 namespace {
 
 using response = messages::metadata_response;
-using leaders = std::vector<std::pair<std::int32_t, std::int32_t>>;  // with their epochs
-
 constexpr std::uint8_t no_id = 0;
 
 wire::uuid id_of(std::uint8_t number) { return wire::uuid::from_halves(0, number); }
 
-response answer(std::uint8_t id, const leaders& told) {
-  response made;
-  made.brokers = {{1, "one", 9092, {}}, {2, "two", 9092, {}}};
-  auto& topic = made.topics.emplace_back();
-  topic.name = "t";
-  topic.topic_id = id_of(id);
-  for (const auto& [leader, epoch] : told) {
-    auto& partition = topic.partitions.emplace_back();
-    partition.partition_index = static_cast<std::int32_t>(topic.partitions.size()) - 1;
-    partition.leader_id = leader;
-    partition.leader_epoch = epoch;
-  }
-  return made;
-}
-
 response missing() {
-  response made = answer(no_id, {});
+  response made = cluster_with(no_id, {});
   made.topics[0].error_code = static_cast<std::int16_t>(broker_errc::unknown_topic_or_partition);
   return made;
 }
@@ -59,14 +43,14 @@ struct cluster_bench {
 
 TEST_CASE("a leader that a Produce answer names is taken where its epoch is newer", "[core]") {
   cluster_bench bench;
-  bench.told(answer(1, {{1, 5}, {1, 5}}));
+  bench.told(cluster_with(1, {{1, 5}, {1, 5}}));
   CHECK_FALSE(bench.hint(2, 5));
   CHECK_FALSE(bench.hint(2, 4));
   CHECK(bench.leader() == 1);
   CHECK(bench.hint(2, 6));
   CHECK(bench.leader() == 2);
   CHECK(bench.leader(1) == 1);
-  bench.told(answer(1, {{1, 5}, {1, 5}}));  // a broker that lags does not take it back
+  bench.told(cluster_with(1, {{1, 5}, {1, 5}}));  // a broker that lags does not take it back
   CHECK(bench.leader() == 2);
 }
 
@@ -74,7 +58,7 @@ TEST_CASE("a named leader is not taken for another topic, for a partition that i
           "[core]") {
   cluster_bench bench;
   CHECK_FALSE(bench.hint(2, 6));
-  bench.told(answer(1, {{1, 5}}));
+  bench.told(cluster_with(1, {{1, 5}}));
   CHECK_FALSE(bench.hint(2, 6, 9));
   CHECK_FALSE(bench.hint(2, 6, 1, 7));
   CHECK_FALSE(bench.hint(2, 6, 1, -1));
@@ -90,32 +74,32 @@ TEST_CASE("a named leader is not taken for another topic, for a partition that i
 
 TEST_CASE("a topic with another id is another topic, and its former ids do not come back", "[core]") {
   cluster_bench bench;
-  CHECK_FALSE(bench.told(answer(1, {{1, 5}, {1, 5}, {1, 5}})).made_anew);
-  const topic_news anew = bench.told(answer(2, {{2, 0}}));
+  CHECK_FALSE(bench.told(cluster_with(1, {{1, 5}, {1, 5}, {1, 5}})).made_anew);
+  const topic_news anew = bench.told(cluster_with(2, {{2, 0}}));
   CHECK(anew.made_anew);
   CHECK(bench.count() == 1);
   CHECK(bench.leader() == 2);
-  const topic_news late = bench.told(answer(1, {{1, 5}, {1, 5}, {1, 5}}));
+  const topic_news late = bench.told(cluster_with(1, {{1, 5}, {1, 5}, {1, 5}}));
   CHECK(late.doubtful);
   CHECK_FALSE(late.made_anew);
   CHECK(bench.count() == 1);
   CHECK(bench.leader() == 2);
-  for (std::uint8_t id = 3; id < 40; ++id) CHECK(bench.told(answer(id, {{1, 0}})).made_anew);
+  for (std::uint8_t id = 3; id < 40; ++id) CHECK(bench.told(cluster_with(id, {{1, 0}})).made_anew);
   CHECK(bench.known.find("t")->former.size() == 8);
 }
 
 TEST_CASE("an answer without topic ids does not make a topic another one, nor does the first id", "[core]") {
   cluster_bench bench;
-  bench.told(answer(no_id, {{1, 5}}));
-  CHECK_FALSE(bench.told(answer(1, {{1, 5}})).made_anew);
-  CHECK_FALSE(bench.told(answer(no_id, {{1, 5}})).made_anew);
+  bench.told(cluster_with(no_id, {{1, 5}}));
+  CHECK_FALSE(bench.told(cluster_with(1, {{1, 5}})).made_anew);
+  CHECK_FALSE(bench.told(cluster_with(no_id, {{1, 5}})).made_anew);
   CHECK(bench.known.find("t")->id == id_of(1));
 }
 
 TEST_CASE("without ids a topic that goes backwards is believed the third time in a row", "[core]") {
   cluster_bench bench;
-  bench.told(answer(no_id, {{1, 5}, {1, 5}}));
-  const response back = GENERATE(answer(no_id, {{2, 0}, {2, 0}}), answer(no_id, {{2, 0}}));
+  bench.told(cluster_with(no_id, {{1, 5}, {1, 5}}));
+  const response back = GENERATE(cluster_with(no_id, {{2, 0}, {2, 0}}), cluster_with(no_id, {{2, 0}}));
   for (int i = 1; i < cluster_metadata::believed_after; ++i) {
     const topic_news news = bench.told(back);
     CHECK(news.doubtful);
@@ -131,7 +115,7 @@ TEST_CASE("without ids a topic that goes backwards is believed the third time in
     CHECK(bench.count() == back.topics[0].partitions.size());
   }
   SECTION("another broker knows better") {
-    CHECK_FALSE(bench.told(answer(no_id, {{1, 5}, {1, 6}})).doubtful);
+    CHECK_FALSE(bench.told(cluster_with(no_id, {{1, 5}, {1, 6}})).doubtful);
     CHECK(bench.told(back).doubtful);
     CHECK(bench.leader() == 1);
   }
@@ -139,17 +123,17 @@ TEST_CASE("without ids a topic that goes backwards is believed the third time in
 
 TEST_CASE("without ids a topic that was missing in between is believed at once", "[core]") {
   cluster_bench bench;
-  bench.told(answer(no_id, {{1, 5}, {1, 5}}));
+  bench.told(cluster_with(no_id, {{1, 5}, {1, 5}}));
   CHECK(bench.told(missing()).is == topic_news::kind::waiting);
   CHECK(bench.count() == 2);
-  CHECK(bench.told(answer(no_id, {{2, 0}})).made_anew);
+  CHECK(bench.told(cluster_with(no_id, {{2, 0}})).made_anew);
   CHECK(bench.leader() == 2);
   CHECK(bench.count() == 1);
 }
 
 TEST_CASE("a topic with more partitions than any cluster has is not believed", "[core]") {
   cluster_bench bench;
-  response absurd = answer(1, leaders(cluster_metadata::most_partitions + 1, {1, 0}));
+  response absurd = cluster_with(1, leaders_and_epochs(cluster_metadata::most_partitions + 1, {1, 0}));
   CHECK(bench.told(absurd).is == topic_news::kind::waiting);
   CHECK(bench.known.find("t") == nullptr);
 }

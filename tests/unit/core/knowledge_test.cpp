@@ -5,6 +5,7 @@
 #include "cokafka/detail/core/cluster_metadata.hpp"
 #include "cokafka/detail/core/metadata_schedule.hpp"
 #include "support/core_bench.hpp"
+#include "support/core_inputs.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -13,42 +14,21 @@
 
 using namespace cokafka_test;
 
-namespace {
-
-using response = messages::metadata_response;
-
-response answer(std::uint8_t id, const std::vector<std::pair<std::int32_t, std::int32_t>>& leaders_and_epochs) {
-  response made;
-  made.brokers = {{1, "one", 9092, {}}, {2, "two", 9092, {}}};
-  made.topics.resize(1);
-  made.topics[0].name = "t";
-  made.topics[0].topic_id = wire::uuid::from_halves(0, id);
-  for (const auto& [leader, epoch] : leaders_and_epochs) {
-    auto& partition = made.topics[0].partitions.emplace_back();
-    partition.partition_index = static_cast<std::int32_t>(made.topics[0].partitions.size()) - 1;
-    partition.leader_id = leader;
-    partition.leader_epoch = epoch;
-  }
-  return made;
-}
-
-}  // namespace
-
 TEST_CASE("a leader of an older epoch is ignored, unless the topic is another one", "[core]") {
   cluster_metadata known;
-  known.merge(answer(1, {{1, 5}, {2, 5}}));
-  known.merge(answer(1, {{2, 4}, {1, 6}}));
+  known.merge(cluster_with(1, {{1, 5}, {2, 5}}));
+  known.merge(cluster_with(1, {{2, 4}, {1, 6}}));
   CHECK(known.find("t")->partitions[0].leader == 1);
   CHECK(known.find("t")->partitions[1].leader == 1);
-  known.merge(answer(2, {{2, 0}}));
+  known.merge(cluster_with(2, {{2, 0}}));
   CHECK(known.find("t")->partitions[0].leader == 2);
   CHECK(known.find("t")->partitions.size() == 1);
 }
 
 TEST_CASE("a topic keeps the partitions that a lagging broker does not know", "[core]") {
   cluster_metadata known;
-  known.merge(answer(1, {{1, 0}, {2, 0}, {1, 0}}));
-  const auto news = known.merge(answer(1, {{2, 1}}));
+  known.merge(cluster_with(1, {{1, 0}, {2, 0}, {1, 0}}));
+  const auto news = known.merge(cluster_with(1, {{2, 1}}));
   CHECK(news[0].is == topic_news::kind::known);
   REQUIRE(known.find("t")->partitions.size() == 3);
   CHECK(known.find("t")->partitions[0].leader == 2);
@@ -57,7 +37,7 @@ TEST_CASE("a topic keeps the partitions that a lagging broker does not know", "[
 
 TEST_CASE("a broker with an address that cannot be is not known, and leads nothing", "[core]") {
   cluster_metadata known;
-  response odd = answer(1, {{1, 0}, {2, 0}});
+  response odd = cluster_with(1, {{1, 0}, {2, 0}});
   odd.brokers[0].port = 65536 + 9092;
   odd.brokers.push_back({-7, "three", 9092, {}});
   known.merge(odd);
@@ -68,9 +48,9 @@ TEST_CASE("a broker with an address that cannot be is not known, and leads nothi
 
 TEST_CASE("an answer that names no usable partition is no answer", "[core]") {
   cluster_metadata known;
-  response odd = answer(1, {});
+  response odd = cluster_with(1, {});
   CHECK(known.merge(odd)[0].is == topic_news::kind::waiting);
-  odd = answer(1, {{1, 0}});
+  odd = cluster_with(1, {{1, 0}});
   odd.topics[0].partitions[0].partition_index = -5;
   CHECK(known.merge(odd)[0].is == topic_news::kind::waiting);
   CHECK(known.find("t") == nullptr);
@@ -81,12 +61,12 @@ TEST_CASE("an answer that names no usable partition is no answer", "[core]") {
 
 TEST_CASE("leaders that are not in the list of brokers are none; errors of a topic wait or refuse", "[core]") {
   cluster_metadata known;
-  auto news = known.merge(answer(1, {{3, 0}, {1, 0}}));
+  auto news = known.merge(cluster_with(1, {{3, 0}, {1, 0}}));
   CHECK_FALSE(news[0].complete);
   CHECK(known.find("t")->partitions[0].leader == -1);
   CHECK_FALSE(known.describe("t")[0].leader);
   CHECK(known.describe("t")[1].leader == 1);
-  response said = answer(1, {});
+  response said = cluster_with(1, {});
   said.brokers.clear();
   said.topics[0].error_code = 3;
   news = known.merge(said);

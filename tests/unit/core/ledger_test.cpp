@@ -18,7 +18,7 @@ const std::set<int> rejected_before_append{10, 17, 18, 19, 21, 29, 31, 32, 42, 4
 // Kafka's retriable exceptions (org.apache.kafka.common.protocol.Errors), and OUT_OF_ORDER, which idempotence retries.
 const std::set<int> retriable{2,  3,  5,  6,  7,  9,  13, 14, 15, 16, 19,  20,  41,  51,  56,  70,
                               71, 72, 74, 75, 78, 80, 83, 84, 88, 89, 100, 103, 106, 122, 123, 133};
-constexpr int out_of_order = 45;
+constexpr int out_of_order_number = 45;
 
 std::vector<attempt_facts> circumstances() {
   std::vector<attempt_facts> all;
@@ -60,8 +60,8 @@ TEST_CASE("not_written is said for the closed list alone, and only while no earl
       facts.code = static_cast<broker_errc>(code);
       INFO(text_of(code, facts));
       const verdict said = judge(facts);
-      const bool listed = rejected_before_append.count(code) == 1 || code == out_of_order;
-      const bool gap_shown = code == out_of_order && facts.behind_gap;
+      const bool listed = rejected_before_append.count(code) == 1 || code == out_of_order_number;
+      const bool gap_shown = code == out_of_order_number && facts.behind_gap;
       CHECK(said.proven_absent == (listed && (!facts.earlier_unknown || gap_shown)));
       CHECK(said.known == (said.proven_absent ? fate::not_written : fate::maybe_written));
     }
@@ -75,7 +75,7 @@ TEST_CASE("what is retriable goes again until it has expired or its retries are 
       facts.code = static_cast<broker_errc>(code);
       INFO(text_of(code, facts));
       const verdict said = judge(facts);
-      const bool again = retriable.count(code) == 1 || (code == out_of_order && facts.idempotent);
+      const bool again = retriable.count(code) == 1 || (code == out_of_order_number && facts.idempotent);
       const bool may = again && !facts.expired && facts.attempts <= facts.retries;
       CHECK((said.action == verdict_action::retry) == may);
       CHECK(said.action != verdict_action::complete);
@@ -90,7 +90,7 @@ TEST_CASE("a new epoch follows a batch that leaves the line, and vanished data, 
       facts.code = static_cast<broker_errc>(code);
       INFO(text_of(code, facts));
       const verdict said = judge(facts);
-      const bool lost = code == out_of_order && facts.idempotent && !facts.earlier_unknown &&
+      const bool lost = code == out_of_order_number && facts.idempotent && !facts.earlier_unknown &&
                         !facts.predecessor_missing && !facts.behind_gap;
       CHECK(said.data_lost == lost);
       CHECK(said.new_epoch == (facts.idempotent && (lost || said.action == verdict_action::fail)));

@@ -2,26 +2,13 @@
 // How parking ends: by time, by space, by a flush, by a refusal, by the end of the producer.
 #include "cokafka/detail/core/accumulator.hpp"
 #include "support/core_bench.hpp"
+#include "support/core_inputs.hpp"
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
 using namespace cokafka_test;
-
-namespace {
-
-cokafka::config with_memory(std::int64_t bytes) {
-  cokafka::config user;
-  user.buffer_memory = bytes;
-  user.batch_size = 1000;
-  return user;
-}
-
-// Two of them fill a budget of 8 KiB: 1024 + 4096 bytes of chunks hold one, a second partition cannot begin another.
-const std::string large(3000, 'v');
-
-}  // namespace
 
 TEST_CASE("nobody waits longer than max.block.ms, and says why", "[core]") {
   lot_bench bench;
@@ -63,8 +50,8 @@ TEST_CASE("when the first in the memory line gives up, those behind it are place
           "[core]") {
   lot_bench bench(with_memory(8192));
   bench.publish("a", 2);
-  const auto held = bench.send("a", large, 0);
-  record_view hasty = with_value(large);
+  const auto held = bench.send("a", large_value, 0);
+  record_view hasty = with_value(large_value);
   hasty.topic = "a";
   hasty.partition = 1;
   hasty.timeout = 10ms;
@@ -85,14 +72,14 @@ TEST_CASE("parked copies are bounded by parked.memory; beyond it send fails at o
   user.parked_memory = 20'000;
   lot_bench bench(user);
   std::vector<sent_record> sent;
-  for (int i = 0; i < 20; ++i) sent.push_back(bench.send("t", large));
+  for (int i = 0; i < 20; ++i) sent.push_back(bench.send("t", large_value));
   std::size_t waiting = 0;
   for (const auto& each : sent) waiting += each.is_ready() ? 0 : 1;
   CHECK(waiting >= 4);
   CHECK(waiting <= 6);
   CHECK(sent.back().failure() == errc::buffer_full);
   bench.expire_after(60s);
-  CHECK_FALSE(bench.send("t", large).is_ready());  // it was given back
+  CHECK_FALSE(bench.send("t", large_value).is_ready());  // it was given back
 }
 
 TEST_CASE("who waits for space is served in turn, and cancelling lets the next one by", "[core]") {
@@ -184,8 +171,8 @@ TEST_CASE("a parked record's waiter moves to its batch and is answered there onc
 TEST_CASE("the end fails or abandons everything that is parked", "[core]") {
   lot_bench bench(with_memory(8192));
   bench.publish("t", 2);
-  bench.send("t", large);
-  std::vector<sent_record> parked{bench.send("t", large, 1), bench.send("unknown", "v"), bench.send("t", "v", 9)};
+  bench.send("t", large_value);
+  std::vector<sent_record> parked{bench.send("t", large_value, 1), bench.send("unknown", "v"), bench.send("t", "v", 9)};
   std::vector<counting_waiter> waiters(3);
   for (std::size_t i = 0; i < 3; ++i) REQUIRE(parked[i].done->attach(waiters[i]));
   counting_operation space;
@@ -225,7 +212,7 @@ TEST_CASE("who waits for space does not wait behind records whose broker holds i
   bench.lot.memory.limit_shares(true);
   bench.publish("t", 2);
   lot_bench::give(bench.queue("t", 1), bench.owners[1]);
-  while (bench.queue("t", 0).parked == 0) bench.send("t", large);
+  while (bench.queue("t", 0).parked == 0) bench.send("t", large_value);
   CHECK(bench.owners[0].share.waited_for);
   CHECK_FALSE(bench.owners[1].share.waited_for);
   CHECK_FALSE(bench.lot.is_memory_short());  // so that nobody else's batches go early

@@ -2,26 +2,13 @@
 // Records that cannot be placed yet: nobody overtakes, nobody is forgotten, memory and waiting are bounded (rule 22).
 #include "cokafka/detail/core/accumulator.hpp"
 #include "support/core_bench.hpp"
+#include "support/core_inputs.hpp"
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
 using namespace cokafka_test;
-
-namespace {
-
-cokafka::config with_memory(std::int64_t bytes) {
-  cokafka::config user;
-  user.buffer_memory = bytes;
-  user.batch_size = 1000;
-  return user;
-}
-
-// Two of them fill a budget of 8 KiB: 1024 + 4096 bytes of chunks hold one, a second partition cannot begin another.
-const std::string large(3000, 'v');
-
-}  // namespace
 
 TEST_CASE("records of an unknown topic park and are placed in their order before senders see the topic", "[core]") {
   lot_bench bench;
@@ -65,9 +52,9 @@ TEST_CASE("without memory everybody parks, first in first out over all", "[core]
   lot_bench bench(with_memory(8192));
   bench.publish("a", 1);
   bench.publish("b", 1);
-  const auto first = bench.send("a", large);
+  const auto first = bench.send("a", large_value);
   CHECK_FALSE(bench.lot.memory.is_somebody_waiting());
-  const auto second = bench.send("b", large);
+  const auto second = bench.send("b", large_value);
   const auto third = bench.send("a", "fits, but is behind");
   CHECK(bench.lot.memory.is_somebody_waiting());
   CHECK(bench.queue("a", 0).outstanding().records == 1);
@@ -88,8 +75,8 @@ TEST_CASE("without memory everybody parks, first in first out over all", "[core]
 TEST_CASE("metadata that finds no memory has the home strand look again: it may have come back meanwhile", "[core]") {
   lot_bench bench(with_memory(8192));
   bench.publish("a", 1);
-  const auto first = bench.send("a", large);
-  const auto second = bench.send("b", large);  // waits for metadata
+  const auto first = bench.send("a", large_value);
+  const auto second = bench.send("b", large_value);  // waits for metadata
   const int calls = bench.home.calls;
   bench.publish("b", 1);
   CHECK(bench.queue("b", 0).outstanding().records == 0);
@@ -106,10 +93,10 @@ TEST_CASE("a broker that does not drain parks only its own partitions", "[core]"
   bench.publish("t", 3);
   lot_bench::give(bench.queue("t", 2), bench.owners[1]);
   std::vector<sent_record> down;
-  for (int i = 0; i < 40; ++i) down.push_back(bench.send("t", large, i % 2));
+  for (int i = 0; i < 40; ++i) down.push_back(bench.send("t", large_value, i % 2));
   CHECK(bench.queue("t", 0).parked > 0);
   CHECK(bench.lot.memory.available() >= 8 * 1024);
-  const auto up = bench.send("t", large, 2);
+  const auto up = bench.send("t", large_value, 2);
   CHECK(bench.queue("t", 2).outstanding().records == 1);
   bench.acknowledge(bench.queue("t", 2), 5);
   CHECK(up.offset() == 5);
@@ -134,7 +121,7 @@ TEST_CASE("a partition that changes hands during a full share keeps its order", 
   bench.lot.memory.limit_shares(true);
   bench.publish("t", 2);
   std::vector<sent_record> sent;
-  while (bench.queue("t", 0).parked == 0) sent.push_back(bench.send("t", large));
+  while (bench.queue("t", 0).parked == 0) sent.push_back(bench.send("t", large_value));
   sent.push_back(bench.send("t", "small"));
   lot_bench::give(bench.queue("t", 0), bench.owners[1]);
   sent.push_back(bench.send("t", "last"));
@@ -161,7 +148,7 @@ TEST_CASE("records without a key leave a partition whose broker has its whole sh
   bench.lot.memory.limit_shares(true);
   bench.publish("t", 2);
   lot_bench::give(bench.queue("t", 1), bench.owners[1]);
-  while (bench.queue("t", 0).parked == 0) bench.send("t", large, 0);
+  while (bench.queue("t", 0).parked == 0) bench.send("t", large_value, 0);
   int placed = 0;
   for (int i = 0; i < 40; ++i) {
     bench.send("t", "v", std::nullopt);

@@ -2,6 +2,7 @@
 // Scripts of one partition: deadlines and other endings, lingering, growing, and what its owner is told.
 #include "cokafka/detail/core/partition_queue.hpp"
 #include "support/core_bench.hpp"
+#include "support/core_inputs.hpp"
 
 #include <cstdint>
 #include <string>
@@ -10,10 +11,6 @@
 using namespace cokafka_test;
 
 namespace {
-
-constexpr auto not_leader = broker_errc::not_leader_or_follower;
-constexpr auto out_of_order = broker_errc::out_of_order_sequence_number;
-constexpr auto broker_timeout = broker_errc::request_timed_out;
 
 cokafka::config not_idempotent(cokafka::acks acks = cokafka::acks::leader) {
   cokafka::config user;

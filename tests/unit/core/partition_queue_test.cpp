@@ -2,6 +2,7 @@
 // Scripts of one partition: windows, sequences, epochs, and what an answer does to a batch and to those behind it.
 #include "cokafka/detail/core/partition_queue.hpp"
 #include "support/core_bench.hpp"
+#include "support/core_inputs.hpp"
 
 #include <cstdint>
 #include <string>
@@ -11,10 +12,7 @@ using namespace cokafka_test;
 
 namespace {
 
-constexpr auto not_leader = broker_errc::not_leader_or_follower;
-constexpr auto out_of_order = broker_errc::out_of_order_sequence_number;
 constexpr auto invalid = broker_errc::invalid_record;
-constexpr auto broker_timeout = broker_errc::request_timed_out;
 
 }  // namespace
 

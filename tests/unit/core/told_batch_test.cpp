@@ -3,6 +3,7 @@
 // written behind it.
 #include "cokafka/detail/core/partition_queue.hpp"
 #include "support/core_bench.hpp"
+#include "support/core_inputs.hpp"
 
 #include <vector>
 
@@ -116,7 +117,6 @@ TEST_CASE("the memory of a batch that is due and waits for those behind it comes
 
 TEST_CASE("lost batches behind a refused one get new sequences once the broker has refused theirs", "[core]") {
   told_bench bench;
-  constexpr auto out_of_order = broker_errc::out_of_order_sequence_number;
   SECTION("both are lost") {
     bench.answer(bench.sent[0], broker_errc::invalid_record);
     bench.lose(bench.sent[1]);

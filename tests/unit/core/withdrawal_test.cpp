@@ -3,6 +3,7 @@
 #include "cokafka/detail/batch/batch_view.hpp"
 #include "cokafka/detail/core/accumulator.hpp"
 #include "support/core_bench.hpp"
+#include "support/core_inputs.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -163,14 +164,10 @@ TEST_CASE("a parked record is withdrawn from its line, and who waits behind it m
 }
 
 TEST_CASE("a record parked for memory is withdrawn, and the home strand looks who fits now", "[core]") {
-  cokafka::config user;
-  user.buffer_memory = 8192;
-  user.batch_size = 1000;
-  lot_bench bench(user);
+  lot_bench bench(with_memory(8192));
   bench.publish("t", 2);
-  const std::string large(3000, 'v');
-  const auto held = bench.send("t", large, 0);
-  awaited too_large(bench.send("t", large, 1));
+  const auto held = bench.send("t", large_value, 0);
+  awaited too_large(bench.send("t", large_value, 1));
   const auto behind = bench.send("t", "small", 0);
   CHECK(bench.lot.memory.is_somebody_waiting());
   const int calls = bench.home.calls;

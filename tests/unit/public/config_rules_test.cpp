@@ -7,25 +7,13 @@
 
 #include "cokafka/config.hpp"
 #include "support/catch.hpp"
+#include "support/config_made.hpp"
 
 using cokafka::acks;
 using cokafka::config;
+using cokafka_test::complaint;
+using cokafka_test::with;
 using namespace std::chrono_literals;
-
-namespace {
-
-std::string complaint(const config& subject) {
-  const auto valid = subject.validate();
-  return valid ? std::string() : valid.error().message();
-}
-
-config with(std::initializer_list<std::pair<std::string_view, std::string_view>> properties) {
-  config subject;
-  for (const auto& [name, value] : properties) subject.set(name, value).value();
-  return subject;
-}
-
-}  // namespace
 
 TEST_CASE("idempotence is on by default, off where acks or retries rule it out, and refused when asked for",
           "[public]") {

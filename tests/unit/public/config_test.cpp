@@ -11,11 +11,14 @@
 
 #include "cokafka/detail/base/foreign_properties.hpp"
 #include "support/catch.hpp"
+#include "support/config_made.hpp"
 
 using cokafka::acks;
 using cokafka::config;
 using cokafka::errc;
 using cokafka::linger_policy;
+using cokafka_test::complaint;
+using cokafka_test::with;
 using namespace std::chrono_literals;
 
 namespace {
@@ -28,17 +31,6 @@ std::string refusal(std::string_view name, std::string_view value) {
   CHECK(set.error() == errc::config_error);
   CHECK(set.error().fate() == cokafka::fate::not_written);
   return set.error().message();
-}
-
-std::string complaint(const config& subject) {
-  const auto valid = subject.validate();
-  return valid ? std::string() : valid.error().message();
-}
-
-config with(std::initializer_list<std::pair<std::string_view, std::string_view>> properties) {
-  config subject;
-  for (const auto& [name, value] : properties) subject.set(name, value).value();
-  return subject;
 }
 
 }  // namespace

@@ -14,11 +14,13 @@
 #include <utility>
 #include <vector>
 
+namespace messages = cokafka::detail::messages;
 using namespace cokafka::detail::messages;
 using cokafka::broker_errc;
 using cokafka::detail::wire::uuid;
 using cokafka::testing::cluster_options;
 using cokafka::testing::kafka_version;
+using cokafka_test::code_of;
 using cokafka_test::encoded;
 using cokafka_test::running_cluster;
 using cokafka_test::stamped;
@@ -27,7 +29,6 @@ using cokafka_test::wire_client;
 namespace {
 
 constexpr std::int16_t no_error = 0;
-constexpr std::int16_t code_of(broker_errc error) { return static_cast<std::int16_t>(error); }
 
 metadata_request ask_for(std::vector<std::string> names, bool create = true) {
   metadata_request request;
@@ -41,9 +42,9 @@ uuid id_of(wire_client& client, const std::string& topic) {
 }
 
 // `records` must live until the request is sent.
-produce_request write_to(const std::string& topic, std::int32_t partition, const std::string& records,
+messages::produce_request write_to(const std::string& topic, std::int32_t partition, const std::string& records,
                          std::int16_t acks = -1) {
-  produce_request request;
+  messages::produce_request request;
   request.acks = acks;
   request.topics.push_back({topic, {}, {{partition, {records}}}});
   return request;
@@ -194,7 +195,7 @@ TEST_CASE("records are produced in every version and read back", "[testing]") {
   for (std::int16_t version = 3; version <= 13; ++version) {
     CAPTURE(version);
     const std::string batch = encoded({{"value of " + std::to_string(version)}});
-    produce_request request = write_to("t", 0, batch);
+    messages::produce_request request = write_to("t", 0, batch);
     request.topics[0].topic_id = id;
     const auto answer = client.call(request, version);
     CHECK(answer.responses.at(0).partitions.at(0).error_code == no_error);

@@ -17,6 +17,7 @@ using namespace std::chrono_literals;
 using cokafka::broker_errc;
 using cokafka::testing::cluster_options;
 using cokafka::testing::moment;
+using cokafka_test::code_of;
 using cokafka_test::encoded;
 using cokafka_test::running_cluster;
 using cokafka_test::simple_batch;
@@ -24,8 +25,6 @@ using cokafka_test::stamped;
 using cokafka_test::wire_client;
 
 namespace {
-
-constexpr std::int16_t code_of(broker_errc error) { return static_cast<std::int16_t>(error); }
 
 produce_request write_to(const std::string& records) {
   produce_request request;

@@ -136,8 +136,8 @@ TEST_CASE("a flush with a timeout tells how many records and bytes are left; the
 TEST_CASE("close says what it had to leave; a second and a third one end as well", "[stories]") {
   warm_shop world;
   world.kafka.freeze(0);
-  auto one = world.send("one");
-  auto two = world.send("two", 1);
+  auto first_sent = world.send("one");
+  auto second_sent = world.send("two", 1);
   const auto left = world.shop.outstanding();
   warm_shop::done first, second, third;
   world.shop.close(60s, [&](const auto& done) { first = done; });
@@ -147,8 +147,8 @@ TEST_CASE("close says what it had to leave; a second and a third one end as well
   CHECK(first->error() == errc::timed_out);
   CHECK(second->error().message() ==
         "the producer was closed before 2 records (" + std::to_string(left.bytes) + " bytes) were acknowledged");
-  CHECK(one.get().error() == errc::closed);
-  CHECK(two.get().error() == errc::closed);
+  CHECK(first_sent.get().error() == errc::closed);
+  CHECK(second_sent.get().error() == errc::closed);
   world.shop.purge();
   world.shop.close(0ms, [&](const auto& done) { third = done; });
   CHECK(world.has(third));

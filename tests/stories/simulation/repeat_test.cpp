@@ -23,13 +23,13 @@ using cokafka::testing::simulation;
 
 namespace {
 
-struct tally {
+struct told_values {
   std::map<std::string, int> written{};  // value to how often it was acknowledged
   std::set<std::string> not_written{};
   int maybe_written = 0;
 };
 
-asio::awaitable<void> client(simulation& world, cokafka::producer& shop, int number, tally& into) {
+asio::awaitable<void> client(simulation& world, cokafka::producer& shop, int number, told_values& into) {
   for (int i = 0; i != 40; ++i) {
     co_await world.sleep_for(std::chrono::microseconds(world.random(50'000)));
     std::vector<cokafka::delivery> deliveries;
@@ -105,7 +105,7 @@ struct run_of {
 
   simulation world;
   std::unique_ptr<cokafka::testing::cluster> kafka;
-  tally told;
+  told_values told;
   std::unique_ptr<cokafka::producer> shop;
 };
 

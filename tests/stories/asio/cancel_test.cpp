@@ -20,8 +20,6 @@ using cokafka::testing::api_key;
 
 namespace {
 
-constexpr cokafka::record_view one{.topic = "orders", .value = "one"};
-
 struct counts {
   int allocated = 0;
   int alive = 0;

@@ -37,8 +37,6 @@ using namespace cokafka_tests;
 
 namespace {
 
-constexpr cokafka::record_view one{.topic = "orders", .key = "k", .value = "one"};
-
 struct token_world : shop_and_kafka {
   int taken = 0;
 

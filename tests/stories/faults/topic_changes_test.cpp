@@ -21,8 +21,8 @@ using cokafka::testing::kafka_version;
 
 namespace {
 
-struct world {
-  explicit world(kafka_version version = kafka_version::v4_1, bool auto_create = false)
+struct topic_world {
+  explicit topic_world(kafka_version version = kafka_version::v4_1, bool auto_create = false)
       : kafka(io, {.brokers = 2, .auto_create_topics = auto_create, .version = version}) {}
 
   cokafka::producer& shop() {
@@ -58,7 +58,7 @@ struct world {
 
 TEST_CASE("a topic that is deleted and made anew takes the records that come after, also through a handle",
           "[stories]") {
-  world here(GENERATE(kafka_version::v4_1, kafka_version::v3_9, kafka_version::v2_1));
+  topic_world here(GENERATE(kafka_version::v4_1, kafka_version::v3_9, kafka_version::v2_1));
   here.kafka.create_topic("t", 2);
   auto handle = here.shop().topic("t");
   for (int i = 0; i < 3; ++i) REQUIRE(here.send(1, &handle).has_value());
@@ -73,7 +73,7 @@ TEST_CASE("a topic that is deleted and made anew takes the records that come aft
 }
 
 TEST_CASE("with topic ids or without, leaders of a former life of the topic are not kept", "[stories]") {
-  world here(GENERATE(kafka_version::v4_1, kafka_version::v2_1));
+  topic_world here(GENERATE(kafka_version::v4_1, kafka_version::v2_1));
   here.kafka.create_topic("t", 1);
   for (int i = 0; i < 4; ++i) here.kafka.set_leader("t", 0, i % 2);  // led by broker 1 in epoch 4
   REQUIRE(here.send(0).has_value());
@@ -85,7 +85,7 @@ TEST_CASE("with topic ids or without, leaders of a former life of the topic are 
 }
 
 TEST_CASE("a topic that is made anew with fewer partitions fails what waits for those that are gone", "[stories]") {
-  world here;
+  topic_world here;
   here.settings.max_in_flight_requests_per_connection = 1;
   here.settings.request_timeout = 1s;
   here.kafka.create_topic("t", 2);
@@ -126,7 +126,7 @@ TEST_CASE("a topic that is made anew with fewer partitions fails what waits for 
 
 TEST_CASE("partitions that are added are used by explicit records at once, and by the others after a refresh",
           "[stories]") {
-  world here;
+  topic_world here;
   here.settings.metadata_max_age = 50ms;
   here.settings.batch_size = 0;
   here.kafka.create_topic("t", 1);
@@ -144,7 +144,7 @@ TEST_CASE("partitions that are added are used by explicit records at once, and b
 }
 
 TEST_CASE("records to a topic that is deleted for good fail by their deadline, and say why", "[stories]") {
-  world here(GENERATE(kafka_version::v4_1, kafka_version::v2_1));
+  topic_world here(GENERATE(kafka_version::v4_1, kafka_version::v2_1));
   here.settings.request_timeout = 500ms;
   here.settings.delivery_timeout = 1s;
   here.kafka.create_topic("t", 1);
@@ -162,7 +162,7 @@ TEST_CASE("records to a topic that is deleted for good fail by their deadline, a
 }
 
 TEST_CASE("a topic that is deleted is made again where brokers may make it", "[stories]") {
-  world here(kafka_version::v4_1, true);
+  topic_world here(kafka_version::v4_1, true);
   here.kafka.create_topic("t", 2);
   REQUIRE(here.send(0).has_value());
   here.kafka.delete_topic("t");
@@ -177,7 +177,7 @@ TEST_CASE("sends to a refused topic fail at once, and the permission is noticed 
   const broker_errc error = GENERATE(broker_errc::topic_authorization_failed, broker_errc::invalid_topic_exception);
   const auto expected =
       error == broker_errc::invalid_topic_exception ? make_error_code(errc::invalid_topic) : make_error_code(error);
-  world here;
+  topic_world here;
   here.kafka.create_topic("t", 1);
   const bool from_the_start = GENERATE(true, false);
   if (!from_the_start) REQUIRE(here.send(0).has_value());
@@ -212,7 +212,7 @@ TEST_CASE("sends to a refused topic fail at once, and the permission is noticed 
 }
 
 TEST_CASE("a topic that an answer leaves out is asked for again", "[stories]") {
-  world here;
+  topic_world here;
   here.kafka.create_topic("t", 1);
   here.kafka.leave_out_topic("t", 3);
   const outcome said = here.send(0);

@@ -34,8 +34,8 @@ cluster_options with_brokers(int count) {
   return options;
 }
 
-struct embedded {
-  explicit embedded(int brokers = 1) : kafka(io, with_brokers(brokers)) {}
+struct observed {
+  explicit observed(int brokers = 1) : kafka(io, with_brokers(brokers)) {}
   cokafka::config settings() { return patient(kafka.bootstrap_servers()); }
   // What one record came to.
   answer send(cokafka::producer& producer, const cokafka::record_view& record) {
@@ -57,7 +57,7 @@ struct embedded {
 }  // namespace
 
 TEST_CASE("with acks=0 a record completes without an offset and without an answer", "[stories]") {
-  embedded world;
+  observed world;
   world.kafka.create_topic("t", 1);
   cokafka::config settings = world.settings();
   settings.acks = cokafka::acks::none;
@@ -75,7 +75,7 @@ TEST_CASE("with acks=0 a record completes without an offset and without an answe
 }
 
 TEST_CASE("with acks=1 a record has an offset and no producer id", "[stories]") {
-  embedded world;
+  observed world;
   world.kafka.create_topic("t", 1);
   cokafka::config settings = world.settings();
   settings.acks = cokafka::acks::leader;
@@ -93,7 +93,7 @@ namespace {
 
 // How many Produce requests are written while the first of them is not answered.
 std::uint64_t requests_ahead(int max_in_flight) {
-  embedded world;
+  observed world;
   world.kafka.create_topic("t", 3);
   cokafka::config settings = world.settings();
   settings.max_in_flight_requests_per_connection = max_in_flight;
@@ -125,7 +125,7 @@ TEST_CASE("max.in.flight.requests.per.connection bounds the requests that wait f
 }
 
 TEST_CASE("allow.auto.create.topics=false makes no topic, the default does", "[stories]") {
-  embedded world;
+  observed world;
   cokafka::config settings = world.settings();
   settings.allow_auto_create_topics = false;
   settings.max_block = 300ms;
@@ -140,7 +140,7 @@ TEST_CASE("allow.auto.create.topics=false makes no topic, the default does", "[s
 }
 
 TEST_CASE("brokers see the client id and the name and version of our software", "[stories]") {
-  embedded world;
+  observed world;
   cokafka::config settings = world.settings();
   settings.client_id = "till-7";
   cokafka::producer producer(world.io, settings);
@@ -156,7 +156,7 @@ TEST_CASE("brokers see the client id and the name and version of our software", 
 }
 
 TEST_CASE("producers without a client id get names of their own", "[stories]") {
-  embedded world;
+  observed world;
   std::set<std::string> ids;
   for (int i = 0; i != 2; ++i) {
     cokafka::producer producer(world.io, world.settings());
@@ -168,7 +168,7 @@ TEST_CASE("producers without a client id get names of their own", "[stories]") {
 }
 
 TEST_CASE("an explicit partition wins over the key", "[stories]") {
-  embedded world(3);
+  observed world(3);
   world.kafka.create_topic("t", 6);
   cokafka::producer producer(world.io, world.settings());
   for (std::int32_t i = 0; i != 6; ++i) {
@@ -186,7 +186,7 @@ TEST_CASE("an explicit partition wins over the key", "[stories]") {
 
 TEST_CASE("the metadata of a record has its own time, or the broker's where the topic says LogAppendTime",
           "[stories]") {
-  embedded world;
+  observed world;
   world.kafka.create_topic("own", 1);
   cokafka::testing::topic_options appended;
   appended.log_append_time = true;
@@ -203,7 +203,7 @@ TEST_CASE("the metadata of a record has its own time, or the broker's where the 
 }
 
 TEST_CASE("partitions_for tells leaders and replicas", "[stories]") {
-  embedded world(3);
+  observed world(3);
   world.kafka.create_topic("t", 4);
   cokafka::producer producer(world.io, world.settings());
   cokafka::result<std::vector<cokafka::partition_info>> told;
@@ -225,7 +225,7 @@ TEST_CASE("partitions_for tells leaders and replicas", "[stories]") {
 }
 
 TEST_CASE("after a warm-up the first record takes one request", "[stories]") {
-  embedded world(3);
+  observed world(3);
   world.kafka.create_topic("t", 6);
   cokafka::producer producer(world.io, world.settings());
   const auto warm = [](cokafka::producer& of) -> asio::awaitable<void> {

@@ -25,7 +25,6 @@ using cokafka::errc;
 
 namespace {
 
-constexpr cokafka::record_view one{.topic = "orders", .value = "one"};
 constexpr cokafka::record_view bad{.topic = "not a topic", .value = "one"};
 
 /// A token that tells the executor of the initiation instead of beginning it.
