@@ -1279,7 +1279,9 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
 
   /// From now on this record is number `index` of the batch behind `target`, `bytes` long; whoever waits here waits
   /// there. Returns the waiters that must be completed at once because the batch has ended in the meantime.
-  waiter_list forward(boost::intrusive_ptr<completion> target, std::uint32_t index, std::uint32_t bytes);
+  /// Precondition: make_room_to_forward(), which may find no memory.
+  waiter_list forward(boost::intrusive_ptr<completion> target, std::uint32_t index, std::uint32_t bytes) noexcept;
+  void make_room_to_forward();
   const topic_name& called() const noexcept { return topic_; }
 
   /// Nobody waits for this record any more: its delivery was dropped. Noted where `notes_dropped` says so, and only
@@ -2284,9 +2286,9 @@ constexpr std::size_t chunk_bytes_for(std::size_t capacity, std::size_t wanted) 
   return taken;
 }
 
-/// Free lists of chunks, one per size; owned by the memory budget of one producer. What is in use and what is kept for
-/// reuse is together not more than `limit`, as long as no more than that is in use: where chunks of one size are
-/// wanted, free ones of other sizes go. Thread safety: shared objects safe.
+/// Free lists of chunks, one per size; owned by the memory budget of one producer. What is in use, here and beside, and what
+/// is kept for reuse is together not more than `limit`, as long as no more than that is in use: where chunks of one size
+/// are wanted, free ones of other sizes go. Thread safety: shared objects safe.
 class chunk_pool {
  public:
   explicit chunk_pool(std::size_t limit = static_cast<std::size_t>(-1)) noexcept : limit_(limit) {}
@@ -2317,6 +2319,14 @@ class chunk_pool {
   std::size_t made() noexcept {
     std::scoped_lock guard(lock_);
     return made_;
+  }
+
+  /// So many bytes more (or less) are in use beside the chunks: as many free ones go.
+  void count_beside(std::ptrdiff_t bytes) noexcept {
+    if (bytes == 0) return;
+    std::scoped_lock guard(lock_);
+    beside_ += static_cast<std::size_t>(bytes);
+    make_room(0);
   }
 
   void release(chunk_chain&& chain) noexcept {
@@ -2361,7 +2371,7 @@ class chunk_pool {
   void make_room(std::size_t size) noexcept {
     made_ += size;
     for (auto& list : free_) {
-      while (made_ > limit_ && list != nullptr) {
+      while (made_ + beside_ > limit_ && list != nullptr) {
         chunk* const gone = std::exchange(list, list->next);
         made_ -= gone->capacity;
         ::operator delete(gone);
@@ -2370,7 +2380,8 @@ class chunk_pool {
   }
 
   const std::size_t limit_;
-  std::size_t made_ = 0;  // bytes of all chunks that exist
+  std::size_t made_ = 0;    // bytes of all chunks that exist
+  std::size_t beside_ = 0;  // bytes that are charged with them
   spin_lock lock_;
   std::array<chunk*, chunk_sizes.size()> free_{};
 };
@@ -2401,10 +2412,10 @@ class buffer_memory {
   /// Called, on the thread that gave memory back, when somebody said that they wait. Set before first use.
   void on_release(std::function<void()> callback) { released_ = std::move(callback); }
 
-  /// Chunks that grow a chain of `capacity` bytes by at least `wanted`: all or none. `share` may be null. Headers of
-  /// chunks are not charged.
-  outcome take(std::size_t capacity, std::size_t wanted, broker_share* share, chunk_chain& taken) {
-    const std::size_t bytes = chunk_bytes_for(capacity, wanted);
+  /// Chunks that grow a chain of `capacity` bytes by at least `wanted`, and `beside` bytes that the batch takes elsewhere:
+  /// all or none. `share` may be null. Headers of chunks are not charged.
+  outcome take(std::size_t capacity, std::size_t wanted, broker_share* share, chunk_chain& taken, std::size_t beside = 0) {
+    const std::size_t bytes = chunk_bytes_for(capacity, wanted) + beside;
     const auto charge = static_cast<std::ptrdiff_t>(bytes);
     std::ptrdiff_t seen = free_.load(std::memory_order_seq_cst);  // after somebody_waits(), see there
     do {
@@ -2418,26 +2429,35 @@ class buffer_memory {
       free_.fetch_add(charge, std::memory_order_seq_cst);
       throw;
     }
+    pool_.count_beside(static_cast<std::ptrdiff_t>(beside));
     if (share != nullptr) share->used.fetch_add(bytes, std::memory_order_relaxed);
     return outcome::taken;
   }
 
   /// The same without asking, for a batch that is split: it is held twice for a moment, and its pieces may need a chunk
   /// more each than it had. What is free is less than nothing then, and nobody else gets any.
-  chunk_chain take_beyond(std::size_t capacity, std::size_t wanted, broker_share* share) {
+  chunk_chain take_beyond(std::size_t capacity, std::size_t wanted, broker_share* share, std::size_t beside = 0) {
     chunk_chain taken = pool_.acquire(capacity, wanted);
-    free_.fetch_sub(static_cast<std::ptrdiff_t>(taken.capacity), std::memory_order_relaxed);
-    if (share != nullptr) share->used.fetch_add(taken.capacity, std::memory_order_relaxed);
+    const std::size_t bytes = taken.capacity + beside;
+    pool_.count_beside(static_cast<std::ptrdiff_t>(beside));
+    free_.fetch_sub(static_cast<std::ptrdiff_t>(bytes), std::memory_order_relaxed);
+    if (share != nullptr) share->used.fetch_add(bytes, std::memory_order_relaxed);
     return taken;
   }
 
-  void give_back(chunk_chain&& chain, broker_share* share) noexcept {
-    if (chain.empty()) return;
-    const std::size_t bytes = chain.capacity;
+  void give_back(chunk_chain&& chain, broker_share* share, std::size_t beside = 0) noexcept {
+    const std::size_t bytes = chain.capacity + beside;
+    if (bytes == 0) return;
     pool_.release(std::move(chain));
+    pool_.count_beside(-static_cast<std::ptrdiff_t>(beside));
     if (share != nullptr) share->used.fetch_sub(bytes, std::memory_order_relaxed);
     free_.fetch_add(static_cast<std::ptrdiff_t>(bytes), std::memory_order_seq_cst);
-    if (somebody_waits_.load(std::memory_order_seq_cst) && released_) released_();
+    if (!somebody_waits_.load(std::memory_order_seq_cst) || !released_) return;
+    try {
+      released_();
+    } catch (const std::bad_alloc&) {
+      // Whoever gives back next says it again.
+    }
   }
 
   /// Whoever waits says so before it looks at the budget again, so that no release is missed.
@@ -2781,8 +2801,8 @@ class flush_tracker {
     std::scoped_lock guard(mutex_);
     const bool outstanding = std::any_of(generations_.begin(), generations_.end(), [](auto& g) { return g.alive > 0; });
     if (!outstanding || ended_) return std::nullopt;
-    generations_.back().waiting.push_back(flushing);
-    generations_.emplace_back();
+    generations_.emplace_back();  // may find no memory
+    std::prev(generations_.end(), 2)->waiting.push_back(flushing);
     flushing_.fetch_add(1, std::memory_order_relaxed);
     return first_ + generations_.size() - 2;
   }
@@ -2885,6 +2905,14 @@ class record_deadlines {
     return is_in_last(at) || runs_.size() < 64 + bytes / 64;
   }
 
+  /// How many bytes the list needs to take a record that is due at `at`, behind `count` others; 0 where it needs no more
+  /// than it has. reserve() so many before add().
+  std::size_t memory_for(std::uint32_t count, clock_time at) const noexcept {
+    const bool is_full = count != 0 && !is_in_last(at) && runs_.size() == runs_.capacity();
+    return is_full ? next_capacity() * sizeof(run) : 0;
+  }
+  void reserve(std::size_t bytes) { runs_.reserve(bytes / sizeof(run)); }
+
   /// The record is due at `at`, and begins `offset` bytes into the batch's records. True when the earliest deadline
   /// moves.
   bool add(std::uint32_t index, std::size_t offset, clock_time at) {
@@ -2966,6 +2994,9 @@ class record_deadlines {
   static constexpr std::uint64_t millisecond = 1'000'000;
   static_assert(clock_duration(std::chrono::milliseconds(1)).count() == millisecond);
 
+  // Not one allocation after the other in every batch.
+  std::size_t next_capacity() const noexcept { return std::max(exact_runs / 2, 2 * runs_.capacity()); }
+
   run& at(std::uint32_t i) noexcept { return i == 0 ? first_ : runs_[i - 1]; }
   std::uint32_t run_count() const noexcept { return static_cast<std::uint32_t>(runs_.size() + 1); }
 
@@ -2991,7 +3022,6 @@ class record_deadlines {
     if (index == 0) {
       first_ = made;
     } else {
-      if (runs_.empty()) runs_.reserve(exact_runs / 2);  // not one allocation after the other in every batch
       runs_.push_back(made);
     }
     last_ = at;
@@ -3023,7 +3053,7 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 struct batch : boost::intrusive_ref_counter<batch, boost::thread_safe_counter> {
   batch(buffer_memory& from, broker_share* charged, completion_ptr result) noexcept
       : memory(from), share(charged), done(std::move(result)) {}
-  ~batch() { memory.give_back(records.release_chunks(), share); }
+  ~batch() { memory.give_back(records.release_chunks(), share, beside); }
 
   batch_builder records{};
   buffer_memory& memory;
@@ -3033,10 +3063,32 @@ struct batch : boost::intrusive_ref_counter<batch, boost::thread_safe_counter> {
 
   clock_time created{};          // linger and elapsed count from here
   record_deadlines deadlines{};  // of its records, by their indexes when they were appended
+  std::size_t beside = 0;        // bytes of `deadlines`, which are charged like those of `records`
   std::uint32_t ended = 0;       // records in it that were answered before it: withdrawn, or due
   std::size_t ended_bytes = 0;   // theirs
   bool withdrawn_from = false;   // so that runs of records are not as many, and as long, as they look
   bool thinned = false;          // those that were removed are not in `records` any more
+
+  /// Takes chunks and a place in the list of deadlines for one more record, or nothing.
+  buffer_memory::outcome make_room(std::size_t bytes, clock_time due) {
+    const std::size_t wanted = records.shortfall(bytes), list = list_growth(due);
+    if (wanted == 0 && list == 0) return buffer_memory::outcome::taken;
+    chunk_chain taken;
+    const auto came_to = memory.take(records.chunk_capacity(), wanted, share, taken, list);
+    if (came_to == buffer_memory::outcome::taken) add_room(std::move(taken), list);
+    return came_to;
+  }
+  /// The same without asking, for a piece of a batch that is divided.
+  void make_room_beyond(std::size_t bytes, clock_time due) {
+    const std::size_t wanted = records.shortfall(bytes), list = list_growth(due);
+    if (wanted > 0 || list > 0) add_room(memory.take_beyond(records.chunk_capacity(), wanted, share, list), list);
+  }
+  /// Whether the list may grow for a record that is due then. Where it may not, another batch takes the record.
+  bool list_fits(std::size_t bytes, clock_time due) const noexcept {
+    const std::size_t list = list_growth(due);
+    return list == 0 ||
+           memory.available() >= list + chunk_bytes_for(records.chunk_capacity(), records.shortfall(bytes));
+  }
 
   clock_time deadline() const noexcept { return deadlines.earliest(); }
   /// Records that still wait for their answer, and their bytes.
@@ -3053,6 +3105,17 @@ struct batch : boost::intrusive_ref_counter<batch, boost::thread_safe_counter> {
   bool finished = false;       // the deliveries have been told
   bool acknowledged = false;   // by a former leader, while it was sent again (rule 10)
   boost::system::error_code last_cause{};
+
+ private:
+  std::size_t list_growth(clock_time due) const noexcept {
+    const std::size_t needed = deadlines.memory_for(records.count(), due);
+    return needed > beside ? needed - beside : 0;
+  }
+  void add_room(chunk_chain&& taken, std::size_t list) {
+    records.add_chunks(std::move(taken));
+    beside += list;
+    deadlines.reserve(beside);
+  }
 };
 
 using batch_ptr = boost::intrusive_ptr<batch>;
@@ -4096,7 +4159,7 @@ class accumulator {
   void close() noexcept { flushes.close(); }
   bool is_closed() const noexcept { return flushes.is_closed(); }
   /// After close(): a flush that begins when this has returned waits for every record that was not refused.
-  void await_senders() { static_cast<void>(outstanding()); }  // which takes every lock that a sender may hold
+  void await_senders();
   /// Wall clock minus steady clock, so that a send reads only one of them.
   void set_wall_offset(std::chrono::nanoseconds offset) noexcept {
     wall_offset_.store(offset.count(), std::memory_order_relaxed);
@@ -6436,11 +6499,15 @@ using warm_up_initiation =
 
 namespace cokafka::inline COKAFKA_ABI {
 
-/// Made by `producer::topic`. `record_view::topic` is left empty; whatever it says is ignored. Copies share the topic.
+/// Made by `producer::topic`. `record_view::topic` is left empty; whatever it says is ignored. Copies share the topic;
+/// moving is copying, so that no handle is without one.
 /// Lifetime: may outlive its producer, sends fail with `errc::closed` then.
 /// Thread safety: shared objects safe.
 class topic_handle {
  public:
+  topic_handle(const topic_handle&) = default;
+  topic_handle& operator=(const topic_handle&) = default;
+
   std::string_view name() const noexcept { return name_; }
 
   /// As `producer::send`.
@@ -8657,7 +8724,12 @@ COKAFKA_DECL waiter_list completion::hand_out_rest() {
   return waiting;
 }
 
-COKAFKA_DECL waiter_list completion::forward(completion_ptr target, std::uint32_t index, std::uint32_t bytes) {
+COKAFKA_DECL void completion::make_room_to_forward() {
+  std::scoped_lock guard(lock_);
+  redirections_.reserve(1);
+}
+
+COKAFKA_DECL waiter_list completion::forward(completion_ptr target, std::uint32_t index, std::uint32_t bytes) noexcept {
   waiter_list ready;
   std::scoped_lock guard(lock_);
   if (state_.load(std::memory_order_relaxed) != state::pending) return ready;
@@ -8668,7 +8740,11 @@ COKAFKA_DECL waiter_list completion::forward(completion_ptr target, std::uint32_
     waiters_.pop_front();
     if (!redirect(each.ticket).attach(each)) ready.push_back(each);
   }
-  if (dropped_.count() > 0) redirections_.front().target->drop(index);
+  try {
+    if (dropped_.count() > 0) redirections_.front().target->drop(index);
+  } catch (const std::bad_alloc&) {
+    // Should it fail, that will not be reported as unheard.
+  }
   state_.store(state::forwarded, std::memory_order_release);
   return ready;
 }
@@ -9663,7 +9739,8 @@ COKAFKA_DECL batch* partition_queue::open_batch(clock_time due, clock_time now, 
   batch& last = *pending_.back();
   if (batch_limit_ != settings_.batch_limit && now >= limited_until_) batch_limit_ = settings_.batch_limit;
   const bool fits = last.records.size() + record_bytes <= batch_limit_;
-  return fits && last.deadlines.takes(due, last.records.size() - batch_header_size) ? &last : nullptr;
+  const bool lists = last.deadlines.takes(due, last.records.size() - batch_header_size) && last.list_fits(record_bytes, due);
+  return fits && lists ? &last : nullptr;
 }
 
 COKAFKA_DECL batch_ptr partition_queue::make_batch(clock_time sent_at) {
@@ -9708,14 +9785,10 @@ COKAFKA_DECL append_outcome partition_queue::append_locked(const record_view& re
     into = fresh.get();
     shape = into->records.shape_of(record, timestamp);
   }
-  if (const std::size_t wanted = into->records.shortfall(shape.total); wanted > 0) {
-    chunk_chain taken;
-    switch (memory_.take(into->records.chunk_capacity(), wanted, into->share, taken)) {
-      case buffer_memory::outcome::taken: break;
-      case buffer_memory::outcome::exhausted: out.state = append_outcome::status::no_memory; return out;
-      case buffer_memory::outcome::over_share: out.state = append_outcome::status::over_share; return out;
-    }
-    into->records.add_chunks(std::move(taken));
+  switch (into->make_room(shape.total, due)) {
+    case buffer_memory::outcome::taken: break;
+    case buffer_memory::outcome::exhausted: out.state = append_outcome::status::no_memory; return out;
+    case buffer_memory::outcome::over_share: out.state = append_outcome::status::over_share; return out;
   }
   const std::size_t before = into->records.size();
   out.index = into->records.append(record, timestamp, shape);
@@ -9724,8 +9797,13 @@ COKAFKA_DECL append_outcome partition_queue::append_locked(const record_view& re
   out.new_batch = fresh != nullptr;
   const bool earlier = into->deadlines.add(out.index, before - batch_header_size, due);
   if (fresh) {
-    fresh->generation = counted ? *counted : flushes_.enter();
-    pending_.push_back(std::move(fresh));
+    pending_.push_back(fresh);
+    try {
+      fresh->generation = counted ? *counted : flushes_.enter();
+    } catch (...) {
+      pending_.pop_back();
+      throw;
+    }
   } else if (counted) {
     into->generation = flushes_.merge(*counted, into->generation);
   }
@@ -9997,10 +10075,9 @@ COKAFKA_DECL auto partition_queue::divide(batch& whole, std::size_t at_most,
     }
     batch& into = *pieces.back();
     if (std::exchange(interrupted, false)) redirections.push_back({position, into.done, into.records.count(), 0});
-    if (const std::size_t wanted = into.records.shortfall(shape.total); wanted > 0) {
-      into.records.add_chunks(memory_.take_beyond(into.records.chunk_capacity(), wanted, into.share));
-    }
-    into.deadlines.add(into.records.count(), into.records.size() - batch_header_size, whole.deadlines.of(index));
+    const clock_time due = whole.deadlines.of(index);
+    into.make_room_beyond(shape.total, due);
+    into.deadlines.add(into.records.count(), into.records.size() - batch_header_size, due);
     into.records.append_copy(from, record.rest, timestamp, shape);
     if (answered.contains(index)) {
       ++into.ended;
@@ -10503,6 +10580,14 @@ COKAFKA_DECL result<send_outcome> accumulator::try_send(const record_view& recor
   return error(std::move(why));
 }
 
+// Takes every lock once that a sender may hold: also of topics that have just been forgotten, whose table it may have seen.
+COKAFKA_DECL void accumulator::await_senders() {
+  for (topic* each : topics.kept()) {
+    for (const auto& partition : each->partitions()) static_cast<void>(partition->outstanding());
+  }
+  std::scoped_lock guard(mutex_);
+}
+
 COKAFKA_DECL auto accumulator::outstanding() -> outstanding_total {
   outstanding_total total;
   for (topic* each : topics.kept()) {
@@ -10700,6 +10785,16 @@ COKAFKA_DECL void accumulator::wait_for_partition(parked_record& parked) {
   parked.asked_before = refreshes_begun_;
 }
 
+namespace parking {
+
+// So that the next push_back() throws nothing.
+template <class Vector>
+void make_room_for_one(Vector& in) {
+  if (in.size() == in.capacity()) in.reserve(2 * in.size() + 8);
+}
+
+}  // namespace parking
+
 // Under the mutex. True when the record has found its batch; else its reason says what it waits for now. `full` are the
 // owners whose share was full in this pass.
 COKAFKA_DECL bool accumulator::place_parked(parked_record& parked, const partition_table* table,
@@ -10720,6 +10815,10 @@ COKAFKA_DECL bool accumulator::place_parked(parked_record& parked, const partiti
     return waits_for_share();
   partition_owner* owner = into->owner.load(std::memory_order_acquire);
   if (std::find(full.begin(), full.end(), owner) != full.end()) return waits_for_share();
+  // What may find no memory comes first: a record that is in a batch must leave its line.
+  parked.done->make_room_to_forward();
+  parking::make_room_for_one(to_wake_);
+  parking::make_room_for_one(out.handed_out);
   append_outcome appended =
       into->append_parked(parked.record->view(), parked.timestamp, parked.sent_at, parked.timeout, parked.generation);
   switch (appended.state) {
@@ -10762,11 +10861,15 @@ COKAFKA_DECL void accumulator::publish(topic& of, std::unique_ptr<const partitio
         }
         continue;
       }
-      if (wait) {
+      try {
+        if (wait) {
+          wait_on(each, parked_for::memory, nullptr);
+        } else if (place_parked(each, &now_known, full, out)) {
+          take_out(each);
+          continue;
+        }
+      } catch (const std::bad_alloc&) {  // as if the budget were used up; nobody else is held up
         wait_on(each, parked_for::memory, nullptr);
-      } else if (place_parked(each, &now_known, full, out)) {
-        take_out(each);
-        continue;
       }
       waits_for_memory = true;
     }
@@ -11024,8 +11127,12 @@ COKAFKA_DECL bool accumulator::place_waiting(effects& out) {
   std::vector<partition_queue*> woken;
   {
     std::scoped_lock guard(mutex_);
-    place_memory_line(out);
-    note_waited_shares();
+    try {
+      place_memory_line(out);
+      note_waited_shares();
+    } catch (const std::bad_alloc&) {
+      home_.attention();  // to go on later; what has been placed is not held up
+    }
     memory.somebody_waits(!memory_line_.empty() || !share_lines_.empty());
     woken.swap(to_wake_);
   }
@@ -13291,10 +13398,11 @@ COKAFKA_DECL void engine::begin_close(std::chrono::milliseconds timeout) {
   const clock_time due = env_->now() + std::max(std::chrono::milliseconds::zero(), settings::bounded(timeout));
   if (!close_due_.is_set() || due < close_due_.at) home_.deadlines().heap.set(close_due_, due);
   home_.deadlines().update();
-  if (std::exchange(closing_, true)) return;
+  if (closing_) return;
+  accumulator_.await_senders();
+  closing_ = true;
   hurry_.store(true, std::memory_order_release);
   look_around();
-  accumulator_.await_senders();
   if (!accumulator_.flushes.begin(*drained_)) drained_->deliver();
 }
 

@@ -18,11 +18,15 @@
 
 namespace cokafka::inline COKAFKA_ABI {
 
-/// Made by `producer::topic`. `record_view::topic` is left empty; whatever it says is ignored. Copies share the topic.
+/// Made by `producer::topic`. `record_view::topic` is left empty; whatever it says is ignored. Copies share the topic;
+/// moving is copying, so that no handle is without one.
 /// Lifetime: may outlive its producer, sends fail with `errc::closed` then.
 /// Thread safety: shared objects safe.
 class topic_handle {
  public:
+  topic_handle(const topic_handle&) = default;
+  topic_handle& operator=(const topic_handle&) = default;
+
   std::string_view name() const noexcept { return name_; }
 
   /// As `producer::send`.

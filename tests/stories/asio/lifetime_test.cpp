@@ -279,3 +279,16 @@ TEST_CASE("a moved-from producer may be destroyed and assigned; assigning ends w
   CHECK(run_until(world.io, [&] { return seen.called == 2; }));
   CHECK(seen.closed == 1);
 }
+
+TEST_CASE("a topic handle that was moved from is as good as before, and outlives its producer", "[lifetime]") {
+  shop_and_kafka world;
+  std::optional<cokafka::producer> shop(std::in_place, world.io, config_for(world.kafka));
+  cokafka::topic_handle first = shop->topic("orders");
+  cokafka::topic_handle second = std::move(first);
+  auto sent = first.send(record_of({}));
+  CHECK(run_until(world.io, [&] { return sent.ready(); }));
+  CHECK(sent.get());
+  shop.reset();
+  CHECK(first.send(record_of({})).get().error() == errc::closed);
+  CHECK(second.send(record_of({})).get().error() == errc::closed);
+}

@@ -37,7 +37,7 @@ TEST_CASE("a topic keeps the partitions that a lagging broker does not know", "[
 
 TEST_CASE("a broker with an address that cannot be is not known, and leads nothing", "[core]") {
   cluster_metadata known;
-  response odd = cluster_with(1, {{1, 0}, {2, 0}});
+  auto odd = cluster_with(1, {{1, 0}, {2, 0}});
   odd.brokers[0].port = 65536 + 9092;
   odd.brokers.push_back({-7, "three", 9092, {}});
   known.merge(odd);
@@ -48,7 +48,7 @@ TEST_CASE("a broker with an address that cannot be is not known, and leads nothi
 
 TEST_CASE("an answer that names no usable partition is no answer", "[core]") {
   cluster_metadata known;
-  response odd = cluster_with(1, {});
+  auto odd = cluster_with(1, {});
   CHECK(known.merge(odd)[0].is == topic_news::kind::waiting);
   odd = cluster_with(1, {{1, 0}});
   odd.topics[0].partitions[0].partition_index = -5;
@@ -66,7 +66,7 @@ TEST_CASE("leaders that are not in the list of brokers are none; errors of a top
   CHECK(known.find("t")->partitions[0].leader == -1);
   CHECK_FALSE(known.describe("t")[0].leader);
   CHECK(known.describe("t")[1].leader == 1);
-  response said = cluster_with(1, {});
+  auto said = cluster_with(1, {});
   said.brokers.clear();
   said.topics[0].error_code = 3;
   news = known.merge(said);

@@ -196,3 +196,18 @@ TEST_CASE("timeouts that alternate end a batch before their list is a quarter of
   for (int i = 0; i != 1000; ++i) records.push_back(bench.send(std::string(100, 'v'), i % 2 == 0 ? 10s : 60s));
   CHECK(records[1200].done == records.back().done);
 }
+
+TEST_CASE("the list of a batch's deadlines is charged with its records and given back with them", "[core]") {
+  partition_bench bench;
+  const auto charged = [&bench] { return bench.memory.total() - bench.memory.available(); };
+  bench.send("v", 10s);
+  bench.send("v", 10s);
+  CHECK(charged() == 1024);  // one chunk; one run of records is kept in the batch itself
+  for (int i = 0; i != 40; ++i) bench.send("v", 20s + i * 1s);
+  CHECK(charged() == 1024 + 64 * 16);
+  batch_ptr taken = bench.take();
+  REQUIRE(taken->records.count() == 42);
+  bench.acknowledge(taken, 0);
+  taken.reset();
+  CHECK(charged() == 0);
+}

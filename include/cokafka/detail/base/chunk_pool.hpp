@@ -65,9 +65,9 @@ constexpr std::size_t chunk_bytes_for(std::size_t capacity, std::size_t wanted) 
   return taken;
 }
 
-/// Free lists of chunks, one per size; owned by the memory budget of one producer. What is in use and what is kept for
-/// reuse is together not more than `limit`, as long as no more than that is in use: where chunks of one size are
-/// wanted, free ones of other sizes go. Thread safety: shared objects safe.
+/// Free lists of chunks, one per size; owned by the memory budget of one producer. What is in use, here and beside, and what
+/// is kept for reuse is together not more than `limit`, as long as no more than that is in use: where chunks of one size
+/// are wanted, free ones of other sizes go. Thread safety: shared objects safe.
 class chunk_pool {
  public:
   explicit chunk_pool(std::size_t limit = static_cast<std::size_t>(-1)) noexcept : limit_(limit) {}
@@ -98,6 +98,14 @@ class chunk_pool {
   std::size_t made() noexcept {
     std::scoped_lock guard(lock_);
     return made_;
+  }
+
+  /// So many bytes more (or less) are in use beside the chunks: as many free ones go.
+  void count_beside(std::ptrdiff_t bytes) noexcept {
+    if (bytes == 0) return;
+    std::scoped_lock guard(lock_);
+    beside_ += static_cast<std::size_t>(bytes);
+    make_room(0);
   }
 
   void release(chunk_chain&& chain) noexcept {
@@ -142,7 +150,7 @@ class chunk_pool {
   void make_room(std::size_t size) noexcept {
     made_ += size;
     for (auto& list : free_) {
-      while (made_ > limit_ && list != nullptr) {
+      while (made_ + beside_ > limit_ && list != nullptr) {
         chunk* const gone = std::exchange(list, list->next);
         made_ -= gone->capacity;
         ::operator delete(gone);
@@ -151,7 +159,8 @@ class chunk_pool {
   }
 
   const std::size_t limit_;
-  std::size_t made_ = 0;  // bytes of all chunks that exist
+  std::size_t made_ = 0;    // bytes of all chunks that exist
+  std::size_t beside_ = 0;  // bytes that are charged with them
   spin_lock lock_;
   std::array<chunk*, chunk_sizes.size()> free_{};
 };

@@ -101,7 +101,7 @@ class accumulator {
   void close() noexcept { flushes.close(); }
   bool is_closed() const noexcept { return flushes.is_closed(); }
   /// After close(): a flush that begins when this has returned waits for every record that was not refused.
-  void await_senders() { static_cast<void>(outstanding()); }  // which takes every lock that a sender may hold
+  void await_senders();
   /// Wall clock minus steady clock, so that a send reads only one of them.
   void set_wall_offset(std::chrono::nanoseconds offset) noexcept {
     wall_offset_.store(offset.count(), std::memory_order_relaxed);

@@ -205,6 +205,14 @@ COKAFKA_DECL result<send_outcome> accumulator::try_send(const record_view& recor
   return error(std::move(why));
 }
 
+// Takes every lock once that a sender may hold: also of topics that have just been forgotten, whose table it may have seen.
+COKAFKA_DECL void accumulator::await_senders() {
+  for (topic* each : topics.kept()) {
+    for (const auto& partition : each->partitions()) static_cast<void>(partition->outstanding());
+  }
+  std::scoped_lock guard(mutex_);
+}
+
 COKAFKA_DECL auto accumulator::outstanding() -> outstanding_total {
   outstanding_total total;
   for (topic* each : topics.kept()) {

@@ -26,7 +26,7 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 struct batch : boost::intrusive_ref_counter<batch, boost::thread_safe_counter> {
   batch(buffer_memory& from, broker_share* charged, completion_ptr result) noexcept
       : memory(from), share(charged), done(std::move(result)) {}
-  ~batch() { memory.give_back(records.release_chunks(), share); }
+  ~batch() { memory.give_back(records.release_chunks(), share, beside); }
 
   batch_builder records{};
   buffer_memory& memory;
@@ -36,10 +36,32 @@ struct batch : boost::intrusive_ref_counter<batch, boost::thread_safe_counter> {
 
   clock_time created{};          // linger and elapsed count from here
   record_deadlines deadlines{};  // of its records, by their indexes when they were appended
+  std::size_t beside = 0;        // bytes of `deadlines`, which are charged like those of `records`
   std::uint32_t ended = 0;       // records in it that were answered before it: withdrawn, or due
   std::size_t ended_bytes = 0;   // theirs
   bool withdrawn_from = false;   // so that runs of records are not as many, and as long, as they look
   bool thinned = false;          // those that were removed are not in `records` any more
+
+  /// Takes chunks and a place in the list of deadlines for one more record, or nothing.
+  buffer_memory::outcome make_room(std::size_t bytes, clock_time due) {
+    const std::size_t wanted = records.shortfall(bytes), list = list_growth(due);
+    if (wanted == 0 && list == 0) return buffer_memory::outcome::taken;
+    chunk_chain taken;
+    const auto came_to = memory.take(records.chunk_capacity(), wanted, share, taken, list);
+    if (came_to == buffer_memory::outcome::taken) add_room(std::move(taken), list);
+    return came_to;
+  }
+  /// The same without asking, for a piece of a batch that is divided.
+  void make_room_beyond(std::size_t bytes, clock_time due) {
+    const std::size_t wanted = records.shortfall(bytes), list = list_growth(due);
+    if (wanted > 0 || list > 0) add_room(memory.take_beyond(records.chunk_capacity(), wanted, share, list), list);
+  }
+  /// Whether the list may grow for a record that is due then. Where it may not, another batch takes the record.
+  bool list_fits(std::size_t bytes, clock_time due) const noexcept {
+    const std::size_t list = list_growth(due);
+    return list == 0 ||
+           memory.available() >= list + chunk_bytes_for(records.chunk_capacity(), records.shortfall(bytes));
+  }
 
   clock_time deadline() const noexcept { return deadlines.earliest(); }
   /// Records that still wait for their answer, and their bytes.
@@ -56,6 +78,17 @@ struct batch : boost::intrusive_ref_counter<batch, boost::thread_safe_counter> {
   bool finished = false;       // the deliveries have been told
   bool acknowledged = false;   // by a former leader, while it was sent again (rule 10)
   boost::system::error_code last_cause{};
+
+ private:
+  std::size_t list_growth(clock_time due) const noexcept {
+    const std::size_t needed = deadlines.memory_for(records.count(), due);
+    return needed > beside ? needed - beside : 0;
+  }
+  void add_room(chunk_chain&& taken, std::size_t list) {
+    records.add_chunks(std::move(taken));
+    beside += list;
+    deadlines.reserve(beside);
+  }
 };
 
 using batch_ptr = boost::intrusive_ptr<batch>;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// The budget of `buffer.memory`: every chunk of every batch is charged here, and to the broker it waits for.
+// The budget of `buffer.memory`: every chunk of every batch, and its list of deadlines, is charged here, and to the broker
+// it waits for.
 // Layer 4.
 #ifndef COKAFKA_DETAIL_CORE_BUFFER_MEMORY_HPP
 #define COKAFKA_DETAIL_CORE_BUFFER_MEMORY_HPP
@@ -11,6 +12,7 @@
 #include <atomic>
 #include <cstddef>
 #include <functional>
+#include <new>
 #include <utility>
 
 namespace cokafka::inline COKAFKA_ABI::detail {
@@ -35,10 +37,10 @@ class buffer_memory {
   /// Called, on the thread that gave memory back, when somebody said that they wait. Set before first use.
   void on_release(std::function<void()> callback) { released_ = std::move(callback); }
 
-  /// Chunks that grow a chain of `capacity` bytes by at least `wanted`: all or none. `share` may be null. Headers of
-  /// chunks are not charged.
-  outcome take(std::size_t capacity, std::size_t wanted, broker_share* share, chunk_chain& taken) {
-    const std::size_t bytes = chunk_bytes_for(capacity, wanted);
+  /// Chunks that grow a chain of `capacity` bytes by at least `wanted`, and `beside` bytes that the batch takes elsewhere:
+  /// all or none. `share` may be null. Headers of chunks are not charged.
+  outcome take(std::size_t capacity, std::size_t wanted, broker_share* share, chunk_chain& taken, std::size_t beside = 0) {
+    const std::size_t bytes = chunk_bytes_for(capacity, wanted) + beside;
     const auto charge = static_cast<std::ptrdiff_t>(bytes);
     std::ptrdiff_t seen = free_.load(std::memory_order_seq_cst);  // after somebody_waits(), see there
     do {
@@ -52,26 +54,35 @@ class buffer_memory {
       free_.fetch_add(charge, std::memory_order_seq_cst);
       throw;
     }
+    pool_.count_beside(static_cast<std::ptrdiff_t>(beside));
     if (share != nullptr) share->used.fetch_add(bytes, std::memory_order_relaxed);
     return outcome::taken;
   }
 
   /// The same without asking, for a batch that is split: it is held twice for a moment, and its pieces may need a chunk
   /// more each than it had. What is free is less than nothing then, and nobody else gets any.
-  chunk_chain take_beyond(std::size_t capacity, std::size_t wanted, broker_share* share) {
+  chunk_chain take_beyond(std::size_t capacity, std::size_t wanted, broker_share* share, std::size_t beside = 0) {
     chunk_chain taken = pool_.acquire(capacity, wanted);
-    free_.fetch_sub(static_cast<std::ptrdiff_t>(taken.capacity), std::memory_order_relaxed);
-    if (share != nullptr) share->used.fetch_add(taken.capacity, std::memory_order_relaxed);
+    const std::size_t bytes = taken.capacity + beside;
+    pool_.count_beside(static_cast<std::ptrdiff_t>(beside));
+    free_.fetch_sub(static_cast<std::ptrdiff_t>(bytes), std::memory_order_relaxed);
+    if (share != nullptr) share->used.fetch_add(bytes, std::memory_order_relaxed);
     return taken;
   }
 
-  void give_back(chunk_chain&& chain, broker_share* share) noexcept {
-    if (chain.empty()) return;
-    const std::size_t bytes = chain.capacity;
+  void give_back(chunk_chain&& chain, broker_share* share, std::size_t beside = 0) noexcept {
+    const std::size_t bytes = chain.capacity + beside;
+    if (bytes == 0) return;
     pool_.release(std::move(chain));
+    pool_.count_beside(-static_cast<std::ptrdiff_t>(beside));
     if (share != nullptr) share->used.fetch_sub(bytes, std::memory_order_relaxed);
     free_.fetch_add(static_cast<std::ptrdiff_t>(bytes), std::memory_order_seq_cst);
-    if (somebody_waits_.load(std::memory_order_seq_cst) && released_) released_();
+    if (!somebody_waits_.load(std::memory_order_seq_cst) || !released_) return;
+    try {
+      released_();
+    } catch (const std::bad_alloc&) {
+      // Whoever gives back next says it again.
+    }
   }
 
   /// Whoever waits says so before it looks at the budget again, so that no release is missed.

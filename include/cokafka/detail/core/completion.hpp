@@ -90,7 +90,9 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
 
   /// From now on this record is number `index` of the batch behind `target`, `bytes` long; whoever waits here waits
   /// there. Returns the waiters that must be completed at once because the batch has ended in the meantime.
-  waiter_list forward(boost::intrusive_ptr<completion> target, std::uint32_t index, std::uint32_t bytes);
+  /// Precondition: make_room_to_forward(), which may find no memory.
+  waiter_list forward(boost::intrusive_ptr<completion> target, std::uint32_t index, std::uint32_t bytes) noexcept;
+  void make_room_to_forward();
   const topic_name& called() const noexcept { return topic_; }
 
   /// Nobody waits for this record any more: its delivery was dropped. Noted where `notes_dropped` says so, and only

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cassert>
 #include <mutex>
+#include <new>
 #include <utility>
 
 namespace cokafka::inline COKAFKA_ABI::detail {
@@ -214,7 +215,12 @@ COKAFKA_DECL waiter_list completion::hand_out_rest() {
   return waiting;
 }
 
-COKAFKA_DECL waiter_list completion::forward(completion_ptr target, std::uint32_t index, std::uint32_t bytes) {
+COKAFKA_DECL void completion::make_room_to_forward() {
+  std::scoped_lock guard(lock_);
+  redirections_.reserve(1);
+}
+
+COKAFKA_DECL waiter_list completion::forward(completion_ptr target, std::uint32_t index, std::uint32_t bytes) noexcept {
   waiter_list ready;
   std::scoped_lock guard(lock_);
   if (state_.load(std::memory_order_relaxed) != state::pending) return ready;
@@ -225,7 +231,11 @@ COKAFKA_DECL waiter_list completion::forward(completion_ptr target, std::uint32_
     waiters_.pop_front();
     if (!redirect(each.ticket).attach(each)) ready.push_back(each);
   }
-  if (dropped_.count() > 0) redirections_.front().target->drop(index);
+  try {
+    if (dropped_.count() > 0) redirections_.front().target->drop(index);
+  } catch (const std::bad_alloc&) {
+    // Should it fail, that will not be reported as unheard.
+  }
   state_.store(state::forwarded, std::memory_order_release);
   return ready;
 }

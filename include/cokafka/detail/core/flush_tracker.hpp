@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <iterator>
 #include <mutex>
 #include <optional>
 
@@ -62,8 +63,8 @@ class flush_tracker {
     std::scoped_lock guard(mutex_);
     const bool outstanding = std::any_of(generations_.begin(), generations_.end(), [](auto& g) { return g.alive > 0; });
     if (!outstanding || ended_) return std::nullopt;
-    generations_.back().waiting.push_back(flushing);
-    generations_.emplace_back();
+    generations_.emplace_back();  // may find no memory
+    std::prev(generations_.end(), 2)->waiting.push_back(flushing);
     flushing_.fetch_add(1, std::memory_order_relaxed);
     return first_ + generations_.size() - 2;
   }

@@ -181,6 +181,16 @@ COKAFKA_DECL void accumulator::wait_for_partition(parked_record& parked) {
   parked.asked_before = refreshes_begun_;
 }
 
+namespace parking {
+
+// So that the next push_back() throws nothing.
+template <class Vector>
+void make_room_for_one(Vector& in) {
+  if (in.size() == in.capacity()) in.reserve(2 * in.size() + 8);
+}
+
+}  // namespace parking
+
 // Under the mutex. True when the record has found its batch; else its reason says what it waits for now. `full` are the
 // owners whose share was full in this pass.
 COKAFKA_DECL bool accumulator::place_parked(parked_record& parked, const partition_table* table,
@@ -201,6 +211,10 @@ COKAFKA_DECL bool accumulator::place_parked(parked_record& parked, const partiti
     return waits_for_share();
   partition_owner* owner = into->owner.load(std::memory_order_acquire);
   if (std::find(full.begin(), full.end(), owner) != full.end()) return waits_for_share();
+  // What may find no memory comes first: a record that is in a batch must leave its line.
+  parked.done->make_room_to_forward();
+  parking::make_room_for_one(to_wake_);
+  parking::make_room_for_one(out.handed_out);
   append_outcome appended =
       into->append_parked(parked.record->view(), parked.timestamp, parked.sent_at, parked.timeout, parked.generation);
   switch (appended.state) {
@@ -243,11 +257,15 @@ COKAFKA_DECL void accumulator::publish(topic& of, std::unique_ptr<const partitio
         }
         continue;
       }
-      if (wait) {
+      try {
+        if (wait) {
+          wait_on(each, parked_for::memory, nullptr);
+        } else if (place_parked(each, &now_known, full, out)) {
+          take_out(each);
+          continue;
+        }
+      } catch (const std::bad_alloc&) {  // as if the budget were used up; nobody else is held up
         wait_on(each, parked_for::memory, nullptr);
-      } else if (place_parked(each, &now_known, full, out)) {
-        take_out(each);
-        continue;
       }
       waits_for_memory = true;
     }

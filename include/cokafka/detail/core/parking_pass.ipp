@@ -7,6 +7,7 @@
 #include "cokafka/detail/core/accumulator.hpp"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -16,8 +17,12 @@ COKAFKA_DECL bool accumulator::place_waiting(effects& out) {
   std::vector<partition_queue*> woken;
   {
     std::scoped_lock guard(mutex_);
-    place_memory_line(out);
-    note_waited_shares();
+    try {
+      place_memory_line(out);
+      note_waited_shares();
+    } catch (const std::bad_alloc&) {
+      home_.attention();  // to go on later; what has been placed is not held up
+    }
     memory.somebody_waits(!memory_line_.empty() || !share_lines_.empty());
     woken.swap(to_wake_);
   }

@@ -34,7 +34,8 @@ COKAFKA_DECL batch* partition_queue::open_batch(clock_time due, clock_time now, 
   batch& last = *pending_.back();
   if (batch_limit_ != settings_.batch_limit && now >= limited_until_) batch_limit_ = settings_.batch_limit;
   const bool fits = last.records.size() + record_bytes <= batch_limit_;
-  return fits && last.deadlines.takes(due, last.records.size() - batch_header_size) ? &last : nullptr;
+  const bool lists = last.deadlines.takes(due, last.records.size() - batch_header_size) && last.list_fits(record_bytes, due);
+  return fits && lists ? &last : nullptr;
 }
 
 COKAFKA_DECL batch_ptr partition_queue::make_batch(clock_time sent_at) {
@@ -79,14 +80,10 @@ COKAFKA_DECL append_outcome partition_queue::append_locked(const record_view& re
     into = fresh.get();
     shape = into->records.shape_of(record, timestamp);
   }
-  if (const std::size_t wanted = into->records.shortfall(shape.total); wanted > 0) {
-    chunk_chain taken;
-    switch (memory_.take(into->records.chunk_capacity(), wanted, into->share, taken)) {
-      case buffer_memory::outcome::taken: break;
-      case buffer_memory::outcome::exhausted: out.state = append_outcome::status::no_memory; return out;
-      case buffer_memory::outcome::over_share: out.state = append_outcome::status::over_share; return out;
-    }
-    into->records.add_chunks(std::move(taken));
+  switch (into->make_room(shape.total, due)) {
+    case buffer_memory::outcome::taken: break;
+    case buffer_memory::outcome::exhausted: out.state = append_outcome::status::no_memory; return out;
+    case buffer_memory::outcome::over_share: out.state = append_outcome::status::over_share; return out;
   }
   const std::size_t before = into->records.size();
   out.index = into->records.append(record, timestamp, shape);
@@ -95,8 +92,13 @@ COKAFKA_DECL append_outcome partition_queue::append_locked(const record_view& re
   out.new_batch = fresh != nullptr;
   const bool earlier = into->deadlines.add(out.index, before - batch_header_size, due);
   if (fresh) {
-    fresh->generation = counted ? *counted : flushes_.enter();
-    pending_.push_back(std::move(fresh));
+    pending_.push_back(fresh);
+    try {
+      fresh->generation = counted ? *counted : flushes_.enter();
+    } catch (...) {
+      pending_.pop_back();
+      throw;
+    }
   } else if (counted) {
     into->generation = flushes_.merge(*counted, into->generation);
   }

@@ -29,6 +29,14 @@ class record_deadlines {
     return is_in_last(at) || runs_.size() < 64 + bytes / 64;
   }
 
+  /// How many bytes the list needs to take a record that is due at `at`, behind `count` others; 0 where it needs no more
+  /// than it has. reserve() so many before add().
+  std::size_t memory_for(std::uint32_t count, clock_time at) const noexcept {
+    const bool is_full = count != 0 && !is_in_last(at) && runs_.size() == runs_.capacity();
+    return is_full ? next_capacity() * sizeof(run) : 0;
+  }
+  void reserve(std::size_t bytes) { runs_.reserve(bytes / sizeof(run)); }
+
   /// The record is due at `at`, and begins `offset` bytes into the batch's records. True when the earliest deadline
   /// moves.
   bool add(std::uint32_t index, std::size_t offset, clock_time at) {
@@ -110,6 +118,9 @@ class record_deadlines {
   static constexpr std::uint64_t millisecond = 1'000'000;
   static_assert(clock_duration(std::chrono::milliseconds(1)).count() == millisecond);
 
+  // Not one allocation after the other in every batch.
+  std::size_t next_capacity() const noexcept { return std::max(exact_runs / 2, 2 * runs_.capacity()); }
+
   run& at(std::uint32_t i) noexcept { return i == 0 ? first_ : runs_[i - 1]; }
   std::uint32_t run_count() const noexcept { return static_cast<std::uint32_t>(runs_.size() + 1); }
 
@@ -135,7 +146,6 @@ class record_deadlines {
     if (index == 0) {
       first_ = made;
     } else {
-      if (runs_.empty()) runs_.reserve(exact_runs / 2);  // not one allocation after the other in every batch
       runs_.push_back(made);
     }
     last_ = at;

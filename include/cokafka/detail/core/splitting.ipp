@@ -87,10 +87,9 @@ COKAFKA_DECL auto partition_queue::divide(batch& whole, std::size_t at_most,
     }
     batch& into = *pieces.back();
     if (std::exchange(interrupted, false)) redirections.push_back({position, into.done, into.records.count(), 0});
-    if (const std::size_t wanted = into.records.shortfall(shape.total); wanted > 0) {
-      into.records.add_chunks(memory_.take_beyond(into.records.chunk_capacity(), wanted, into.share));
-    }
-    into.deadlines.add(into.records.count(), into.records.size() - batch_header_size, whole.deadlines.of(index));
+    const clock_time due = whole.deadlines.of(index);
+    into.make_room_beyond(shape.total, due);
+    into.deadlines.add(into.records.count(), into.records.size() - batch_header_size, due);
     into.records.append_copy(from, record.rest, timestamp, shape);
     if (answered.contains(index)) {
       ++into.ended;

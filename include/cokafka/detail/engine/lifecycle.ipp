@@ -184,10 +184,11 @@ COKAFKA_DECL void engine::begin_close(std::chrono::milliseconds timeout) {
   const clock_time due = env_->now() + std::max(std::chrono::milliseconds::zero(), settings::bounded(timeout));
   if (!close_due_.is_set() || due < close_due_.at) home_.deadlines().heap.set(close_due_, due);
   home_.deadlines().update();
-  if (std::exchange(closing_, true)) return;
+  if (closing_) return;
+  accumulator_.await_senders();
+  closing_ = true;
   hurry_.store(true, std::memory_order_release);
   look_around();
-  accumulator_.await_senders();
   if (!accumulator_.flushes.begin(*drained_)) drained_->deliver();
 }
 
