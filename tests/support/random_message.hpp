@@ -3,6 +3,7 @@
 #ifndef COKAFKA_TESTS_SUPPORT_RANDOM_MESSAGE_HPP
 #define COKAFKA_TESTS_SUPPORT_RANDOM_MESSAGE_HPP
 
+#include "cokafka/detail/messages/codec.hpp"
 #include "cokafka/detail/wire/types.hpp"
 
 #include <cstddef>
@@ -79,6 +80,14 @@ class random_filler {
   std::mt19937* random_;
   std::int16_t version_;
 };
+
+template <class Message>
+std::string encode_body(const Message& message, std::int16_t version) {
+  std::string body;
+  cokafka::detail::wire::writer writer(body);
+  cokafka::detail::wire::encoder(writer, version, cokafka::detail::messages::is_flexible<Message>(version)).put(message);
+  return body;
+}
 
 }  // namespace cokafka_test
 

@@ -26,13 +26,15 @@ struct simple_batch {
   std::vector<std::int64_t> timestamp_deltas = {};  // of the first records; those that are missing are 0
 };
 
-// Makes length and checksum right again after a change.
+inline void put_int32(std::string& batch, std::size_t at, std::uint32_t value) {
+  for (std::size_t i = 0; i != 4; ++i) batch[at + i] = static_cast<char>(value >> (24 - 8 * i) & 0xffU);
+}
+
+/// Makes length and checksum right again after a change, where there is a whole header.
 inline std::string resealed(std::string batch) {
-  const auto put = [&](std::size_t at, std::uint32_t value) {
-    for (std::size_t i = 0; i != 4; ++i) batch[at + i] = static_cast<char>(value >> (24 - 8 * i) & 0xffU);
-  };
-  put(8, static_cast<std::uint32_t>(batch.size() - 12));
-  put(17, cokafka::detail::crc32c(0, batch.data() + 21, batch.size() - 21));
+  if (batch.size() < 61) return batch;
+  put_int32(batch, 8, static_cast<std::uint32_t>(batch.size() - 12));
+  put_int32(batch, 17, cokafka::detail::crc32c(0, batch.data() + 21, batch.size() - 21));
   return batch;
 }
 

@@ -3,6 +3,7 @@
 #include "cokafka/detail/batch/batch_view.hpp"
 #include "cokafka/detail/base/crc32c.hpp"
 #include "support/catch.hpp"
+#include "support/simple_batch.hpp"
 #include "support/vectors.hpp"
 
 #include <cstddef>
@@ -15,6 +16,8 @@
 
 using namespace cokafka::detail;
 using cokafka_test::from_hex;
+using cokafka_test::put_int32;
+using cokafka_test::resealed;
 using cokafka_test::t;
 using cokafka_test::vector_named;
 
@@ -35,17 +38,6 @@ std::vector<record_entry> records_of(const batch_view& view) {
 std::string with(std::string batch, std::size_t at, const std::string& hex) {
   const std::string bytes = from_hex(hex);
   return batch.replace(at, bytes.size(), bytes);
-}
-
-void put_int32(std::string& batch, std::size_t at, std::uint32_t value) {
-  for (std::size_t i = 0; i != 4; ++i) batch[at + i] = static_cast<char>(value >> (24 - 8 * i) & 0xffU);
-}
-
-// Makes length and checksum right again, so that only the change itself is wrong.
-std::string resealed(std::string batch) {
-  put_int32(batch, 8, static_cast<std::uint32_t>(batch.size() - 12));
-  put_int32(batch, 17, crc32c(0, batch.data() + 21, batch.size() - 21));
-  return batch;
 }
 
 batch_error parse_error(const std::string& bytes) {

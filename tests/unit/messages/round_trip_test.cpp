@@ -14,16 +14,9 @@
 
 using namespace cokafka::detail::messages;
 namespace wire = cokafka::detail::wire;
+using cokafka_test::encode_body;
 
 namespace {
-
-template <class Message>
-std::string encode_body(const Message& message, std::int16_t version) {
-  std::string body;
-  wire::writer writer(body);
-  wire::encoder(writer, version, is_flexible<Message>(version)).put(message);
-  return body;
-}
 
 template <class Message>
 bool decodes(std::string_view bytes, std::int16_t version) {

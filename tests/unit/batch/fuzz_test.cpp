@@ -4,6 +4,7 @@
 #include "cokafka/detail/batch/batch_view.hpp"
 #include "support/catch.hpp"
 #include "support/mutate.hpp"
+#include "support/simple_batch.hpp"
 #include "support/vectors.hpp"
 
 #include <cstddef>
@@ -14,19 +15,9 @@
 using namespace cokafka::detail;
 using cokafka_test::exact_bytes;
 using cokafka_test::mutated;
+using cokafka_test::resealed;
 
 namespace {
-
-void put_int32(std::string& batch, std::size_t at, std::uint32_t value) {
-  for (std::size_t i = 0; i != 4; ++i) batch[at + i] = static_cast<char>(value >> (24 - 8 * i) & 0xffU);
-}
-
-std::string resealed(std::string batch) {
-  if (batch.size() < batch_view::header_size) return batch;
-  put_int32(batch, 8, static_cast<std::uint32_t>(batch.size() - 12));
-  put_int32(batch, 17, crc32c(0, batch.data() + 21, batch.size() - 21));
-  return batch;
-}
 
 // Touches every byte that the view hands out.
 std::size_t walk(const batch_view& view, batch_error& error) {

@@ -18,6 +18,7 @@
 
 using namespace cokafka::detail::messages;
 namespace wire = cokafka::detail::wire;
+using cokafka_test::encode_body;
 using cokafka_test::exact_bytes;
 using cokafka_test::mutated;
 
@@ -29,14 +30,6 @@ struct tally {
   std::size_t accepted = 0;
   std::size_t refused = 0;
 };
-
-template <class Message>
-std::string encode_body(const Message& message, std::int16_t version) {
-  std::string body;
-  wire::writer writer(body);
-  wire::encoder(writer, version, is_flexible<Message>(version)).put(message);
-  return body;
-}
 
 // What was accepted from damaged bytes can be written, and reads back as the same.
 template <class Message>
