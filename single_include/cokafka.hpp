@@ -3113,8 +3113,14 @@ struct batch : boost::intrusive_ref_counter<batch, boost::thread_safe_counter> {
   }
   void add_room(chunk_chain&& taken, std::size_t list) {
     records.add_chunks(std::move(taken));
+    if (list == 0) return;
+    try {
+      deadlines.reserve(beside + list);
+    } catch (...) {
+      memory.give_back({}, share, list);
+      throw;
+    }
     beside += list;
-    deadlines.reserve(beside);
   }
 };
 
@@ -5096,18 +5102,21 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 /// Many threads push, one strand takes all. A partition is in at most one stack (its wake_pending flag).
 class woken_stack {
  public:
-  /// True when the stack was empty: the strand must be told.
+  /// True when the strand must be told; who cannot says not_told().
   bool push(partition_queue& woken) noexcept {
     partition_queue* top = top_.load(std::memory_order_relaxed);
     do {
       woken.woken_next = top;
     } while (!top_.compare_exchange_weak(top, &woken, std::memory_order_acq_rel, std::memory_order_relaxed));
-    return top == nullptr;
+    return !told_.exchange(true, std::memory_order_acq_rel);
   }
+  void not_told() noexcept { told_.store(false, std::memory_order_release); }
 
   /// Calls `seen` for each, in the order of pushing; the partition may be pushed again from then on.
   template <class Function>
   void take_all(Function&& seen) {
+    // First, and a read as well: who pushes from here on tells again, and what others have left to us is seen below.
+    told_.exchange(false, std::memory_order_acq_rel);
     partition_queue* reversed = nullptr;
     for (partition_queue* each = top_.exchange(nullptr, std::memory_order_acq_rel); each != nullptr;) {
       partition_queue* const next = each->woken_next;
@@ -5125,6 +5134,7 @@ class woken_stack {
 
  private:
   std::atomic<partition_queue*> top_{nullptr};
+  std::atomic<bool> told_{false};
 };
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
@@ -11131,7 +11141,7 @@ COKAFKA_DECL bool accumulator::place_waiting(effects& out) {
       place_memory_line(out);
       note_waited_shares();
     } catch (const std::bad_alloc&) {
-      home_.attention();  // to go on later; what has been placed is not held up
+      // The next pass goes on, when memory is given back or somebody parks; what has been placed is not held up.
     }
     memory.somebody_waits(!memory_line_.empty() || !share_lines_.empty());
     woken.swap(to_wake_);
@@ -11600,7 +11610,12 @@ COKAFKA_DECL std::optional<std::int16_t> api_versions_known::newest(messages::ap
 namespace cokafka::inline COKAFKA_ABI::detail {
 
 COKAFKA_DECL void partition_keeper::wake(partition_queue& woken) {
-  if (woken_.push(woken)) on_strand([this] { take_woken(); });
+  if (!woken_.push(woken)) return;
+  try {
+    on_strand([this] { take_woken(); });
+  } catch (const std::bad_alloc&) {
+    woken_.not_told();  // the record is in its batch all the same: whoever comes next tells of it
+  }
 }
 
 COKAFKA_DECL void partition_keeper::adopt_soon(partition_queue& added) {
@@ -12863,7 +12878,12 @@ COKAFKA_DECL drain_conditions engine::conditions() const {
 COKAFKA_DECL void engine::attention() {
   if (dead_.load(std::memory_order_acquire)) return;  // batches that die with the engine give memory back
   if (attention_pending_.exchange(true, std::memory_order_acq_rel)) return;
-  home_.on_strand([this] { look_around(); });
+  try {
+    home_.on_strand([this] { look_around(); });
+  } catch (...) {
+    attention_pending_.store(false, std::memory_order_release);  // or nobody would ask again
+    throw;
+  }
 }
 
 // --- the home strand -------------------------------------------------------------------------------------------------
@@ -13400,10 +13420,11 @@ COKAFKA_DECL void engine::begin_close(std::chrono::milliseconds timeout) {
   home_.deadlines().update();
   if (closing_) return;
   accumulator_.await_senders();
-  closing_ = true;
   hurry_.store(true, std::memory_order_release);
   look_around();
-  if (!accumulator_.flushes.begin(*drained_)) drained_->deliver();
+  const bool is_waiting = accumulator_.flushes.begin(*drained_).has_value();
+  closing_ = true;
+  if (!is_waiting) drained_->deliver();
 }
 
 COKAFKA_DECL void engine::abandon() {

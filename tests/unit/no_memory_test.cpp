@@ -149,3 +149,29 @@ TEST_CASE("close waits for senders that are being served, also those of a topic 
   CHECK(bench.out.ended.size() == 1);
   bench.out.ended.clear();
 }
+
+TEST_CASE("the list of a batch's deadlines finds no memory twice: the record is appended once", "[core]") {
+  lot_bench bench;
+  partition_queue& queue = bench.publish("t", 1).partition(0, bench.rules, bench.lot.memory, bench.lot.flushes);
+  for (int i = 0; i != 18; ++i) {
+    const auto send = [&] { return queue.append(with_value("v"), 0, bench.now, 10s + i * 1s); };
+    // The list takes memory for its first place, and for the one behind sixteen.
+    for (int attempt = 0; attempt != 2 && (i == 1 || i == 17); ++attempt) {
+      INFO("record " << i << ", attempt " << attempt);
+      allocations_left = 0;
+      bool found = true;
+      try {
+        send();
+      } catch (const std::bad_alloc&) {
+        found = false;
+      }
+      allocations_left = -1;
+      CHECK_FALSE(found);
+    }
+    if (i == 17) break;
+    CHECK(send().state == append_outcome::status::appended);
+  }
+  CHECK(queue.outstanding().records == 17);
+  CHECK(bench.acknowledge(queue) == 17);
+  CHECK(bench.is_whole());
+}

@@ -86,8 +86,14 @@ struct batch : boost::intrusive_ref_counter<batch, boost::thread_safe_counter> {
   }
   void add_room(chunk_chain&& taken, std::size_t list) {
     records.add_chunks(std::move(taken));
+    if (list == 0) return;
+    try {
+      deadlines.reserve(beside + list);
+    } catch (...) {
+      memory.give_back({}, share, list);
+      throw;
+    }
     beside += list;
-    deadlines.reserve(beside);
   }
 };
 

@@ -21,7 +21,7 @@ COKAFKA_DECL bool accumulator::place_waiting(effects& out) {
       place_memory_line(out);
       note_waited_shares();
     } catch (const std::bad_alloc&) {
-      home_.attention();  // to go on later; what has been placed is not held up
+      // The next pass goes on, when memory is given back or somebody parks; what has been placed is not held up.
     }
     memory.somebody_waits(!memory_line_.empty() || !share_lines_.empty());
     woken.swap(to_wake_);

@@ -73,7 +73,12 @@ COKAFKA_DECL drain_conditions engine::conditions() const {
 COKAFKA_DECL void engine::attention() {
   if (dead_.load(std::memory_order_acquire)) return;  // batches that die with the engine give memory back
   if (attention_pending_.exchange(true, std::memory_order_acq_rel)) return;
-  home_.on_strand([this] { look_around(); });
+  try {
+    home_.on_strand([this] { look_around(); });
+  } catch (...) {
+    attention_pending_.store(false, std::memory_order_release);  // or nobody would ask again
+    throw;
+  }
 }
 
 // --- the home strand -------------------------------------------------------------------------------------------------

@@ -186,10 +186,11 @@ COKAFKA_DECL void engine::begin_close(std::chrono::milliseconds timeout) {
   home_.deadlines().update();
   if (closing_) return;
   accumulator_.await_senders();
-  closing_ = true;
   hurry_.store(true, std::memory_order_release);
   look_around();
-  if (!accumulator_.flushes.begin(*drained_)) drained_->deliver();
+  const bool is_waiting = accumulator_.flushes.begin(*drained_).has_value();
+  closing_ = true;
+  if (!is_waiting) drained_->deliver();
 }
 
 COKAFKA_DECL void engine::abandon() {

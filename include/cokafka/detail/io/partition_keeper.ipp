@@ -6,10 +6,17 @@
 
 #include "cokafka/detail/io/partition_keeper.hpp"
 
+#include <new>
+
 namespace cokafka::inline COKAFKA_ABI::detail {
 
 COKAFKA_DECL void partition_keeper::wake(partition_queue& woken) {
-  if (woken_.push(woken)) on_strand([this] { take_woken(); });
+  if (!woken_.push(woken)) return;
+  try {
+    on_strand([this] { take_woken(); });
+  } catch (const std::bad_alloc&) {
+    woken_.not_told();  // the record is in its batch all the same: whoever comes next tells of it
+  }
 }
 
 COKAFKA_DECL void partition_keeper::adopt_soon(partition_queue& added) {

@@ -14,18 +14,21 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 /// Many threads push, one strand takes all. A partition is in at most one stack (its wake_pending flag).
 class woken_stack {
  public:
-  /// True when the stack was empty: the strand must be told.
+  /// True when the strand must be told; who cannot says not_told().
   bool push(partition_queue& woken) noexcept {
     partition_queue* top = top_.load(std::memory_order_relaxed);
     do {
       woken.woken_next = top;
     } while (!top_.compare_exchange_weak(top, &woken, std::memory_order_acq_rel, std::memory_order_relaxed));
-    return top == nullptr;
+    return !told_.exchange(true, std::memory_order_acq_rel);
   }
+  void not_told() noexcept { told_.store(false, std::memory_order_release); }
 
   /// Calls `seen` for each, in the order of pushing; the partition may be pushed again from then on.
   template <class Function>
   void take_all(Function&& seen) {
+    // First, and a read as well: who pushes from here on tells again, and what others have left to us is seen below.
+    told_.exchange(false, std::memory_order_acq_rel);
     partition_queue* reversed = nullptr;
     for (partition_queue* each = top_.exchange(nullptr, std::memory_order_acq_rel); each != nullptr;) {
       partition_queue* const next = each->woken_next;
@@ -43,6 +46,7 @@ class woken_stack {
 
  private:
   std::atomic<partition_queue*> top_{nullptr};
+  std::atomic<bool> told_{false};
 };
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
