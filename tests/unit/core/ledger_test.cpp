@@ -47,9 +47,9 @@ std::string text_of(int code, const attempt_facts& f) {
 TEST_CASE("a success or a duplicate completes the batch under all circumstances", "[core]") {
   for (attempt_facts facts : circumstances()) {
     facts.code = broker_errc::none;
-    CHECK(judge(facts) == verdict{verdict_action::complete, fate::written, false, true, false, false, false});
+    CHECK(judge(facts) == verdict{verdict_action::complete, fate::written, false, true, false, false, false, false});
     facts.code = broker_errc::duplicate_sequence_number;
-    CHECK(judge(facts) == verdict{verdict_action::complete, fate::written, false, false, false, false, false});
+    CHECK(judge(facts) == verdict{verdict_action::complete, fate::written, false, false, false, false, false, false});
   }
 }
 
@@ -106,7 +106,7 @@ TEST_CASE("what a former leader has acknowledged is written, whatever another at
       INFO(text_of(code, facts));
       verdict said = judge(facts);
       said.refresh_metadata = false;  // as the code says
-      CHECK(said == verdict{verdict_action::complete, fate::written, false, false, false, false, false});
+      CHECK(said == verdict{verdict_action::complete, fate::written, false, false, false, false, false, false});
       facts.code = std::nullopt;
       CHECK(judge(facts).refresh_metadata);
     }
@@ -138,11 +138,12 @@ TEST_CASE("the cases that teach the rule", "[core]") {
       "unchanged") {
     facts.earlier_unknown = true;
     facts.attempts = 2;
-    CHECK(judge(facts) == verdict{verdict_action::retry, fate::maybe_written, false, false, false, false, false});
+    CHECK(judge(facts) ==
+          verdict{verdict_action::retry, fate::maybe_written, false, false, false, false, false, false});
   }
   SECTION("behind a missing predecessor it waits for its turn, and no epoch changes") {
     facts.predecessor_missing = true;
-    CHECK(judge(facts) == verdict{verdict_action::retry, fate::not_written, true, false, false, false, false});
+    CHECK(judge(facts) == verdict{verdict_action::retry, fate::not_written, true, false, false, false, false, false});
   }
   SECTION("behind a gap that stays it shows that no earlier attempt was appended either: it will get a new sequence") {
     facts.earlier_unknown = true;
@@ -152,7 +153,7 @@ TEST_CASE("the cases that teach the rule", "[core]") {
     CHECK(judge(facts) == verdict{verdict_action::retry, fate::not_written, true, false, false, false, false});
   }
   SECTION("at the head of the line acknowledged data has vanished") {
-    CHECK(judge(facts) == verdict{verdict_action::retry, fate::not_written, true, false, false, true, true});
+    CHECK(judge(facts) == verdict{verdict_action::retry, fate::not_written, true, false, false, true, true, false});
   }
   SECTION("an error after the append is never not_written") {
     for (const auto code : {broker_errc::not_enough_replicas_after_append, broker_errc::request_timed_out,
@@ -164,6 +165,6 @@ TEST_CASE("the cases that teach the rule", "[core]") {
   }
   SECTION("a code that is newer than the table proves nothing and is not retried") {
     facts.code = static_cast<broker_errc>(3000);
-    CHECK(judge(facts) == verdict{verdict_action::fail, fate::maybe_written, false, false, false, true, false});
+    CHECK(judge(facts) == verdict{verdict_action::fail, fate::maybe_written, false, false, false, true, false, false});
   }
 }

@@ -148,8 +148,10 @@ class random_life {
     if (luck == 0) return told(bench_.answer(first, broker_errc::not_enough_replicas));
     if (luck == 1) return told(bench_.answer(first, broker_errc::not_leader_or_follower));
     if (luck == 2) return told(bench_.answer(first, broker_errc::invalid_record));
+    if (luck == 4 && below(2) == 0) return told(bench_.answer(first, broker_errc::unknown_server_error));
     const auto [code, offset] = log_.append(bytes);
     if (luck == 3 && code == broker_errc::none) return told(bench_.answer(first, broker_errc::request_timed_out));
+    if (luck == 5 && code == broker_errc::none) return told(bench_.answer(first, broker_errc::unknown_server_error));
     told(bench_.answer(first, code, offset));
   }
 

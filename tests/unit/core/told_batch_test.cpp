@@ -266,9 +266,63 @@ TEST_CASE("after a minute without an acknowledgement a batch goes alone again", 
 TEST_CASE("a lost batch behind one that may be in the log keeps its sequence whatever the broker says", "[core]") {
   told_bench bench;
   bench.lose_all();
-  bench.answer(bench.take_again(0), broker_errc::invalid_record);
+  for (int i = 0; i != 3; ++i) bench.answer(bench.take_again(0), broker_errc::invalid_record);
   CHECK(bench.early.failure().fate() == cokafka::fate::maybe_written);
-  for (int i = 0; i != 3; ++i) bench.answer(bench.take_again(1), broker_errc::out_of_order_sequence_number);
   bench.expire_after(51s);
   CHECK(bench.late[0].failure().fate() == cokafka::fate::maybe_written);
+}
+
+TEST_CASE("a batch that fails for good and may be in the log goes again for those behind it that were lost", "[core]") {
+  told_bench bench;
+  CHECK(bench.answer(bench.sent[0], broker_errc::unknown_server_error).goes_again);
+  CHECK(bench.early.failure() == broker_errc::unknown_server_error);
+  CHECK(bench.early.failure().fate() == cokafka::fate::maybe_written);
+  bench.lose(bench.sent[1]);
+  bench.lose(bench.sent[2]);
+  bench.answer(bench.take_again(0), broker_errc::unknown_server_error);
+  bench.acknowledge(bench.take_again(0), 10);
+  bench.acknowledge(bench.take_again(1), 11);
+  bench.acknowledge(bench.take_again(2), 12);
+  CHECK(bench.late[1].offset() == 12);
+  bench.send("next");
+  CHECK(*bench.take()->stamp == batch_stamp{4711, 0, 4});
+}
+
+TEST_CASE("a batch that fails for good does not go again when those behind it are in the log, or are not", "[core]") {
+  told_bench bench;
+  bench.answer(bench.sent[0], broker_errc::unknown_server_error);
+  SECTION("they are") {
+    bench.acknowledge(bench.sent[1], 11);
+    bench.acknowledge(bench.sent[2], 12);
+    CHECK_FALSE(bench.queue.has_pending());
+    bench.send("next");
+    CHECK(*bench.take()->stamp == batch_stamp{4711, 0, 4});
+  }
+  SECTION("they are not") {
+    bench.answer(bench.sent[1], broker_errc::out_of_order_sequence_number);
+    bench.answer(bench.sent[2], broker_errc::out_of_order_sequence_number);
+    const auto next = bench.take();
+    CHECK(next == bench.sent[1]);
+    CHECK(*next->stamp == batch_stamp{4711, 1, 0});
+  }
+}
+
+TEST_CASE("a batch whose retries are used up goes again for those behind it that were lost", "[core]") {
+  cokafka::config user;
+  user.retries = 1;
+  partition_bench bench(user);
+  bench.open_window();
+  const auto first = bench.send_alone("first");
+  const auto second = bench.send_alone("second");
+  const auto sent = bench.take_all();
+  REQUIRE(sent.size() == 2);
+  for (const auto& each : sent) bench.lose(each);
+  REQUIRE(bench.take() == sent[0]);
+  bench.lose(sent[0]);
+  CHECK(first.failure().fate() == cokafka::fate::maybe_written);
+  REQUIRE(bench.take() == sent[0]);
+  bench.acknowledge(sent[0], 1);
+  REQUIRE(bench.take() == sent[1]);
+  bench.acknowledge(sent[1], 2);
+  CHECK(second.offset() == 2);
 }

@@ -22,6 +22,7 @@ struct attempt_facts {
   bool predecessor_missing = false;    // a batch stamped before this one is not in the log yet
   bool behind_gap = false;             // and one of those never will be, under its stamp
   bool expired = false;                // its deadlines have passed and its deliveries were told
+  bool holds_up = false;               // one behind it may be in the log, and no leader takes that one first (rule 9)
   bool acknowledged_before = false;    // by a former leader (rule 10): it is in the log whatever this attempt came to
   bool divisible = false;              // more than one record
   bool names_culprits = false;         // the answer names single records (KIP-467), and not all of them
@@ -43,8 +44,9 @@ struct verdict {
   bool proven_absent = false;        // no attempt of the batch can be in the log
   bool has_offset = false;           // complete: the broker told the offset
   bool refresh_metadata = false;
-  bool new_epoch = false;  // once the partition has drained (guarantee.md, rules 6 and 7)
-  bool data_lost = false;  // acknowledged records have vanished from the log (rule 8)
+  bool new_epoch = false;   // once the partition has drained (guarantee.md, rules 6 and 7)
+  bool data_lost = false;   // acknowledged records have vanished from the log (rule 8)
+  bool goes_again = false;  // fail: its deliveries are told, and it is sent again for those behind it (rule 9)
 
   bool operator==(const verdict&) const = default;
 };

@@ -68,8 +68,9 @@ COKAFKA_DECL verdict judge(const attempt_facts& facts) noexcept {
   said.known = said.proven_absent ? fate::not_written : fate::maybe_written;
   const bool may_retry = wants_retry && !facts.expired && facts.attempts <= facts.retries;
   said.action = may_retry ? verdict_action::retry : verdict_action::fail;
+  said.goes_again = !may_retry && facts.holds_up && !said.proven_absent;
   // A batch that leaves the line unwritten takes its sequence numbers with it; those behind it need a new epoch.
-  if (!may_retry && facts.idempotent) said.new_epoch = true;
+  if (!may_retry && !said.goes_again && facts.idempotent) said.new_epoch = true;
   return said;
 }
 

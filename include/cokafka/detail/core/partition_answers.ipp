@@ -66,6 +66,12 @@ COKAFKA_DECL void partition_queue::drop_told() {
   }
 }
 
+// A told batch that was kept for this one, which is in the log: nothing is missing before it any more.
+COKAFKA_DECL void partition_queue::drop_told_before(const batch& written) {
+  if (!settings_.idempotent) return;
+  std::erase_if(retry_, [&](const batch_ptr& each) { return each->finished && line::is_behind(written, *each); });
+}
+
 COKAFKA_DECL void partition_queue::back_to_retry_line(batch_ptr sent) {
   if (!settings_.idempotent) {
     retry_.push_back(std::move(sent));
@@ -91,7 +97,8 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
   facts.earlier_unknown = sent.unknown;
   facts.predecessor_missing = settings_.idempotent && is_predecessor_missing(sent);
   facts.behind_gap = sent.behind_gap;
-  facts.expired = sent.finished && !holds_up(sent);
+  facts.holds_up = holds_up(sent);
+  facts.expired = sent.finished && !facts.holds_up;
   facts.acknowledged_before = sent.acknowledged;
   facts.divisible = !sent.finished && sent.records.count() > 1;
   facts.names_culprits = !sent.finished && !said.culprits.empty() && said.culprits.size() < sent.records.count();
@@ -101,6 +108,7 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
   if (judged.action == verdict_action::complete) {
     const bool is_confirmed =
         said.code && fate_of_answer(*said.code, false) == fate::written;  // here, not by a former leader
+    if (is_confirmed) drop_told_before(sent);
     window_open_ = is_confirmed && !new_epoch_ && retry_.empty();
     state_shown_ = state_shown_ || window_open_;
     if (is_confirmed) acknowledged_at_ = now;
@@ -148,6 +156,10 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
   why.broker = said.broker;
   why.cause = said.cause;
   fail(sent, std::move(why), now, out);
+  if (judged.goes_again) {
+    backoff_until_ = now + said.backoff;
+    back_to_retry_line(kept);
+  }
   drop_told();
   return judged;
 }

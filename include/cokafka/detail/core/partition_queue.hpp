@@ -223,6 +223,7 @@ class partition_queue
   void settle_epoch(const std::optional<producer_identity>& latest);
   bool holds_up(const batch& of) const noexcept;
   void drop_told();
+  void drop_told_before(const batch& written);
   void back_to_retry_line(batch_ptr sent);
   bool is_predecessor_missing(const batch& of) const noexcept;
   template <class Visit>
