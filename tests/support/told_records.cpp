@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <stdexcept>
 #include <string_view>
 
@@ -94,8 +95,7 @@ sample_record make_sample(std::uint64_t number, const std::vector<std::string>& 
 }
 
 told_file::told_file() {
-  const char* folder = std::getenv("TMPDIR");
-  path_ = std::string(folder != nullptr ? folder : "/tmp") + "/cokafka-told-XXXXXX";
+  path_ = (std::filesystem::temp_directory_path() / "cokafka-told-XXXXXX").string();
   const int made = ::mkstemp(path_.data());
   file_ = made < 0 ? nullptr : ::fdopen(made, "w");
   if (file_ == nullptr) throw std::runtime_error("no temporary file " + path_);
