@@ -5,6 +5,7 @@
 #include "support/odd_server.hpp"
 #include "support/patience.hpp"
 #include "support/recording_environment.hpp"
+#include "support/replaced_new.hpp"
 #include "support/sending.hpp"
 
 #include <time.h>
@@ -12,10 +13,8 @@
 #include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <chrono>
-#include <cstdlib>
 #include <functional>
 #include <memory>
-#include <new>
 #include <string>
 #include <vector>
 
@@ -23,34 +22,15 @@ namespace {
 
 std::atomic<std::size_t> largest_allocation{0};
 
-[[maybe_unused]] void* noted(std::size_t size) noexcept {
+}  // namespace
+
+// Under ThreadSanitizer nothing is noted, and what is claimed of memory is claimed elsewhere.
+void* cokafka_test::test_allocation(std::size_t size) noexcept {
   std::size_t seen = largest_allocation.load();
   while (size > seen && !largest_allocation.compare_exchange_weak(seen, size)) {
   }
-  return std::malloc(size != 0 ? size : 1);
+  return plain_allocation(size);
 }
-
-}  // namespace
-
-// ThreadSanitizer brings its own operators; nothing is noted then, and what is claimed of memory is claimed elsewhere.
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define COKAFKA_TEST_KEEPS_OPERATOR_NEW
-#endif
-#endif
-#if !defined(COKAFKA_TEST_KEEPS_OPERATOR_NEW)
-void* operator new(std::size_t size) {
-  if (void* memory = noted(size)) return memory;
-  throw std::bad_alloc();
-}
-void* operator new[](std::size_t size) { return operator new(size); }
-void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return noted(size); }
-void* operator new[](std::size_t size, const std::nothrow_t&) noexcept { return noted(size); }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
-#endif
 
 namespace asio = boost::asio;
 using namespace cokafka_test;

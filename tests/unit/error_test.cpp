@@ -4,13 +4,12 @@
 
 #include <atomic>
 #include <boost/system/errc.hpp>
-#include <cstdlib>
-#include <new>
 #include <set>
 #include <string>
 #include <utility>
 
 #include "support/catch.hpp"
+#include "support/replaced_new.hpp"
 
 namespace {
 
@@ -18,21 +17,10 @@ std::atomic<int> allocations{0};
 
 }  // namespace
 
-// Counts what the code under test allocates. All forms are replaced, so that none meets a sanitizer's other half.
-void* operator new(std::size_t size) {
+void* cokafka_test::test_allocation(std::size_t size) noexcept {
   ++allocations;
-  if (void* memory = std::malloc(size ? size : 1)) return memory;
-  throw std::bad_alloc();
+  return plain_allocation(size);
 }
-void* operator new[](std::size_t size) { return operator new(size); }
-void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return std::malloc(size ? size : 1); }
-void* operator new[](std::size_t size, const std::nothrow_t&) noexcept { return std::malloc(size ? size : 1); }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, const std::nothrow_t&) noexcept { std::free(memory); }
-void operator delete[](void* memory, const std::nothrow_t&) noexcept { std::free(memory); }
 
 using cokafka::broker_errc;
 using cokafka::errc;

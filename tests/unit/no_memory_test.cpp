@@ -3,10 +3,10 @@
 #include "cokafka/detail/core/accumulator.hpp"
 #include "support/core_bench.hpp"
 #include "support/core_inputs.hpp"
+#include "support/replaced_new.hpp"
 
 #include <atomic>
 #include <chrono>
-#include <cstdlib>
 #include <future>
 #include <memory>
 #include <new>
@@ -20,33 +20,16 @@ thread_local int allocations_left = -1;  // before the one that finds no memory;
 thread_local bool stops_at_next = false;
 std::atomic<bool> stopped{false}, may_go_on{false};
 
-[[maybe_unused]] bool finds_memory() noexcept {
+}  // namespace
+
+void* cokafka_test::test_allocation(std::size_t size) noexcept {
   if (std::exchange(stops_at_next, false)) {
     stopped = true;
     while (!may_go_on) std::this_thread::yield();
   }
-  if (allocations_left < 0) return true;
-  return allocations_left-- > 0;
+  if (allocations_left >= 0 && allocations_left-- == 0) return nullptr;
+  return plain_allocation(size);
 }
-
-}  // namespace
-
-// All forms are replaced, so that none meets a sanitizer's other half.
-void* operator new(std::size_t size) {
-  if (void* memory = finds_memory() ? std::malloc(size ? size : 1) : nullptr) return memory;
-  throw std::bad_alloc();
-}
-void* operator new[](std::size_t size) { return operator new(size); }
-void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
-  return finds_memory() ? std::malloc(size ? size : 1) : nullptr;
-}
-void* operator new[](std::size_t size, const std::nothrow_t& none) noexcept { return operator new(size, none); }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, const std::nothrow_t&) noexcept { std::free(memory); }
-void operator delete[](void* memory, const std::nothrow_t&) noexcept { std::free(memory); }
 
 using namespace cokafka_test;
 
