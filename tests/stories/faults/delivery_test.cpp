@@ -4,10 +4,10 @@
 #include "cokafka/producer.hpp"
 #include "cokafka/testing.hpp"
 #include "support/catch.hpp"
+#include "support/embedded.hpp"
 #include "support/patience.hpp"
 #include "support/sending.hpp"
 
-#include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
@@ -22,23 +22,9 @@ using cokafka::broker_errc;
 using cokafka::errc;
 using cokafka::testing::api_key;
 using cokafka::testing::cluster;
-using cokafka::testing::cluster_options;
 using cokafka::testing::moment;
 
 namespace {
-
-cluster_options with_brokers(int count) {
-  cluster_options options;
-  options.brokers = count;
-  return options;
-}
-
-struct embedded {
-  explicit embedded(int brokers = 1) : kafka(io, with_brokers(brokers)) {}
-  cokafka::config settings() { return patient(kafka.bootstrap_servers()); }
-  asio::io_context io;
-  cluster kafka;
-};
 
 // A sequence of records to one partition; `value` counts.
 asio::awaitable<void> send_sequence(cokafka::producer& producer, int count, std::vector<cokafka::delivery>& sent) {
@@ -82,12 +68,12 @@ void send_through(embedded& world, Trouble trouble) {
 }  // namespace
 
 TEST_CASE("records are there once and in order when the leader moves while they are sent", "[stories]") {
-  embedded world(3);
+  embedded world({.brokers = 3});
   send_through(world, [&](int round) { world.kafka.set_leader("t", 0, (round + 1) % 3); });
 }
 
 TEST_CASE("records are there once and in order when there is no leader for a while", "[stories]") {
-  embedded world(3);
+  embedded world({.brokers = 3});
   send_through(world, [&](int round) { world.kafka.set_leader("t", 0, round % 2 == 0 ? -1 : round % 3); });
 }
 
@@ -107,7 +93,7 @@ TEST_CASE("records are there once and in order when the broker answers errors af
 }
 
 TEST_CASE("records are there once and in order when a broker stops and starts", "[stories]") {
-  embedded world(2);
+  embedded world({.brokers = 2});
   send_through(world, [&](int round) {
     if (round % 2 == 0) {
       world.kafka.stop_broker(world.kafka.leader("t", 0));
@@ -236,7 +222,7 @@ TEST_CASE("waiting for space that does not come ends after max.block.ms", "[stor
 }
 
 TEST_CASE("a frozen leader stalls nothing once the partition has another one", "[stories]") {
-  embedded world(2);
+  embedded world({.brokers = 2});
   world.kafka.create_topic("t", 1);
   cokafka::config settings = world.settings();
   settings.request_timeout = 60s;

@@ -4,6 +4,7 @@
 #include "cokafka/producer.hpp"
 #include "cokafka/testing.hpp"
 #include "support/catch.hpp"
+#include "support/embedded.hpp"
 #include "support/patience.hpp"
 #include "support/sending.hpp"
 
@@ -20,30 +21,11 @@ using namespace std::chrono_literals;
 using cokafka::broker_errc;
 using cokafka::errc;
 using cokafka::testing::api_key;
-using cokafka::testing::cluster;
-using cokafka::testing::cluster_options;
 
 // --- topics, partitions, sizes ---------------------------------------------------------------------------------------
 
-namespace {
-
-struct embedded {
-  explicit embedded(const cluster_options& options = {}) : kafka(io, options) {}
-  cokafka::producer make() { return cokafka::producer(io, patient(kafka.bootstrap_servers())); }
-  asio::io_context io;
-  cluster kafka;
-};
-
-cluster_options without_auto_creation() {
-  cluster_options options;
-  options.auto_create_topics = false;
-  return options;
-}
-
-}  // namespace
-
 TEST_CASE("an unknown topic without auto-creation is an error after max.block.ms", "[stories]") {
-  embedded world(without_auto_creation());
+  embedded world({.auto_create_topics = false});
   cokafka::producer producer(world.io, impatient(world.kafka.bootstrap_servers()));
   answer said;
   const auto begin = std::chrono::steady_clock::now();
@@ -60,7 +42,7 @@ TEST_CASE("an unknown topic without auto-creation is an error after max.block.ms
 }
 
 TEST_CASE("a topic that is made while a record waits for it takes the record", "[stories]") {
-  embedded world(without_auto_creation());
+  embedded world({.auto_create_topics = false});
   cokafka::producer producer = world.make();
   asio::steady_timer later(world.io, 150ms);
   later.async_wait([&](auto) { world.kafka.create_topic("late", 1); });

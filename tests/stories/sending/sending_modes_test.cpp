@@ -5,11 +5,11 @@
 #include "cokafka/testing.hpp"
 #include "cokafka/version.hpp"
 #include "support/catch.hpp"
+#include "support/embedded.hpp"
 #include "support/patience.hpp"
 #include "support/recording_environment.hpp"
 #include "support/sending.hpp"
 
-#include <boost/asio/io_context.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 #include <memory>
@@ -23,20 +23,11 @@ using namespace std::chrono_literals;
 using cokafka::broker_errc;
 using cokafka::errc;
 using cokafka::testing::api_key;
-using cokafka::testing::cluster;
-using cokafka::testing::cluster_options;
 
 namespace {
 
-cluster_options with_brokers(int count) {
-  cluster_options options;
-  options.brokers = count;
-  return options;
-}
-
-struct observed {
-  explicit observed(int brokers = 1) : kafka(io, with_brokers(brokers)) {}
-  cokafka::config settings() { return patient(kafka.bootstrap_servers()); }
+struct observed : embedded {
+  using embedded::embedded;
   // What one record came to.
   answer send(cokafka::producer& producer, const cokafka::record_view& record) {
     answer said;
@@ -50,8 +41,6 @@ struct observed {
     }
     return found;
   }
-  asio::io_context io;
-  cluster kafka;
 };
 
 }  // namespace
@@ -168,7 +157,7 @@ TEST_CASE("producers without a client id get names of their own", "[stories]") {
 }
 
 TEST_CASE("an explicit partition wins over the key", "[stories]") {
-  observed world(3);
+  observed world({.brokers = 3});
   world.kafka.create_topic("t", 6);
   cokafka::producer producer(world.io, world.settings());
   for (std::int32_t i = 0; i != 6; ++i) {
@@ -203,7 +192,7 @@ TEST_CASE("the metadata of a record has its own time, or the broker's where the 
 }
 
 TEST_CASE("partitions_for tells leaders and replicas", "[stories]") {
-  observed world(3);
+  observed world({.brokers = 3});
   world.kafka.create_topic("t", 4);
   cokafka::producer producer(world.io, world.settings());
   cokafka::result<std::vector<cokafka::partition_info>> told;
@@ -225,7 +214,7 @@ TEST_CASE("partitions_for tells leaders and replicas", "[stories]") {
 }
 
 TEST_CASE("after a warm-up the first record takes one request", "[stories]") {
-  observed world(3);
+  observed world({.brokers = 3});
   world.kafka.create_topic("t", 6);
   cokafka::producer producer(world.io, world.settings());
   const auto warm = [](cokafka::producer& of) -> asio::awaitable<void> {
