@@ -22,7 +22,7 @@ constexpr int out_of_order_number = 45;
 
 std::vector<attempt_facts> circumstances() {
   std::vector<attempt_facts> all;
-  for (int bits = 0; bits < 64; ++bits) {
+  for (int bits = 0; bits < 128; ++bits) {
     attempt_facts facts;
     facts.idempotent = (bits & 1) != 0;
     facts.earlier_unknown = (bits & 2) != 0;
@@ -31,6 +31,8 @@ std::vector<attempt_facts> circumstances() {
     facts.retries = (bits & 16) != 0 ? 3 : 2147483647;
     facts.attempts = (bits & 16) != 0 ? 4 : 1;
     facts.behind_gap = (bits & 32) != 0;
+    facts.holds_up = (bits & 64) != 0;
+    if (facts.holds_up && (!facts.idempotent || facts.expired)) continue;  // it would not have expired
     all.push_back(facts);
   }
   return all;
@@ -39,7 +41,7 @@ std::vector<attempt_facts> circumstances() {
 std::string text_of(int code, const attempt_facts& f) {
   return "code " + std::to_string(code) + " idempotent " + std::to_string(f.idempotent) + " unknown " +
          std::to_string(f.earlier_unknown) + " missing " + std::to_string(f.predecessor_missing) + " expired " +
-         std::to_string(f.expired) + " gap " + std::to_string(f.behind_gap) + " attempts " + std::to_string(f.attempts);
+         std::to_string(f.expired) + " holds up " + std::to_string(f.holds_up) + " gap " + std::to_string(f.behind_gap) + " attempts " + std::to_string(f.attempts);
 }
 
 }  // namespace
@@ -93,7 +95,20 @@ TEST_CASE("a new epoch follows a batch that leaves the line, and vanished data, 
       const bool lost = code == out_of_order_number && facts.idempotent && !facts.earlier_unknown &&
                         !facts.predecessor_missing && !facts.behind_gap;
       CHECK(said.data_lost == lost);
-      CHECK(said.new_epoch == (facts.idempotent && (lost || said.action == verdict_action::fail)));
+      const bool leaves = said.action == verdict_action::fail && !said.goes_again;
+      CHECK(said.new_epoch == (facts.idempotent && (lost || leaves)));
+    }
+  }
+}
+
+TEST_CASE("what fails and may be in the log goes again where it holds up others, and only then", "[core]") {
+  for (int code = -1; code <= 140; ++code) {
+    for (attempt_facts facts : circumstances()) {
+      facts.code = static_cast<broker_errc>(code);
+      INFO(text_of(code, facts));
+      const verdict said = judge(facts);
+      const bool wanted = said.action == verdict_action::fail && facts.holds_up && !said.proven_absent;
+      CHECK(said.goes_again == wanted);
     }
   }
 }

@@ -198,6 +198,23 @@ TEST_CASE("batches behind one that is split keep their place and their sequences
   CHECK(*b->stamp == stamp_b);
 }
 
+TEST_CASE("without idempotence, with one request in flight, a piece that is tried again stays before the others",
+          "[core]") {
+  cokafka::config user;
+  user.enable_idempotence = false;
+  user.max_in_flight_requests_per_connection = 1;
+  partition_bench bench(user);
+  for (const char* each : {"a", "b", "c", "d"}) bench.send(each);
+  bench.answer(bench.take(), too_large);
+  const auto first = bench.take();
+  const auto its_values = values_of(first);
+  REQUIRE(its_values.front() == "a");
+  SECTION("it was refused") { bench.answer(first, broker_errc::not_enough_replicas); }
+  SECTION("it was lost") { bench.lose(first); }
+  bench.now += 1s;
+  CHECK(values_of(bench.take()) == its_values);
+}
+
 TEST_CASE("only the records that the broker names fail; the others go again under a new epoch", "[core]") {
   partition_bench bench;
   std::vector<sent_record> sent;
@@ -312,6 +329,11 @@ TEST_CASE("records that were told before a division are not told again, however 
   CHECK(refuse(bench, whole, {3}).action == verdict_action::exclude);
   bench.expire_after(std::chrono::seconds(1));
   CHECK(bench.queue.outstanding().records == 49);
+  // Nor are they forgotten in the pieces, which may be divided themselves.
+  CHECK(refuse(bench, bench.take(), {7}).action == verdict_action::exclude);
+  CHECK(bench.queue.outstanding().records == 48);
+  CHECK(bench.answer(bench.take(), too_large).action == verdict_action::split);
+  CHECK(bench.answer(bench.take(), too_large).action == verdict_action::split);
   std::vector<std::string> log;
   drain_through(bench, 100'000, log);
   CHECK(bench.queue.outstanding().records == 0);

@@ -149,6 +149,12 @@ TEST_CASE("lost batches behind a refused one get new sequences once the broker h
     bench.answer(bench.take_again(0), broker_errc::invalid_record);
     bench.answer(bench.take_again(1), out_of_order);
   }
+  SECTION("the broker answers with what may follow an append, or not") {
+    bench.answer(bench.sent[0], broker_errc::invalid_record);
+    bench.answer(bench.sent[1], broker_errc::not_leader_or_follower);
+    bench.lose(bench.sent[2]);
+    bench.answer(bench.take_again(1), out_of_order);
+  }
   SECTION("the leader changes before") {
     bench.answer(bench.sent[0], broker_errc::invalid_record);
     bench.queue.leave_leader();
@@ -266,8 +272,12 @@ TEST_CASE("after a minute without an acknowledgement a batch goes alone again", 
 TEST_CASE("a lost batch behind one that may be in the log keeps its sequence whatever the broker says", "[core]") {
   told_bench bench;
   bench.lose_all();
-  for (int i = 0; i != 3; ++i) bench.answer(bench.take_again(0), broker_errc::invalid_record);
+  bench.answer(bench.take_again(0), broker_errc::invalid_record);
   CHECK(bench.early.failure().fate() == cokafka::fate::maybe_written);
+  for (int i = 0; i != 3; ++i) {
+    bench.answer(bench.take_again(1), broker_errc::out_of_order_sequence_number);
+    bench.answer(bench.take_again(0), broker_errc::invalid_record);
+  }
   bench.expire_after(51s);
   CHECK(bench.late[0].failure().fate() == cokafka::fate::maybe_written);
 }
@@ -280,12 +290,89 @@ TEST_CASE("a batch that fails for good and may be in the log goes again for thos
   bench.lose(bench.sent[1]);
   bench.lose(bench.sent[2]);
   bench.answer(bench.take_again(0), broker_errc::unknown_server_error);
+  bench.answer(bench.take_again(1), broker_errc::out_of_order_sequence_number);  // it is its turn
+  bench.answer(bench.take_again(0), broker_errc::unknown_server_error);
+  bench.lose(bench.take_again(1));
   bench.acknowledge(bench.take_again(0), 10);
   bench.acknowledge(bench.take_again(1), 11);
   bench.acknowledge(bench.take_again(2), 12);
   CHECK(bench.late[1].offset() == 12);
   bench.send("next");
   CHECK(*bench.take()->stamp == batch_stamp{4711, 0, 4});
+}
+
+TEST_CASE("a told batch that is refused every time does not keep those behind it, which are in the log, from being found",
+          "[core]") {
+  told_bench bench;
+  SECTION("refused for good") {
+    bench.lose_all();
+    bench.answer(bench.take_again(0), broker_errc::invalid_timestamp);
+    bench.acknowledge(bench.take_again(1), 11);
+  }
+  SECTION("forgotten by a broker that was restarted, after it had fallen due") {
+    bench.lose_all();
+    bench.expire_after(2s);
+    bench.answer(bench.take_again(0), broker_errc::out_of_order_sequence_number);
+    bench.acknowledge(bench.take_again(1), 11);
+  }
+  SECTION("and the one behind it is told, too") {
+    bench.lose_all();
+    bench.answer(bench.take_again(0), broker_errc::invalid_timestamp);
+    bench.answer(bench.take_again(1), broker_errc::unknown_server_error);
+    CHECK(bench.late[0].failure() == broker_errc::unknown_server_error);
+  }
+  // Nothing is missing before the one that is left.
+  bench.acknowledge(bench.take_again(2), 12);
+  CHECK_FALSE(bench.queue.has_pending());
+  bench.send("next");
+  CHECK(*bench.take()->stamp == batch_stamp{4711, 0, 4});
+}
+
+TEST_CASE("where every batch is refused, those behind a told one fail by that, not by their deadlines", "[core]") {
+  told_bench bench;
+  bench.lose_all();
+  for (std::size_t i = 0; i != 3; ++i)
+    bench.answer(bench.take_again(i), broker_errc::topic_authorization_failed);
+  CHECK(bench.late[0].failure() == broker_errc::topic_authorization_failed);
+  CHECK(bench.late[1].failure() == broker_errc::topic_authorization_failed);
+  CHECK(bench.late[1].failure().fate() == cokafka::fate::maybe_written);
+  CHECK_FALSE(bench.queue.has_pending());
+}
+
+TEST_CASE("a told batch is not sent again when a former leader has acknowledged one behind it", "[core]") {
+  told_bench bench;
+  bench.answer(bench.sent[0], broker_errc::unknown_server_error);
+  bench.queue.leave_leader();
+  cokafka::detail::partition_queue::answer late;
+  late.code = broker_errc::none;
+  late.base_offset = 11;
+  bench.queue.acknowledged_late(*bench.sent[1], late, bench.out);
+  bench.acknowledge(bench.take_again(2), 12);
+}
+
+TEST_CASE("what a broker refused because a told batch was missing follows under another epoch, and nothing has vanished",
+          "[core]") {
+  told_bench bench;
+  bench.answer(bench.sent[0], broker_errc::unknown_server_error);
+  bench.answer(bench.sent[1], broker_errc::out_of_order_sequence_number);
+  bench.acknowledge(bench.sent[2], 12);  // by then the broker had forgotten the producer
+  const auto again = bench.take();
+  REQUIRE(again == bench.sent[1]);
+  CHECK(*again->stamp == batch_stamp{4711, 1, 0});
+  CHECK(bench.out.counted.vanished_logs == 0);
+}
+
+TEST_CASE("a told batch goes with the last one behind it when the broker picks that one's records", "[core]") {
+  told_bench bench;
+  bench.answer(bench.sent[0], broker_errc::unknown_server_error);
+  bench.answer(bench.sent[1], broker_errc::invalid_record);
+  bench.open_again();
+  bench.expire_after(51s);
+  cokafka::detail::broker_answer said;
+  said.code = broker_errc::invalid_record;
+  said.culprits.push_back({0, "bad"});
+  bench.queue.answered(*bench.sent[2], said, bench.now, bench.out);
+  CHECK_FALSE(bench.queue.has_pending());
 }
 
 TEST_CASE("a batch that fails for good does not go again when those behind it are in the log, or are not", "[core]") {
@@ -318,11 +405,17 @@ TEST_CASE("a batch whose retries are used up goes again for those behind it that
   REQUIRE(sent.size() == 2);
   for (const auto& each : sent) bench.lose(each);
   REQUIRE(bench.take() == sent[0]);
-  bench.lose(sent[0]);
+  bench.answer(sent[0], broker_errc::request_timed_out);
+  CHECK(first.failure() == broker_errc::request_timed_out);
   CHECK(first.failure().fate() == cokafka::fate::maybe_written);
-  REQUIRE(bench.take() == sent[0]);
-  bench.acknowledge(sent[0], 1);
   REQUIRE(bench.take() == sent[1]);
-  bench.acknowledge(sent[1], 2);
-  CHECK(second.offset() == 2);
+  SECTION("they are in the log") {
+    bench.acknowledge(sent[1], 2);
+    CHECK(second.offset() == 2);
+  }
+  SECTION("they use up theirs") {
+    bench.answer(sent[1], broker_errc::request_timed_out);
+    CHECK(second.failure() == broker_errc::request_timed_out);
+  }
+  CHECK_FALSE(bench.queue.has_pending());
 }

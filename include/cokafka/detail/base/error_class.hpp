@@ -33,6 +33,7 @@ enum class append_proof : std::uint8_t {
   unknown,   ///< may have been appended
   rejected,  ///< refused before the append, whenever it is said
   only,      ///< refused before the append, but an earlier attempt may have been appended
+  alone,     ///< appended by the one that says so, and may never reach the other replicas
   appended   ///< the batch is in the log
 };
 

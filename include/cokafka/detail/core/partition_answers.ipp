@@ -66,15 +66,20 @@ COKAFKA_DECL void partition_queue::drop_told() {
   }
 }
 
-// A told batch that was kept for this one, which is in the log: nothing is missing before it any more.
+// Told batches that were kept for this one, which is in the log: nothing is missing before it any more. What is proven
+// absent and stood behind them has to follow under another epoch.
 COKAFKA_DECL void partition_queue::drop_told_before(const batch& written) {
   if (!settings_.idempotent) return;
-  std::erase_if(retry_, [&](const batch_ptr& each) { return each->finished && line::is_behind(written, *each); });
+  const auto is_before = [&](const batch_ptr& each) { return line::is_behind(written, *each); };
+  std::erase_if(retry_, [&](const batch_ptr& each) { return each->finished && is_before(each); });
+  new_epoch_ = new_epoch_ || std::any_of(retry_.begin(), retry_.end(),
+                                         [&](const batch_ptr& each) { return !each->unknown && is_before(each); });
 }
 
 COKAFKA_DECL void partition_queue::back_to_retry_line(batch_ptr sent) {
   if (!settings_.idempotent) {
-    retry_.push_back(std::move(sent));
+    // Those that wait may be pieces of the same batch: with one request in flight they keep their order (rule 11).
+    retry_.insert(settings_.partition_window == 1 ? retry_.begin() : retry_.end(), std::move(sent));
     return;
   }
   // Those without a stamp wait for one of the new epoch, which is behind all that have one.
@@ -82,6 +87,13 @@ COKAFKA_DECL void partition_queue::back_to_retry_line(batch_ptr sent) {
     return !waiting->stamp || line::is_behind(*waiting, *sent);
   });
   retry_.insert(behind, std::move(sent));
+}
+
+COKAFKA_DECL void partition_queue::wait_for_retry(const batch_ptr& sent, const answer& said, clock_time now) {
+  sent->gives_way = sent->finished && said.code;
+  if (!sent->finished) for_each_sent([](batch& each) { each.gives_way = false; });  // all had their turn
+  backoff_until_ = now + said.backoff;
+  back_to_retry_line(sent);
 }
 
 COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, clock_time now, effects& out) {
@@ -124,7 +136,7 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
   out.refresh_metadata = out.refresh_metadata || judged.refresh_metadata;
   sent.last_cause = said.code ? make_error_code(*said.code) : said.cause;
   sent.unknown = !judged.proven_absent;
-  if (said.code && fate_of_answer(*said.code, true) != fate::not_written) close_gap(sent);  // may follow the append
+  if (said.code && tells_append(*said.code)) close_gap(sent);
   const bool leaves = judged.action == verdict_action::fail || judged.action == verdict_action::exclude;
   if (leaves && judged.proven_absent && settings_.idempotent) leave_gap(sent);
   if (judged.data_lost) {
@@ -142,10 +154,12 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
   } catch (const std::bad_alloc&) {
     judged.action = verdict_action::retry;  // whole, and later
   }
-  if (judged.action == verdict_action::split || judged.action == verdict_action::exclude) return judged;
+  if (judged.action == verdict_action::split || judged.action == verdict_action::exclude) {
+    drop_told();
+    return judged;
+  }
   if (judged.action == verdict_action::retry) {
-    backoff_until_ = now + said.backoff;
-    back_to_retry_line(kept);
+    wait_for_retry(kept, said, now);
     drop_told();
     return judged;
   }
@@ -156,10 +170,7 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
   why.broker = said.broker;
   why.cause = said.cause;
   fail(sent, std::move(why), now, out);
-  if (judged.goes_again) {
-    backoff_until_ = now + said.backoff;
-    back_to_retry_line(kept);
-  }
+  if (judged.goes_again) wait_for_retry(kept, said, now);
   drop_told();
   return judged;
 }
@@ -213,6 +224,7 @@ COKAFKA_DECL void partition_queue::acknowledged_late(batch& written, const answe
   const batch_ptr kept = waiting != retry_.end() ? *waiting : nullptr;
   if (kept) retry_.erase(waiting);
   finish(written, outcome_of(written, said, judged), out);
+  drop_told_before(written);
   drop_told();
 }
 

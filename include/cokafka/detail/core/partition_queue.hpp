@@ -225,6 +225,7 @@ class partition_queue
   void drop_told();
   void drop_told_before(const batch& written);
   void back_to_retry_line(batch_ptr sent);
+  void wait_for_retry(const batch_ptr& sent, const broker_answer& said, clock_time now);
   bool is_predecessor_missing(const batch& of) const noexcept;
   template <class Visit>
   void for_each_sent(Visit visit) {

@@ -157,9 +157,13 @@ COKAFKA_DECL std::size_t partition_queue::next_size() {
   return pending_.empty() ? 0 : pending_.front()->records.size();
 }
 
-// The first. Where it only waits for the epoch to end, which its sequence is out of order in: the first of those that
-// the end of the epoch waits for. A broker without state would take that one, and it would stand before the first.
+// The first. Two have to let others pass: a told batch that was refused gives way to the one behind it, in turns, for
+// that one may be in the log already. And where the first only waits for the epoch to end, which its sequence is out of
+// order in, it is the turn of those that the end of the epoch waits for: a broker without state would take it, and it
+// would stand before the first.
 COKAFKA_DECL std::deque<batch_ptr>::iterator partition_queue::next_retry() {
+  const auto turn = std::find_if(retry_.begin(), retry_.end(), [](const batch_ptr& each) { return !each->gives_way; });
+  if (turn != retry_.begin() && turn != retry_.end()) return turn;
   const batch& first = *retry_.front();
   const bool is_out_of_order = first.last_cause == broker_errc::out_of_order_sequence_number;
   if (!new_epoch_ || !state_shown_ || first.unknown || !is_out_of_order) return retry_.begin();

@@ -54,6 +54,28 @@ class answered_before {
   std::vector<std::pair<std::uint32_t, std::uint32_t>> all_;  // in order
 };
 
+// Of a piece: records that were answered while the batch was whole. Their deliveries never ask the piece, but it may be
+// divided itself.
+class told_records {
+ public:
+  void add(batch& piece, std::uint32_t index, std::size_t bytes) {
+    ++piece.ended;
+    piece.ended_bytes += bytes;
+    if (!all_.empty() && all_.back().end == index) {
+      ++all_.back().end;
+    } else {
+      all_.push_back({index, index + 1});
+    }
+  }
+  void note_in(batch& piece) {
+    piece.done->end_some(all_, {});
+    all_.clear();
+  }
+
+ private:
+  std::vector<record_range> all_;
+};
+
 }  // namespace splitting
 
 // New batches with the records of `whole`, in order, in pieces of at most `at_most` bytes (or one record), and where
@@ -64,6 +86,7 @@ COKAFKA_DECL auto partition_queue::divide(batch& whole, std::size_t at_most,
   auto& [pieces, redirections] = made;
   splitting::original_indexes indexes(whole);
   const splitting::answered_before answered(*whole.done);
+  splitting::told_records told;
   chunk_reader from(whole.records.chunks());
   auto culprit = without.begin();
   bool interrupted = false;
@@ -80,6 +103,7 @@ COKAFKA_DECL auto partition_queue::divide(batch& whole, std::size_t at_most,
     batch_builder::record_shape shape{};
     if (!pieces.empty()) shape = pieces.back()->records.shape_of_copy(record.rest, timestamp);
     if (pieces.empty() || pieces.back()->records.size() + shape.total > at_most) {
+      if (!pieces.empty()) told.note_in(*pieces.back());
       pieces.push_back(make_batch(whole.created));
       pieces.back()->done->is_piece = true;
       shape = pieces.back()->records.shape_of_copy(record.rest, timestamp);
@@ -91,11 +115,9 @@ COKAFKA_DECL auto partition_queue::divide(batch& whole, std::size_t at_most,
     into.make_room_beyond(shape.total, due);
     into.deadlines.add(into.records.count(), into.records.size() - batch_header_size, due);
     into.records.append_copy(from, record.rest, timestamp, shape);
-    if (answered.contains(index)) {
-      ++into.ended;
-      into.ended_bytes += shape.total;
-    }
+    if (answered.contains(index)) told.add(into, into.records.count() - 1, shape.total);
   }
+  if (!pieces.empty()) told.note_in(*pieces.back());
   return made;
 }
 
