@@ -162,6 +162,7 @@ enum class append_proof : std::uint8_t {
   unknown,   ///< may have been appended
   rejected,  ///< refused before the append, whenever it is said
   only,      ///< refused before the append, but an earlier attempt may have been appended
+  alone,     ///< appended by the one that says so, and may never reach the other replicas
   appended   ///< the batch is in the log
 };
 
@@ -213,7 +214,7 @@ constexpr fate worst(fate left, fate right) noexcept {
   X(4, invalid_fetch_size, nothing, unknown, "the fetch size is not valid")                                            \
   X(5, leader_not_available, refresh, unknown, "the partition has no leader at the moment")                            \
   X(6, not_leader_or_follower, refresh, unknown, "the broker is neither leader nor follower of the partition")         \
-  X(7, request_timed_out, retriable, unknown, "the broker did not finish in the time the request allowed")             \
+  X(7, request_timed_out, retriable, alone, "the broker did not finish in the time the request allowed")             \
   X(8, broker_not_available, nothing, unknown, "the broker is not available")                                          \
   X(9, replica_not_available, refresh, unknown, "the replica is not available on the broker")                          \
   X(10, message_too_large, nothing, rejected, "the batch is larger than the topic's max.message.bytes")                \
@@ -226,7 +227,7 @@ constexpr fate worst(fate left, fate right) noexcept {
   X(17, invalid_topic_exception, nothing, rejected, "the topic's name is not valid, or writing to it is not allowed")  \
   X(18, record_list_too_large, nothing, rejected, "the batch is larger than a segment of the log")                     \
   X(19, not_enough_replicas, retriable, rejected, "fewer replicas are in sync than min.insync.replicas")               \
-  X(20, not_enough_replicas_after_append, retriable, unknown, "written, but to too few in-sync replicas")              \
+  X(20, not_enough_replicas_after_append, retriable, alone, "written, but to too few in-sync replicas")              \
   X(21, invalid_required_acks, nothing, rejected, "the broker does not accept this value of acks")                     \
   X(22, illegal_generation, abortable, unknown, "the consumer group's generation is out of date")                      \
   X(23, inconsistent_group_protocol, nothing, unknown, "the member's protocols do not match those of its group")       \
@@ -406,9 +407,16 @@ constexpr fate fate_of_answer(broker_errc code, bool only_attempt) noexcept {
     case append_proof::rejected: return fate::not_written;
     case append_proof::only: return only_attempt ? fate::not_written : fate::maybe_written;
     case append_proof::appended: return fate::written;
-    case append_proof::unknown: break;
+    case append_proof::unknown:
+    case append_proof::alone: break;
   }
   return fate::maybe_written;
+}
+
+/// Whether the broker that says so has appended the batch, whatever becomes of it.
+constexpr bool tells_append(broker_errc code) noexcept {
+  const broker_error_row* row = find_broker_error(code);
+  return row && (row->proof == append_proof::alone || row->proof == append_proof::appended);
 }
 
 }  // namespace detail
@@ -3103,6 +3111,7 @@ struct batch : boost::intrusive_ref_counter<batch, boost::thread_safe_counter> {
   bool unknown = false;        // an attempt was written and neither answered nor disproved
   bool behind_gap = false;     // one before it failed without having been appended: its sequence will not be the next
   bool finished = false;       // the deliveries have been told
+  bool gives_way = false;      // finished, and refused since: those behind it have their turn first
   bool acknowledged = false;   // by a former leader, while it was sent again (rule 10)
   boost::system::error_code last_cause{};
 
@@ -3324,6 +3333,7 @@ struct attempt_facts {
   bool predecessor_missing = false;    // a batch stamped before this one is not in the log yet
   bool behind_gap = false;             // and one of those never will be, under its stamp
   bool expired = false;                // its deadlines have passed and its deliveries were told
+  bool holds_up = false;               // one behind it may be in the log, and no leader takes that one first (rule 9)
   bool acknowledged_before = false;    // by a former leader (rule 10): it is in the log whatever this attempt came to
   bool divisible = false;              // more than one record
   bool names_culprits = false;         // the answer names single records (KIP-467), and not all of them
@@ -3345,8 +3355,9 @@ struct verdict {
   bool proven_absent = false;        // no attempt of the batch can be in the log
   bool has_offset = false;           // complete: the broker told the offset
   bool refresh_metadata = false;
-  bool new_epoch = false;  // once the partition has drained (guarantee.md, rules 6 and 7)
-  bool data_lost = false;  // acknowledged records have vanished from the log (rule 8)
+  bool new_epoch = false;   // once the partition has drained (guarantee.md, rules 6 and 7)
+  bool data_lost = false;   // acknowledged records have vanished from the log (rule 8)
+  bool goes_again = false;  // fail: its deliveries are told, and it is sent again for those behind it (rule 9)
 
   bool operator==(const verdict&) const = default;
 };
@@ -3618,7 +3629,9 @@ class partition_queue
   void settle_epoch(const std::optional<producer_identity>& latest);
   bool holds_up(const batch& of) const noexcept;
   void drop_told();
+  void drop_told_before(const batch& written);
   void back_to_retry_line(batch_ptr sent);
+  void wait_for_retry(const batch_ptr& sent, const broker_answer& said, clock_time now);
   bool is_predecessor_missing(const batch& of) const noexcept;
   template <class Visit>
   void for_each_sent(Visit visit) {
@@ -9398,8 +9411,9 @@ COKAFKA_DECL verdict judge(const attempt_facts& facts) noexcept {
   said.known = said.proven_absent ? fate::not_written : fate::maybe_written;
   const bool may_retry = wants_retry && !facts.expired && facts.attempts <= facts.retries;
   said.action = may_retry ? verdict_action::retry : verdict_action::fail;
+  said.goes_again = !may_retry && facts.holds_up && !said.proven_absent;
   // A batch that leaves the line unwritten takes its sequence numbers with it; those behind it need a new epoch.
-  if (!may_retry && facts.idempotent) said.new_epoch = true;
+  if (!may_retry && !said.goes_again && facts.idempotent) said.new_epoch = true;
   return said;
 }
 
@@ -9458,9 +9472,20 @@ COKAFKA_DECL void partition_queue::drop_told() {
   }
 }
 
+// Told batches that were kept for this one, which is in the log: nothing is missing before it any more. What is proven
+// absent and stood behind them has to follow under another epoch.
+COKAFKA_DECL void partition_queue::drop_told_before(const batch& written) {
+  if (!settings_.idempotent) return;
+  const auto is_before = [&](const batch_ptr& each) { return line::is_behind(written, *each); };
+  std::erase_if(retry_, [&](const batch_ptr& each) { return each->finished && is_before(each); });
+  new_epoch_ = new_epoch_ || std::any_of(retry_.begin(), retry_.end(),
+                                         [&](const batch_ptr& each) { return !each->unknown && is_before(each); });
+}
+
 COKAFKA_DECL void partition_queue::back_to_retry_line(batch_ptr sent) {
   if (!settings_.idempotent) {
-    retry_.push_back(std::move(sent));
+    // Those that wait may be pieces of the same batch: with one request in flight they keep their order (rule 11).
+    retry_.insert(settings_.partition_window == 1 ? retry_.begin() : retry_.end(), std::move(sent));
     return;
   }
   // Those without a stamp wait for one of the new epoch, which is behind all that have one.
@@ -9468,6 +9493,13 @@ COKAFKA_DECL void partition_queue::back_to_retry_line(batch_ptr sent) {
     return !waiting->stamp || line::is_behind(*waiting, *sent);
   });
   retry_.insert(behind, std::move(sent));
+}
+
+COKAFKA_DECL void partition_queue::wait_for_retry(const batch_ptr& sent, const answer& said, clock_time now) {
+  sent->gives_way = sent->finished && said.code;
+  if (!sent->finished) for_each_sent([](batch& each) { each.gives_way = false; });  // all had their turn
+  backoff_until_ = now + said.backoff;
+  back_to_retry_line(sent);
 }
 
 COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, clock_time now, effects& out) {
@@ -9483,7 +9515,8 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
   facts.earlier_unknown = sent.unknown;
   facts.predecessor_missing = settings_.idempotent && is_predecessor_missing(sent);
   facts.behind_gap = sent.behind_gap;
-  facts.expired = sent.finished && !holds_up(sent);
+  facts.holds_up = holds_up(sent);
+  facts.expired = sent.finished && !facts.holds_up;
   facts.acknowledged_before = sent.acknowledged;
   facts.divisible = !sent.finished && sent.records.count() > 1;
   facts.names_culprits = !sent.finished && !said.culprits.empty() && said.culprits.size() < sent.records.count();
@@ -9493,6 +9526,7 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
   if (judged.action == verdict_action::complete) {
     const bool is_confirmed =
         said.code && fate_of_answer(*said.code, false) == fate::written;  // here, not by a former leader
+    if (is_confirmed) drop_told_before(sent);
     window_open_ = is_confirmed && !new_epoch_ && retry_.empty();
     state_shown_ = state_shown_ || window_open_;
     if (is_confirmed) acknowledged_at_ = now;
@@ -9508,7 +9542,7 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
   out.refresh_metadata = out.refresh_metadata || judged.refresh_metadata;
   sent.last_cause = said.code ? make_error_code(*said.code) : said.cause;
   sent.unknown = !judged.proven_absent;
-  if (said.code && fate_of_answer(*said.code, true) != fate::not_written) close_gap(sent);  // may follow the append
+  if (said.code && tells_append(*said.code)) close_gap(sent);
   const bool leaves = judged.action == verdict_action::fail || judged.action == verdict_action::exclude;
   if (leaves && judged.proven_absent && settings_.idempotent) leave_gap(sent);
   if (judged.data_lost) {
@@ -9526,10 +9560,12 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
   } catch (const std::bad_alloc&) {
     judged.action = verdict_action::retry;  // whole, and later
   }
-  if (judged.action == verdict_action::split || judged.action == verdict_action::exclude) return judged;
+  if (judged.action == verdict_action::split || judged.action == verdict_action::exclude) {
+    drop_told();
+    return judged;
+  }
   if (judged.action == verdict_action::retry) {
-    backoff_until_ = now + said.backoff;
-    back_to_retry_line(kept);
+    wait_for_retry(kept, said, now);
     drop_told();
     return judged;
   }
@@ -9540,6 +9576,7 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
   why.broker = said.broker;
   why.cause = said.cause;
   fail(sent, std::move(why), now, out);
+  if (judged.goes_again) wait_for_retry(kept, said, now);
   drop_told();
   return judged;
 }
@@ -9593,6 +9630,7 @@ COKAFKA_DECL void partition_queue::acknowledged_late(batch& written, const answe
   const batch_ptr kept = waiting != retry_.end() ? *waiting : nullptr;
   if (kept) retry_.erase(waiting);
   finish(written, outcome_of(written, said, judged), out);
+  drop_told_before(written);
   drop_told();
 }
 
@@ -9872,9 +9910,13 @@ COKAFKA_DECL std::size_t partition_queue::next_size() {
   return pending_.empty() ? 0 : pending_.front()->records.size();
 }
 
-// The first. Where it only waits for the epoch to end, which its sequence is out of order in: the first of those that
-// the end of the epoch waits for. A broker without state would take that one, and it would stand before the first.
+// The first. Two have to let others pass: a told batch that was refused gives way to the one behind it, in turns, for
+// that one may be in the log already. And where the first only waits for the epoch to end, which its sequence is out of
+// order in, it is the turn of those that the end of the epoch waits for: a broker without state would take it, and it
+// would stand before the first.
 COKAFKA_DECL std::deque<batch_ptr>::iterator partition_queue::next_retry() {
+  const auto turn = std::find_if(retry_.begin(), retry_.end(), [](const batch_ptr& each) { return !each->gives_way; });
+  if (turn != retry_.begin() && turn != retry_.end()) return turn;
   const batch& first = *retry_.front();
   const bool is_out_of_order = first.last_cause == broker_errc::out_of_order_sequence_number;
   if (!new_epoch_ || !state_shown_ || first.unknown || !is_out_of_order) return retry_.begin();
@@ -10052,6 +10094,28 @@ class answered_before {
   std::vector<std::pair<std::uint32_t, std::uint32_t>> all_;  // in order
 };
 
+// Of a piece: records that were answered while the batch was whole. Their deliveries never ask the piece, but it may be
+// divided itself.
+class told_records {
+ public:
+  void add(batch& piece, std::uint32_t index, std::size_t bytes) {
+    ++piece.ended;
+    piece.ended_bytes += bytes;
+    if (!all_.empty() && all_.back().end == index) {
+      ++all_.back().end;
+    } else {
+      all_.push_back({index, index + 1});
+    }
+  }
+  void note_in(batch& piece) {
+    piece.done->end_some(all_, {});
+    all_.clear();
+  }
+
+ private:
+  std::vector<record_range> all_;
+};
+
 }  // namespace splitting
 
 // New batches with the records of `whole`, in order, in pieces of at most `at_most` bytes (or one record), and where
@@ -10062,6 +10126,7 @@ COKAFKA_DECL auto partition_queue::divide(batch& whole, std::size_t at_most,
   auto& [pieces, redirections] = made;
   splitting::original_indexes indexes(whole);
   const splitting::answered_before answered(*whole.done);
+  splitting::told_records told;
   chunk_reader from(whole.records.chunks());
   auto culprit = without.begin();
   bool interrupted = false;
@@ -10078,6 +10143,7 @@ COKAFKA_DECL auto partition_queue::divide(batch& whole, std::size_t at_most,
     batch_builder::record_shape shape{};
     if (!pieces.empty()) shape = pieces.back()->records.shape_of_copy(record.rest, timestamp);
     if (pieces.empty() || pieces.back()->records.size() + shape.total > at_most) {
+      if (!pieces.empty()) told.note_in(*pieces.back());
       pieces.push_back(make_batch(whole.created));
       pieces.back()->done->is_piece = true;
       shape = pieces.back()->records.shape_of_copy(record.rest, timestamp);
@@ -10089,11 +10155,9 @@ COKAFKA_DECL auto partition_queue::divide(batch& whole, std::size_t at_most,
     into.make_room_beyond(shape.total, due);
     into.deadlines.add(into.records.count(), into.records.size() - batch_header_size, due);
     into.records.append_copy(from, record.rest, timestamp, shape);
-    if (answered.contains(index)) {
-      ++into.ended;
-      into.ended_bytes += shape.total;
-    }
+    if (answered.contains(index)) told.add(into, into.records.count() - 1, shape.total);
   }
+  if (!pieces.empty()) told.note_in(*pieces.back());
   return made;
 }
 
@@ -12545,7 +12609,7 @@ COKAFKA_DECL void broker_link::settle_request(produce_request& answered, const m
     said.backoff = again.delay(each.what->attempts, host_.env().random());
     each.settled = true;
     const verdict judged = each.partition->answered(*each.what, said, now, out);
-    if (judged.action == verdict_action::retry) note_retry(each, out);
+    if (judged.action == verdict_action::retry || judged.goes_again) note_retry(each, out);
   }
   carry_out(out);
   for (auto& each : answered.batches) reconsider(*each.partition, now);
@@ -12568,7 +12632,7 @@ COKAFKA_DECL void broker_link::lose_requests(error_code why) {
       nothing.cause = why;
       nothing.backoff = again.delay(each.what->attempts, host_.env().random());
       const verdict judged = each.partition->answered(*each.what, nothing, now, out);
-      if (judged.action == verdict_action::retry) note_retry(each, out);
+      if (judged.action == verdict_action::retry || judged.goes_again) note_retry(each, out);
     }
   }
   carry_out(out);
