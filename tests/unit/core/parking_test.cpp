@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Records that cannot be placed yet: nobody overtakes, nobody is forgotten, memory and waiting are bounded (rule 22).
+#include "cokafka/detail/base/murmur2.hpp"
 #include "cokafka/detail/core/accumulator.hpp"
 #include "support/core_bench.hpp"
 #include "support/core_inputs.hpp"
@@ -221,4 +222,31 @@ TEST_CASE("a record that waited for memory, and whose partition is missing then,
   CHECK_FALSE(parked.back().is_ready());
   bench.publish("t", 2);
   CHECK(parked.back().failure() == errc::unknown_partition);
+}
+
+TEST_CASE("a record for a partition that is added goes before one that was sent later and waits for memory", "[core]") {
+  cokafka::config tight;
+  tight.buffer_memory = 64 * 1024;
+  lot_bench bench(tight);
+  bench.publish("t", 1);
+  for (int i = 0; i < 14; ++i) bench.send("t", std::string(4000, 'v'), 0);
+  const auto early = bench.send("t", std::string(4000, 'e'), 1);
+  std::string key = "k";
+  while (cokafka::detail::to_positive(cokafka::detail::murmur2(key)) % 2 == 0) key += 'k';  // of partition 1 of two
+  std::vector<sent_record> late;
+  for (int i = 0; i < 3; ++i) {
+    record_view record = with_value(std::string_view("late"));
+    const std::string value(4000, 'l');
+    record.topic = "t";
+    record.key = key;
+    record.value = value;
+    late.push_back(bench.send(record));
+  }
+  REQUIRE(bench.lot.is_memory_short());
+  bench.publish("t", 2);
+  bench.acknowledge(bench.queue("t", 0));
+  bench.place();
+  REQUIRE(bench.acknowledge(bench.queue("t", 1), 100) == 4);
+  CHECK(early.offset() == 100);
+  CHECK(late[0].offset() == 101);
 }

@@ -131,6 +131,11 @@ class accumulator {
   void leave_line(parked_record& parked) noexcept;
   void take_out(parked_record& parked) noexcept;
   void wait_on(parked_record& parked, parked_for reason, partition_queue* behind);
+  parking_line::iterator place_in(parking_line& line, std::uint64_t number) noexcept;
+  void begin_pass() noexcept {
+    ++pass_;
+    last_moved_ = nullptr;
+  }
   void enter(parked_ptr entering, partition_queue* behind);
   share_line& share_line_of(partition_queue& partition);
   std::size_t topic_memory(const topic& to, parked_for reason) const noexcept;
@@ -171,7 +176,8 @@ class accumulator {
   std::atomic<std::size_t> parked_bytes_{0};  // written under the mutex
   std::uint64_t refreshes_begun_ = 0;
   std::uint64_t refreshes_answered_ = 0;
-  std::uint64_t pass_ = 0;  // number of the pass over a line that is being made
+  std::uint64_t pass_ = 0;               // number of the pass over a line that is being made
+  parked_record* last_moved_ = nullptr;  // from one line to another, in this pass
   deadline_heap deadlines_;
   std::vector<partition_queue*> to_wake_;  // by placing; woken after the mutex is released
 };

@@ -131,6 +131,7 @@ COKAFKA_DECL void accumulator::leave_line(parked_record& parked) noexcept {
 COKAFKA_DECL void accumulator::take_out(parked_record& parked) noexcept {
   partition_queue* const behind = parked.behind;
   parking_line& line = line_of(parked);
+  if (last_moved_ == &parked) last_moved_ = nullptr;
   line.erase(parked.at);
   if (behind == nullptr || !line.empty()) return;
   share_lines_.erase(std::exchange(behind->line, nullptr)->at);
@@ -149,8 +150,8 @@ COKAFKA_DECL share_line& accumulator::share_line_of(partition_queue& partition) 
 }
 
 // Under the mutex. What it waits for from now on is counted before the old reason is not: a sender that looks in
-// between must see one of them (guarantee.md, rule 22). Once behind a partition it stays there. It goes to the end of
-// its new line, or before those that came to wait for memory after it.
+// between must see one of them (guarantee.md, rule 22). Once behind a partition it stays there. In its new line it stands
+// before those that came after it, whatever they waited for.
 COKAFKA_DECL void accumulator::wait_on(parked_record& parked, parked_for reason, partition_queue* behind) {
   if (behind != nullptr) share_line_of(*behind);  // may find no memory; nothing has changed yet
   parking_line& from = line_of(parked);
@@ -169,10 +170,20 @@ COKAFKA_DECL void accumulator::wait_on(parked_record& parked, parked_for reason,
   if (reason == parked_for::memory || reason == parked_for::share) memory.somebody_waits(true);
   parking_line& to = line_of(parked);
   if (&to == &from) return;
-  if (&from == &metadata_line_ || &to == &metadata_line_) parked.number = ++entered_;
-  auto place = to.end();
-  while (place != to.begin() && (*std::prev(place))->number > parked.number) --place;
-  to.splice(place, from, parked.at);
+  to.splice(place_in(to, parked.number), from, parked.at);
+  last_moved_ = &parked;
+}
+
+// Those that are moved in one pass come in order: each is looked for behind the one before.
+COKAFKA_DECL parking_line::iterator accumulator::place_in(parking_line& line, std::uint64_t number) noexcept {
+  auto place = line.end();
+  if (last_moved_ != nullptr && &line_of(*last_moved_) == &line && last_moved_->number < number) {
+    place = std::next(last_moved_->at);
+    while (place != line.end() && (*place)->number < number) ++place;
+  } else {
+    while (place != line.begin() && (*std::prev(place))->number > number) --place;
+  }
+  return place;
 }
 
 // One refresh that is yet to begin decides, and nobody waits behind it.
@@ -204,8 +215,8 @@ COKAFKA_DECL bool accumulator::place_parked(parked_record& parked, const partiti
     wait_on(parked, parked_for::share, into);
     return false;
   };
-  // The partition itself is asked as well: its owner may change during the pass. Who comes from the metadata line is
-  // behind all that wait for this partition already.
+  // The partition itself is asked as well: its owner may change during the pass. Who comes from the metadata line joins
+  // those that wait for this partition already.
   const bool is_last = parked.reason == parked_for::metadata || parked.reason == parked_for::partition;
   if (into->blocked_in_pass == pass_ || (is_last && into->parked.load(std::memory_order_relaxed) > 0))
     return waits_for_share();
@@ -240,7 +251,7 @@ COKAFKA_DECL void accumulator::publish(topic& of, std::unique_ptr<const partitio
     const partition_table& now_known = table ? *table : *of.table.load(std::memory_order_acquire);
     of.last_error.store(broker_errc::none, std::memory_order_relaxed);
     of.refused.store(broker_errc::none, std::memory_order_relaxed);
-    ++pass_;
+    begin_pass();
     std::vector<partition_owner*> full;
     for (auto next = metadata_line_.begin(); next != metadata_line_.end();) {
       parked_record& each = **next++;

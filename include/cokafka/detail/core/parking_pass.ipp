@@ -43,7 +43,7 @@ COKAFKA_DECL parked_record* accumulator::next_to_place(const std::vector<partiti
 // A frozen broker's partitions may have thousands of records in their lines: only the first of one of them is tried,
 // and those behind it are not even looked at.
 COKAFKA_DECL void accumulator::place_memory_line(effects& out) {
-  ++pass_;
+  begin_pass();
   std::vector<partition_owner*> full;
   std::vector<partition_queue*> open;
   for (const share_line& each : share_lines_) {
