@@ -76,6 +76,22 @@ TEST_CASE("when no broker that it knows can be reached, the producer asks the bo
   CHECK(here.log.contain("back to the bootstrap servers"));
 }
 
+TEST_CASE("brokers that were given up are asked again where the bootstrap servers are gone", "[stories]") {
+  world here(2);
+  here.settings.bootstrap_servers = here.kafka.address(0);
+  here.settings.reconnect_backoff = here.settings.reconnect_backoff_max = 20ms;
+  here.kafka.create_topic("t", 1);
+  REQUIRE(here.send().has_value());
+  here.kafka.stop_broker(0);
+  here.kafka.stop_broker(1);
+  auto waiting = here.shop->send({.topic = "t", .value = "v"});
+  REQUIRE(run_until(here.io, [&] { return here.log.contain("back to the bootstrap servers"); }));
+  here.kafka.start_broker(1);  // not 0, the only bootstrap server
+  CHECK(run_until(here.io, [&] { return waiting.ready(); }));
+  CAPTURE(here.log.text());
+  CHECK(waiting.get().has_value());
+}
+
 TEST_CASE("with metadata.recovery.strategy=none the known brokers are tried again and nobody else", "[stories]") {
   stranded here(metadata_recovery::none);
   const outcome said = here.send();

@@ -74,15 +74,18 @@ COKAFKA_DECL std::optional<clock_time> engine::next_control_time() const {
   return next;
 }
 
-// The brokers that metadata named; the bootstrap servers, each address once, while there are none.
+// The brokers that metadata named. While there are none the bootstrap servers, and after them those that were known
+// before: they may be reachable again, and the bootstrap servers gone. Each address once.
 COKAFKA_DECL std::vector<endpoint> engine::candidates() const {
   std::vector<endpoint> all;
   for (const auto& [id, broker] : metadata_.brokers()) {
     all.push_back({broker.host, static_cast<std::uint16_t>(broker.port)});
   }
   if (!all.empty()) return all;
-  for (const auto& each : bootstrap_) {
-    if (std::find(all.begin(), all.end(), each) == all.end()) all.push_back(each);
+  for (const auto* servers : {&bootstrap_, &given_up_}) {
+    for (const auto& each : *servers) {
+      if (std::find(all.begin(), all.end(), each) == all.end()) all.push_back(each);
+    }
   }
   return all;
 }
@@ -133,6 +136,7 @@ COKAFKA_DECL bool engine::is_stranded(error_code why, bool all_failed, clock_tim
 // metadata says where everybody is.
 COKAFKA_DECL void engine::rebootstrap() {
   say(log_level::warning, "back to the bootstrap servers: " + unreachable_text());
+  given_up_ = candidates();
   metadata_.forget_brokers();
   candidate_ = 0;
   control_failures_ = 0;

@@ -218,6 +218,7 @@ class engine final : public link_host,
   std::map<std::int32_t, std::unique_ptr<broker_link>> links_;  // written under mutex_, on the home strand
   std::vector<std::unique_ptr<broker_link>> spare_;  // of brokers that are gone; likewise
   std::vector<endpoint> bootstrap_;
+  std::vector<endpoint> given_up_;  // the brokers that were known when the bootstrap servers were turned to
 
   // Home strand.
   std::size_t candidate_ = 0;
