@@ -3368,6 +3368,50 @@ verdict judge(const attempt_facts& facts) noexcept;
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
 
+// ---- cokafka/detail/core/partition_owner.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+class partition_queue;
+
+/// The answer to the attempt of a batch in flight (or its absence, with the reason).
+struct broker_answer {
+  std::optional<broker_errc> code{};
+  boost::system::error_code cause{};
+  std::string message{};
+  std::int64_t base_offset = -1;
+  std::int64_t log_append_time = -1;
+  std::optional<std::int32_t> broker{};
+  clock_duration backoff{};  // what a retry has to wait
+  struct culprit {
+    std::uint32_t place = 0;  // of the record in the batch that was sent
+    std::string message{};
+  };
+  std::vector<culprit> culprits{};  // in order, each once: the records for which the batch was refused (KIP-467)
+};
+
+/// The strand that owns partitions: a broker's, or the home strand while a leader is not known. Outlives its
+/// partitions.
+class partition_owner {
+ public:
+  /// There is news in the partition's open batch. Any thread; never called under a lock.
+  virtual void wake(partition_queue& woken) = 0;
+  /// The partition is this owner's from now on: its former owner has let it go. Any thread.
+  virtual void adopt_soon(partition_queue& added) = 0;
+  /// The partition's desired owner has changed: let it go as soon as nothing of it is in flight. Any thread.
+  virtual void reconsider_owner_soon(partition_queue& moved) = 0;
+  /// A former owner's broker has acknowledged the batch after the partition had moved (guarantee.md, rule 10). Any
+  /// thread.
+  virtual void acknowledged_late_soon(partition_queue& moved, batch_ptr written, broker_answer said) = 0;
+
+  broker_share share{};  // of buffer.memory
+
+ protected:
+  ~partition_owner() = default;
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
 // ---- cokafka/detail/core/settings.hpp
 
 namespace cokafka::inline COKAFKA_ABI::detail {
@@ -3429,44 +3473,7 @@ struct settings {
 namespace cokafka::inline COKAFKA_ABI::detail {
 
 class topic;
-class partition_queue;
 struct share_line;
-
-/// The answer to the attempt of a batch in flight (or its absence, with the reason).
-struct broker_answer {
-  std::optional<broker_errc> code{};
-  boost::system::error_code cause{};
-  std::string message{};
-  std::int64_t base_offset = -1;
-  std::int64_t log_append_time = -1;
-  std::optional<std::int32_t> broker{};
-  clock_duration backoff{};  // what a retry has to wait
-  struct culprit {
-    std::uint32_t place = 0;  // of the record in the batch that was sent
-    std::string message{};
-  };
-  std::vector<culprit> culprits{};  // in order, each once: the records for which the batch was refused (KIP-467)
-};
-
-/// The strand that owns partitions: a broker's, or the home strand while a leader is not known. Outlives its
-/// partitions.
-class partition_owner {
- public:
-  /// There is news in the partition's open batch. Any thread; never called under a lock.
-  virtual void wake(partition_queue& woken) = 0;
-  /// The partition is this owner's from now on: its former owner has let it go. Any thread.
-  virtual void adopt_soon(partition_queue& added) = 0;
-  /// The partition's desired owner has changed: let it go as soon as nothing of it is in flight. Any thread.
-  virtual void reconsider_owner_soon(partition_queue& moved) = 0;
-  /// A former owner's broker has acknowledged the batch after the partition had moved (guarantee.md, rule 10). Any
-  /// thread.
-  virtual void acknowledged_late_soon(partition_queue& moved, batch_ptr written, broker_answer said) = 0;
-
-  broker_share share{};  // of buffer.memory
-
- protected:
-  ~partition_owner() = default;
-};
 
 /// Producer id and epoch as the broker gave them (InitProducerId).
 struct producer_identity {
@@ -4208,6 +4215,11 @@ class accumulator {
   void leave_line(parked_record& parked) noexcept;
   void take_out(parked_record& parked) noexcept;
   void wait_on(parked_record& parked, parked_for reason, partition_queue* behind);
+  parking_line::iterator place_in(parking_line& line, std::uint64_t number) noexcept;
+  void begin_pass() noexcept {
+    ++pass_;
+    last_moved_ = nullptr;
+  }
   void enter(parked_ptr entering, partition_queue* behind);
   share_line& share_line_of(partition_queue& partition);
   std::size_t topic_memory(const topic& to, parked_for reason) const noexcept;
@@ -4248,7 +4260,8 @@ class accumulator {
   std::atomic<std::size_t> parked_bytes_{0};  // written under the mutex
   std::uint64_t refreshes_begun_ = 0;
   std::uint64_t refreshes_answered_ = 0;
-  std::uint64_t pass_ = 0;  // number of the pass over a line that is being made
+  std::uint64_t pass_ = 0;               // number of the pass over a line that is being made
+  parked_record* last_moved_ = nullptr;  // from one line to another, in this pass
   deadline_heap deadlines_;
   std::vector<partition_queue*> to_wake_;  // by placing; woken after the mutex is released
 };
@@ -6408,6 +6421,7 @@ class engine final : public link_host,
   std::map<std::int32_t, std::unique_ptr<broker_link>> links_;  // written under mutex_, on the home strand
   std::vector<std::unique_ptr<broker_link>> spare_;  // of brokers that are gone; likewise
   std::vector<endpoint> bootstrap_;
+  std::vector<endpoint> given_up_;  // the brokers that were known when the bootstrap servers were turned to
 
   // Home strand.
   std::size_t candidate_ = 0;
@@ -10809,6 +10823,7 @@ COKAFKA_DECL void accumulator::leave_line(parked_record& parked) noexcept {
 COKAFKA_DECL void accumulator::take_out(parked_record& parked) noexcept {
   partition_queue* const behind = parked.behind;
   parking_line& line = line_of(parked);
+  if (last_moved_ == &parked) last_moved_ = nullptr;
   line.erase(parked.at);
   if (behind == nullptr || !line.empty()) return;
   share_lines_.erase(std::exchange(behind->line, nullptr)->at);
@@ -10827,8 +10842,8 @@ COKAFKA_DECL share_line& accumulator::share_line_of(partition_queue& partition) 
 }
 
 // Under the mutex. What it waits for from now on is counted before the old reason is not: a sender that looks in
-// between must see one of them (guarantee.md, rule 22). Once behind a partition it stays there. It goes to the end of
-// its new line, or before those that came to wait for memory after it.
+// between must see one of them (guarantee.md, rule 22). Once behind a partition it stays there. In its new line it stands
+// before those that came after it, whatever they waited for.
 COKAFKA_DECL void accumulator::wait_on(parked_record& parked, parked_for reason, partition_queue* behind) {
   if (behind != nullptr) share_line_of(*behind);  // may find no memory; nothing has changed yet
   parking_line& from = line_of(parked);
@@ -10847,10 +10862,20 @@ COKAFKA_DECL void accumulator::wait_on(parked_record& parked, parked_for reason,
   if (reason == parked_for::memory || reason == parked_for::share) memory.somebody_waits(true);
   parking_line& to = line_of(parked);
   if (&to == &from) return;
-  if (&from == &metadata_line_ || &to == &metadata_line_) parked.number = ++entered_;
-  auto place = to.end();
-  while (place != to.begin() && (*std::prev(place))->number > parked.number) --place;
-  to.splice(place, from, parked.at);
+  to.splice(place_in(to, parked.number), from, parked.at);
+  last_moved_ = &parked;
+}
+
+// Those that are moved in one pass come in order: each is looked for behind the one before.
+COKAFKA_DECL parking_line::iterator accumulator::place_in(parking_line& line, std::uint64_t number) noexcept {
+  auto place = line.end();
+  if (last_moved_ != nullptr && &line_of(*last_moved_) == &line && last_moved_->number < number) {
+    place = std::next(last_moved_->at);
+    while (place != line.end() && (*place)->number < number) ++place;
+  } else {
+    while (place != line.begin() && (*std::prev(place))->number > number) --place;
+  }
+  return place;
 }
 
 // One refresh that is yet to begin decides, and nobody waits behind it.
@@ -10882,8 +10907,8 @@ COKAFKA_DECL bool accumulator::place_parked(parked_record& parked, const partiti
     wait_on(parked, parked_for::share, into);
     return false;
   };
-  // The partition itself is asked as well: its owner may change during the pass. Who comes from the metadata line is
-  // behind all that wait for this partition already.
+  // The partition itself is asked as well: its owner may change during the pass. Who comes from the metadata line joins
+  // those that wait for this partition already.
   const bool is_last = parked.reason == parked_for::metadata || parked.reason == parked_for::partition;
   if (into->blocked_in_pass == pass_ || (is_last && into->parked.load(std::memory_order_relaxed) > 0))
     return waits_for_share();
@@ -10918,7 +10943,7 @@ COKAFKA_DECL void accumulator::publish(topic& of, std::unique_ptr<const partitio
     const partition_table& now_known = table ? *table : *of.table.load(std::memory_order_acquire);
     of.last_error.store(broker_errc::none, std::memory_order_relaxed);
     of.refused.store(broker_errc::none, std::memory_order_relaxed);
-    ++pass_;
+    begin_pass();
     std::vector<partition_owner*> full;
     for (auto next = metadata_line_.begin(); next != metadata_line_.end();) {
       parked_record& each = **next++;
@@ -11227,7 +11252,7 @@ COKAFKA_DECL parked_record* accumulator::next_to_place(const std::vector<partiti
 // A frozen broker's partitions may have thousands of records in their lines: only the first of one of them is tried,
 // and those behind it are not even looked at.
 COKAFKA_DECL void accumulator::place_memory_line(effects& out) {
-  ++pass_;
+  begin_pass();
   std::vector<partition_owner*> full;
   std::vector<partition_queue*> open;
   for (const share_line& each : share_lines_) {
@@ -12702,15 +12727,18 @@ COKAFKA_DECL std::optional<clock_time> engine::next_control_time() const {
   return next;
 }
 
-// The brokers that metadata named; the bootstrap servers, each address once, while there are none.
+// The brokers that metadata named. While there are none the bootstrap servers, and after them those that were known
+// before: they may be reachable again, and the bootstrap servers gone. Each address once.
 COKAFKA_DECL std::vector<endpoint> engine::candidates() const {
   std::vector<endpoint> all;
   for (const auto& [id, broker] : metadata_.brokers()) {
     all.push_back({broker.host, static_cast<std::uint16_t>(broker.port)});
   }
   if (!all.empty()) return all;
-  for (const auto& each : bootstrap_) {
-    if (std::find(all.begin(), all.end(), each) == all.end()) all.push_back(each);
+  for (const auto* servers : {&bootstrap_, &given_up_}) {
+    for (const auto& each : *servers) {
+      if (std::find(all.begin(), all.end(), each) == all.end()) all.push_back(each);
+    }
   }
   return all;
 }
@@ -12761,6 +12789,7 @@ COKAFKA_DECL bool engine::is_stranded(error_code why, bool all_failed, clock_tim
 // metadata says where everybody is.
 COKAFKA_DECL void engine::rebootstrap() {
   say(log_level::warning, "back to the bootstrap servers: " + unreachable_text());
+  given_up_ = candidates();
   metadata_.forget_brokers();
   candidate_ = 0;
   control_failures_ = 0;
