@@ -68,6 +68,25 @@ struct three_kinds {
 
 }  // namespace
 
+TEST_CASE("asio.md 38: flush and close complete when each record has its answer; its handler may be on its way",
+          "[lifetime]") {
+  shop_and_kafka world;
+  asio::io_context elsewhere;
+  int called = 0;
+  for (int i = 0; i != 10; ++i) {
+    world.shop.send(one)(asio::bind_executor(elsewhere, [&](const outcome& answer) { called += answer.has_value(); }));
+  }
+  std::optional<cokafka::result<void>> flushed, closed;
+  world.shop.flush([&](const auto& done) { flushed = done; });
+  CHECK(run_until(world.io, [&] { return flushed.has_value(); }));
+  CHECK(world.kafka.records("orders", 0).size() == 10);
+  world.shop.close(patience, [&](const auto& done) { closed = done; });
+  CHECK(run_until(world.io, [&] { return closed.has_value(); }));
+  CHECK(called == 0);
+  elsewhere.run();
+  CHECK(called == 10);
+}
+
 TEST_CASE("asio.md 34: a producer that is destroyed ends every wait with errc::closed and the record's fate",
           "[lifetime]") {
   kafka_elsewhere broker;
