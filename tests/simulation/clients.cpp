@@ -133,7 +133,9 @@ asio::awaitable<void> story::wait_for_space(actor& by) {
 asio::awaitable<void> story::pause(const actor& by) {
   if (by.plan.hurries && !one_in(20)) co_return;
   const auto steps = static_cast<std::int64_t>(std::max<std::size_t>(by.plan.records, 1));
-  const nanoseconds time = one_in(3) ? random_time(100us) : random_time(3 * plan_.span / steps);
+  nanoseconds time = one_in(3) ? random_time(100us) : random_time(3 * plan_.span / steps);
+  // Batch after batch, while the first is on its way.
+  if (plan_.narrow_story && !one_in(10)) time = random_time(3ms);
   co_await world_.sleep_for(time);
 }
 
