@@ -3,7 +3,8 @@
 //
 //    void* test_allocation(std::size_t size) noexcept;   // null: no memory
 //
-// To be included by one file of a program. Not under ThreadSanitizer, which brings its own: nothing is replaced there.
+// To be included by one file of a program. ThreadSanitizer brings its own: nothing is replaced there, and
+// COKAFKA_TEST_KEEPS_NEW is defined, for tests that make no sense without.
 #ifndef COKAFKA_TESTS_SUPPORT_REPLACED_NEW_HPP
 #define COKAFKA_TESTS_SUPPORT_REPLACED_NEW_HPP
 

@@ -50,9 +50,9 @@ TEST_CASE("an idle connected producer causes no timer wake-up", "[idle]") {
 
 TEST_CASE("an idle producer wakes up once for each metadata refresh", "[idle]") {
   cokafka::config rules;
-  rules.metadata_max_age = 200ms;
-  rules.request_timeout = 120ms;
-  rules.delivery_timeout = 150ms;
+  rules.metadata_max_age = 400ms;
+  rules.request_timeout = 300ms;
+  rules.delivery_timeout = 350ms;
   idle_producer idle(rules);
   const auto asked = [&] { return idle.kafka.request_count(api_key::metadata); };
   const auto await_refreshes = [&](std::size_t count) {
@@ -64,11 +64,11 @@ TEST_CASE("an idle producer wakes up once for each metadata refresh", "[idle]") 
   const auto begin = std::chrono::steady_clock::now();
   const std::uint64_t before = wake_ups(*idle.shop);
   const std::size_t first = asked();
-  await_refreshes(6);
+  await_refreshes(4);
   const std::uint64_t woken = wake_ups(*idle.shop) - before;
   CHECK(woken >= asked() - first);
   CHECK(woken <= asked() - first + 1);  // the next refresh may be on its way
-  CHECK(std::chrono::steady_clock::now() - begin >= 1s);
+  CHECK(std::chrono::steady_clock::now() - begin >= 1500ms);
 }
 
 TEST_CASE("an idle producer wakes up once for each connection that it closes, then sleeps", "[idle]") {

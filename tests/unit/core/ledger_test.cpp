@@ -41,7 +41,8 @@ std::vector<attempt_facts> circumstances() {
 std::string text_of(int code, const attempt_facts& f) {
   return "code " + std::to_string(code) + " idempotent " + std::to_string(f.idempotent) + " unknown " +
          std::to_string(f.earlier_unknown) + " missing " + std::to_string(f.predecessor_missing) + " expired " +
-         std::to_string(f.expired) + " holds up " + std::to_string(f.holds_up) + " gap " + std::to_string(f.behind_gap) + " attempts " + std::to_string(f.attempts);
+         std::to_string(f.expired) + " holds up " + std::to_string(f.holds_up) + " gap " +
+         std::to_string(f.behind_gap) + " attempts " + std::to_string(f.attempts);
 }
 
 }  // namespace
@@ -55,7 +56,8 @@ TEST_CASE("a success or a duplicate completes the batch under all circumstances"
   }
 }
 
-TEST_CASE("not_written is said for the closed list alone, and only while no earlier attempt may be in the log", "[core]") {
+TEST_CASE("not_written is said for the closed list alone, and only while no earlier attempt may be in the log",
+          "[core]") {
   for (int code = -1; code <= 140; ++code) {
     if (code == 0 || code == 46) continue;
     for (attempt_facts facts : circumstances()) {

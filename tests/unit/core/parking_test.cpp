@@ -186,7 +186,8 @@ TEST_CASE("a partition that does not exist fails after one refresh that does not
   CHECK_FALSE(bench.lot.is_partition_missing());
 }
 
-TEST_CASE("a partition that does not exist is not decided by an answer to a question from before the record", "[core]") {
+TEST_CASE("a partition that does not exist is not decided by an answer to a question from before the record",
+          "[core]") {
   lot_bench bench;
   topic& of = bench.publish("t", 2);
   const auto publish_again = [&] { bench.lot.publish(of, nullptr, bench.now, bench.out); };
@@ -205,7 +206,8 @@ TEST_CASE("a partition that does not exist is not decided by an answer to a ques
   CHECK(sent.failure() == errc::unknown_partition);
 }
 
-TEST_CASE("a record that waited for memory, and whose partition is missing then, waits for a refresh as well", "[core]") {
+TEST_CASE("a record that waited for memory, and whose partition is missing then, waits for a refresh as well",
+          "[core]") {
   cokafka::config tight;
   tight.buffer_memory = 64 * 1024;
   lot_bench bench(tight);
@@ -224,24 +226,33 @@ TEST_CASE("a record that waited for memory, and whose partition is missing then,
   CHECK(parked.back().failure() == errc::unknown_partition);
 }
 
+namespace {
+
+// Of partition 1 where there are two.
+record_view of_partition_one(const std::string& value) {
+  static const std::string key = [] {
+    std::string made = "k";
+    while (cokafka::detail::to_positive(cokafka::detail::murmur2(made)) % 2 == 0) made += 'k';
+    return made;
+  }();
+  record_view record = with_value(value);
+  record.topic = "t";
+  record.key = key;
+  return record;
+}
+
+}  // namespace
+
 TEST_CASE("a record for a partition that is added goes before one that was sent later and waits for memory", "[core]") {
   cokafka::config tight;
   tight.buffer_memory = 64 * 1024;
   lot_bench bench(tight);
+  const std::string value(4000, 'v');
   bench.publish("t", 1);
-  for (int i = 0; i < 14; ++i) bench.send("t", std::string(4000, 'v'), 0);
-  const auto early = bench.send("t", std::string(4000, 'e'), 1);
-  std::string key = "k";
-  while (cokafka::detail::to_positive(cokafka::detail::murmur2(key)) % 2 == 0) key += 'k';  // of partition 1 of two
+  for (int i = 0; i < 14; ++i) bench.send("t", value, 0);
+  const auto early = bench.send("t", value, 1);
   std::vector<sent_record> late;
-  for (int i = 0; i < 3; ++i) {
-    record_view record = with_value(std::string_view("late"));
-    const std::string value(4000, 'l');
-    record.topic = "t";
-    record.key = key;
-    record.value = value;
-    late.push_back(bench.send(record));
-  }
+  for (int i = 0; i < 3; ++i) late.push_back(bench.send(of_partition_one(value)));
   REQUIRE(bench.lot.is_memory_short());
   bench.publish("t", 2);
   bench.acknowledge(bench.queue("t", 0));
@@ -249,4 +260,26 @@ TEST_CASE("a record for a partition that is added goes before one that was sent 
   REQUIRE(bench.acknowledge(bench.queue("t", 1), 100) == 4);
   CHECK(early.offset() == 100);
   CHECK(late[0].offset() == 101);
+}
+
+TEST_CASE("who waited for metadata and then for memory stays before who waited for a partition meanwhile", "[core]") {
+  cokafka::config tight;
+  tight.buffer_memory = 64 * 1024;
+  lot_bench bench(tight);
+  const std::string value(4000, 'v');
+  bench.publish("other", 1);
+  for (int i = 0; i < 18; ++i) bench.send("other", value, 0);  // more than there is room for
+  const auto first = bench.send(of_partition_one(value));
+  const auto second = bench.send("t", value, 1);
+  bench.publish("t", 1);
+  const auto third = bench.send(of_partition_one(value));
+  bench.publish("t", 2);
+  for (int i = 0; i < 4; ++i) {
+    bench.acknowledge(bench.queue("other", 0));
+    bench.place();
+  }
+  REQUIRE(bench.acknowledge(bench.queue("t", 1), 100) == 3);
+  CHECK(first.offset() == 100);
+  CHECK(second.offset() == 101);
+  CHECK(third.offset() == 102);
 }

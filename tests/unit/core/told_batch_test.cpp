@@ -301,8 +301,9 @@ TEST_CASE("a batch that fails for good and may be in the log goes again for thos
   CHECK(*bench.take()->stamp == batch_stamp{4711, 0, 4});
 }
 
-TEST_CASE("a told batch that is refused every time does not keep those behind it, which are in the log, from being found",
-          "[core]") {
+TEST_CASE(
+    "a told batch that is refused every time does not keep those behind it, which are in the log, from being found",
+    "[core]") {
   told_bench bench;
   SECTION("refused for good") {
     bench.lose_all();
@@ -331,8 +332,7 @@ TEST_CASE("a told batch that is refused every time does not keep those behind it
 TEST_CASE("where every batch is refused, those behind a told one fail by that, not by their deadlines", "[core]") {
   told_bench bench;
   bench.lose_all();
-  for (std::size_t i = 0; i != 3; ++i)
-    bench.answer(bench.take_again(i), broker_errc::topic_authorization_failed);
+  for (std::size_t i = 0; i != 3; ++i) bench.answer(bench.take_again(i), broker_errc::topic_authorization_failed);
   CHECK(bench.late[0].failure() == broker_errc::topic_authorization_failed);
   CHECK(bench.late[1].failure() == broker_errc::topic_authorization_failed);
   CHECK(bench.late[1].failure().fate() == cokafka::fate::maybe_written);
@@ -350,8 +350,31 @@ TEST_CASE("a told batch is not sent again when a former leader has acknowledged 
   bench.acknowledge(bench.take_again(2), 12);
 }
 
-TEST_CASE("what a broker refused because a told batch was missing follows under another epoch, and nothing has vanished",
-          "[core]") {
+TEST_CASE("a told batch stays for those behind it when a former leader acknowledges one of another epoch", "[core]") {
+  told_bench bench;
+  bench.acknowledge(bench.sent[0], 10);
+  bench.queue.leave_leader();
+  bench.expire_after(61s);  // both are given up: the next batches are of another epoch
+  bench.send_alone("a");
+  bench.acknowledge(bench.take(), 11);
+  bench.send_alone("b");
+  bench.send_alone("c");
+  const auto sent = bench.take_all();
+  REQUIRE(sent.size() == 2);
+  bench.answer(sent[0], broker_errc::unknown_server_error);
+  bench.lose(sent[1]);
+  cokafka::detail::partition_queue::answer late;
+  late.code = broker_errc::none;
+  late.base_offset = 12;
+  bench.queue.acknowledged_late(*bench.sent[2], late, bench.out);
+  REQUIRE(bench.take() == sent[0]);
+  bench.acknowledge(sent[0], 13);
+  REQUIRE(bench.take() == sent[1]);
+}
+
+TEST_CASE(
+    "what a broker refused because a told batch was missing follows under another epoch, and nothing has vanished",
+    "[core]") {
   told_bench bench;
   bench.answer(bench.sent[0], broker_errc::unknown_server_error);
   bench.answer(bench.sent[1], broker_errc::out_of_order_sequence_number);

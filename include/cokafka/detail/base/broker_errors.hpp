@@ -24,7 +24,7 @@
   X(4, invalid_fetch_size, nothing, unknown, "the fetch size is not valid")                                            \
   X(5, leader_not_available, refresh, unknown, "the partition has no leader at the moment")                            \
   X(6, not_leader_or_follower, refresh, unknown, "the broker is neither leader nor follower of the partition")         \
-  X(7, request_timed_out, retriable, alone, "the broker did not finish in the time the request allowed")             \
+  X(7, request_timed_out, retriable, alone, "the broker did not finish in the time the request allowed")               \
   X(8, broker_not_available, nothing, unknown, "the broker is not available")                                          \
   X(9, replica_not_available, refresh, unknown, "the replica is not available on the broker")                          \
   X(10, message_too_large, nothing, rejected, "the batch is larger than the topic's max.message.bytes")                \
@@ -37,7 +37,7 @@
   X(17, invalid_topic_exception, nothing, rejected, "the topic's name is not valid, or writing to it is not allowed")  \
   X(18, record_list_too_large, nothing, rejected, "the batch is larger than a segment of the log")                     \
   X(19, not_enough_replicas, retriable, rejected, "fewer replicas are in sync than min.insync.replicas")               \
-  X(20, not_enough_replicas_after_append, retriable, alone, "written, but to too few in-sync replicas")              \
+  X(20, not_enough_replicas_after_append, retriable, alone, "written, but to too few in-sync replicas")                \
   X(21, invalid_required_acks, nothing, rejected, "the broker does not accept this value of acks")                     \
   X(22, illegal_generation, abortable, unknown, "the consumer group's generation is out of date")                      \
   X(23, inconsistent_group_protocol, nothing, unknown, "the member's protocols do not match those of its group")       \

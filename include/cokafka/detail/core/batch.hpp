@@ -76,7 +76,7 @@ struct batch : boost::intrusive_ref_counter<batch, boost::thread_safe_counter> {
   bool unknown = false;        // an attempt was written and neither answered nor disproved
   bool behind_gap = false;     // one before it failed without having been appended: its sequence will not be the next
   bool finished = false;       // the deliveries have been told
-  bool gives_way = false;      // finished, and refused since: those behind it have their turn first
+  bool gives_way = false;      // finished, and refused: one behind it has its turn first
   bool acknowledged = false;   // by a former leader, while it was sent again (rule 10)
   boost::system::error_code last_cause{};
 

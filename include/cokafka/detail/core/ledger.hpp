@@ -21,7 +21,7 @@ struct attempt_facts {
   bool earlier_unknown = false;        // an earlier attempt was written and never disproved
   bool predecessor_missing = false;    // a batch stamped before this one is not in the log yet
   bool behind_gap = false;             // and one of those never will be, under its stamp
-  bool expired = false;                // its deadlines have passed and its deliveries were told
+  bool expired = false;                // its deliveries were told, and it holds up nobody
   bool holds_up = false;               // one behind it may be in the log, and no leader takes that one first (rule 9)
   bool acknowledged_before = false;    // by a former leader (rule 10): it is in the log whatever this attempt came to
   bool divisible = false;              // more than one record

@@ -150,8 +150,9 @@ COKAFKA_DECL share_line& accumulator::share_line_of(partition_queue& partition) 
 }
 
 // Under the mutex. What it waits for from now on is counted before the old reason is not: a sender that looks in
-// between must see one of them (guarantee.md, rule 22). Once behind a partition it stays there. In its new line it stands
-// before those that came after it, whatever they waited for.
+// between must see one of them (guarantee.md, rule 22). Once behind a partition it stays there. Who has waited for
+// metadata goes to the end of its new line: those of its topic that stand there came before it. Who has waited for
+// something else goes before those that came after it.
 COKAFKA_DECL void accumulator::wait_on(parked_record& parked, parked_for reason, partition_queue* behind) {
   if (behind != nullptr) share_line_of(*behind);  // may find no memory; nothing has changed yet
   parking_line& from = line_of(parked);
@@ -169,8 +170,10 @@ COKAFKA_DECL void accumulator::wait_on(parked_record& parked, parked_for reason,
   if (before == parked_for::memory) waiting_for_memory_.fetch_sub(1, std::memory_order_release);
   if (reason == parked_for::memory || reason == parked_for::share) memory.somebody_waits(true);
   parking_line& to = line_of(parked);
-  if (&to == &from) return;
-  to.splice(place_in(to, parked.number), from, parked.at);
+  const bool had_no_metadata = before == parked_for::metadata;
+  if (had_no_metadata) parked.number = ++entered_;
+  if (&to == &from && !had_no_metadata) return;
+  to.splice(had_no_metadata ? to.end() : place_in(to, parked.number), from, parked.at);
   last_moved_ = &parked;
 }
 

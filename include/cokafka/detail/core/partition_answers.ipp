@@ -19,9 +19,10 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 
 namespace line {
 
-// By their stamps, which are of one epoch.
+// By their stamps. A batch of another epoch is not: a former leader may acknowledge one late.
 inline bool is_behind(const batch& later, const batch& earlier) noexcept {
-  return &later != &earlier && later.stamp && earlier.stamp &&
+  return &later != &earlier && later.stamp && earlier.stamp && later.stamp->producer_id == earlier.stamp->producer_id &&
+         later.stamp->producer_epoch == earlier.stamp->producer_epoch &&
          advance_sequence(later.stamp->base_sequence, -earlier.stamp->base_sequence) < (1 << 30);
 }
 

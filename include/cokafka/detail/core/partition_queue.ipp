@@ -34,7 +34,8 @@ COKAFKA_DECL batch* partition_queue::open_batch(clock_time due, clock_time now, 
   batch& last = *pending_.back();
   if (batch_limit_ != settings_.batch_limit && now >= limited_until_) batch_limit_ = settings_.batch_limit;
   const bool fits = last.records.size() + record_bytes <= batch_limit_;
-  const bool lists = last.deadlines.takes(due, last.records.size() - batch_header_size) && last.list_fits(record_bytes, due);
+  const bool lists =
+      last.deadlines.takes(due, last.records.size() - batch_header_size) && last.list_fits(record_bytes, due);
   return fits && lists ? &last : nullptr;
 }
 

@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/deferred.hpp>
+#include <iterator>
 #include <limits>
 #include <new>
 #include <utility>
@@ -116,7 +117,7 @@ COKAFKA_DECL void engine::control_failed(error_code why) {
   const std::size_t all = candidates().size();
   candidate_ = (candidate_ + 1) % all;
   const bool all_failed = ++control_failures_ % all == 0;
-  if (is_stranded(why, all_failed, env_->now())) return rebootstrap();
+  if (is_stranded(why, all_failed, env_->now())) return rebootstrap(why);
   if (!all_failed) return;
   const backoff_policy again{settings_.user.reconnect_backoff, settings_.user.effective_reconnect_backoff_max()};
   const auto rounds = static_cast<std::uint32_t>(control_failures_ / all);
@@ -134,9 +135,16 @@ COKAFKA_DECL bool engine::is_stranded(error_code why, bool all_failed, clock_tim
 
 // At once: the bootstrap servers have not been tried yet. Connections to brokers that work are left alone; the next
 // metadata says where everybody is.
-COKAFKA_DECL void engine::rebootstrap() {
+COKAFKA_DECL void engine::rebootstrap(error_code why) {
   say(log_level::warning, "back to the bootstrap servers: " + unreachable_text());
-  given_up_ = candidates();
+  constexpr std::size_t most_given_up = 32;
+  std::vector<endpoint> before = std::exchange(given_up_, candidates());
+  std::copy_if(before.begin(), before.end(), std::back_inserter(given_up_), [this](const endpoint& each) {
+    return std::find(given_up_.begin(), given_up_.end(), each) == given_up_.end();
+  });
+  if (given_up_.size() > most_given_up) given_up_.resize(most_given_up);
+  if (why == make_error_code(broker_errc::rebootstrap_required))
+    given_up_.clear();  // they are not to be asked any more
   metadata_.forget_brokers();
   candidate_ = 0;
   control_failures_ = 0;

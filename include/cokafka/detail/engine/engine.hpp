@@ -153,7 +153,7 @@ class engine final : public link_host,
   std::optional<clock_time> next_control_time() const;
   void control_failed(error_code why);
   bool is_stranded(error_code why, bool all_failed, clock_time now) const;
-  void rebootstrap();
+  void rebootstrap(error_code why);
   void note_control_use();
   void close_idle_control(clock_time now);
   std::vector<endpoint> candidates() const;
@@ -218,9 +218,9 @@ class engine final : public link_host,
   std::map<std::int32_t, std::unique_ptr<broker_link>> links_;  // written under mutex_, on the home strand
   std::vector<std::unique_ptr<broker_link>> spare_;  // of brokers that are gone; likewise
   std::vector<endpoint> bootstrap_;
-  std::vector<endpoint> given_up_;  // the brokers that were known when the bootstrap servers were turned to
 
   // Home strand.
+  std::vector<endpoint> given_up_;  // brokers that were known when the bootstrap servers were turned to, latest first
   std::size_t candidate_ = 0;
   std::uint32_t control_failures_ = 0;
   clock_time control_not_before_ = clock_time::min();

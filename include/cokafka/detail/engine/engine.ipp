@@ -175,7 +175,9 @@ COKAFKA_DECL void engine::handle_deadlines() {
 // Why there is no metadata, for records that have waited too long; empty while a broker answers.
 COKAFKA_DECL std::string engine::unreachable_text() const {
   if (!control_error_ || control_.is_open()) return {};
-  std::string text = metadata_.brokers().empty() ? "none of the bootstrap servers " : "none of the brokers ";
+  std::string text = "none of the brokers ";
+  if (metadata_.brokers().empty())
+    text = given_up_.empty() ? "none of the bootstrap servers " : "none of the bootstrap servers and former brokers ";
   bool first = true;
   for (const auto& each : candidates()) {
     if (!std::exchange(first, false)) text += ", ";
