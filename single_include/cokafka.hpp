@@ -214,7 +214,7 @@ constexpr fate worst(fate left, fate right) noexcept {
   X(4, invalid_fetch_size, nothing, unknown, "the fetch size is not valid")                                            \
   X(5, leader_not_available, refresh, unknown, "the partition has no leader at the moment")                            \
   X(6, not_leader_or_follower, refresh, unknown, "the broker is neither leader nor follower of the partition")         \
-  X(7, request_timed_out, retriable, alone, "the broker did not finish in the time the request allowed")             \
+  X(7, request_timed_out, retriable, alone, "the broker did not finish in the time the request allowed")               \
   X(8, broker_not_available, nothing, unknown, "the broker is not available")                                          \
   X(9, replica_not_available, refresh, unknown, "the replica is not available on the broker")                          \
   X(10, message_too_large, nothing, rejected, "the batch is larger than the topic's max.message.bytes")                \
@@ -227,7 +227,7 @@ constexpr fate worst(fate left, fate right) noexcept {
   X(17, invalid_topic_exception, nothing, rejected, "the topic's name is not valid, or writing to it is not allowed")  \
   X(18, record_list_too_large, nothing, rejected, "the batch is larger than a segment of the log")                     \
   X(19, not_enough_replicas, retriable, rejected, "fewer replicas are in sync than min.insync.replicas")               \
-  X(20, not_enough_replicas_after_append, retriable, alone, "written, but to too few in-sync replicas")              \
+  X(20, not_enough_replicas_after_append, retriable, alone, "written, but to too few in-sync replicas")                \
   X(21, invalid_required_acks, nothing, rejected, "the broker does not accept this value of acks")                     \
   X(22, illegal_generation, abortable, unknown, "the consumer group's generation is out of date")                      \
   X(23, inconsistent_group_protocol, nothing, unknown, "the member's protocols do not match those of its group")       \
@@ -3111,7 +3111,7 @@ struct batch : boost::intrusive_ref_counter<batch, boost::thread_safe_counter> {
   bool unknown = false;        // an attempt was written and neither answered nor disproved
   bool behind_gap = false;     // one before it failed without having been appended: its sequence will not be the next
   bool finished = false;       // the deliveries have been told
-  bool gives_way = false;      // finished, and refused since: those behind it have their turn first
+  bool gives_way = false;      // finished, and refused: one behind it has its turn first
   bool acknowledged = false;   // by a former leader, while it was sent again (rule 10)
   boost::system::error_code last_cause{};
 
@@ -3332,7 +3332,7 @@ struct attempt_facts {
   bool earlier_unknown = false;        // an earlier attempt was written and never disproved
   bool predecessor_missing = false;    // a batch stamped before this one is not in the log yet
   bool behind_gap = false;             // and one of those never will be, under its stamp
-  bool expired = false;                // its deadlines have passed and its deliveries were told
+  bool expired = false;                // its deliveries were told, and it holds up nobody
   bool holds_up = false;               // one behind it may be in the log, and no leader takes that one first (rule 9)
   bool acknowledged_before = false;    // by a former leader (rule 10): it is in the log whatever this attempt came to
   bool divisible = false;              // more than one record
@@ -6356,7 +6356,7 @@ class engine final : public link_host,
   std::optional<clock_time> next_control_time() const;
   void control_failed(error_code why);
   bool is_stranded(error_code why, bool all_failed, clock_time now) const;
-  void rebootstrap();
+  void rebootstrap(error_code why);
   void note_control_use();
   void close_idle_control(clock_time now);
   std::vector<endpoint> candidates() const;
@@ -6421,9 +6421,9 @@ class engine final : public link_host,
   std::map<std::int32_t, std::unique_ptr<broker_link>> links_;  // written under mutex_, on the home strand
   std::vector<std::unique_ptr<broker_link>> spare_;  // of brokers that are gone; likewise
   std::vector<endpoint> bootstrap_;
-  std::vector<endpoint> given_up_;  // the brokers that were known when the bootstrap servers were turned to
 
   // Home strand.
+  std::vector<endpoint> given_up_;  // brokers that were known when the bootstrap servers were turned to, latest first
   std::size_t candidate_ = 0;
   std::uint32_t control_failures_ = 0;
   clock_time control_not_before_ = clock_time::min();
@@ -9439,9 +9439,10 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 
 namespace line {
 
-// By their stamps, which are of one epoch.
+// By their stamps. A batch of another epoch is not: a former leader may acknowledge one late.
 inline bool is_behind(const batch& later, const batch& earlier) noexcept {
-  return &later != &earlier && later.stamp && earlier.stamp &&
+  return &later != &earlier && later.stamp && earlier.stamp && later.stamp->producer_id == earlier.stamp->producer_id &&
+         later.stamp->producer_epoch == earlier.stamp->producer_epoch &&
          advance_sequence(later.stamp->base_sequence, -earlier.stamp->base_sequence) < (1 << 30);
 }
 
@@ -9801,7 +9802,8 @@ COKAFKA_DECL batch* partition_queue::open_batch(clock_time due, clock_time now, 
   batch& last = *pending_.back();
   if (batch_limit_ != settings_.batch_limit && now >= limited_until_) batch_limit_ = settings_.batch_limit;
   const bool fits = last.records.size() + record_bytes <= batch_limit_;
-  const bool lists = last.deadlines.takes(due, last.records.size() - batch_header_size) && last.list_fits(record_bytes, due);
+  const bool lists =
+      last.deadlines.takes(due, last.records.size() - batch_header_size) && last.list_fits(record_bytes, due);
   return fits && lists ? &last : nullptr;
 }
 
@@ -10842,8 +10844,9 @@ COKAFKA_DECL share_line& accumulator::share_line_of(partition_queue& partition) 
 }
 
 // Under the mutex. What it waits for from now on is counted before the old reason is not: a sender that looks in
-// between must see one of them (guarantee.md, rule 22). Once behind a partition it stays there. In its new line it stands
-// before those that came after it, whatever they waited for.
+// between must see one of them (guarantee.md, rule 22). Once behind a partition it stays there. Who has waited for
+// metadata goes to the end of its new line: those of its topic that stand there came before it. Who has waited for
+// something else goes before those that came after it.
 COKAFKA_DECL void accumulator::wait_on(parked_record& parked, parked_for reason, partition_queue* behind) {
   if (behind != nullptr) share_line_of(*behind);  // may find no memory; nothing has changed yet
   parking_line& from = line_of(parked);
@@ -10861,8 +10864,10 @@ COKAFKA_DECL void accumulator::wait_on(parked_record& parked, parked_for reason,
   if (before == parked_for::memory) waiting_for_memory_.fetch_sub(1, std::memory_order_release);
   if (reason == parked_for::memory || reason == parked_for::share) memory.somebody_waits(true);
   parking_line& to = line_of(parked);
-  if (&to == &from) return;
-  to.splice(place_in(to, parked.number), from, parked.at);
+  const bool had_no_metadata = before == parked_for::metadata;
+  if (had_no_metadata) parked.number = ++entered_;
+  if (&to == &from && !had_no_metadata) return;
+  to.splice(had_no_metadata ? to.end() : place_in(to, parked.number), from, parked.at);
   last_moved_ = &parked;
 }
 
@@ -12769,7 +12774,7 @@ COKAFKA_DECL void engine::control_failed(error_code why) {
   const std::size_t all = candidates().size();
   candidate_ = (candidate_ + 1) % all;
   const bool all_failed = ++control_failures_ % all == 0;
-  if (is_stranded(why, all_failed, env_->now())) return rebootstrap();
+  if (is_stranded(why, all_failed, env_->now())) return rebootstrap(why);
   if (!all_failed) return;
   const backoff_policy again{settings_.user.reconnect_backoff, settings_.user.effective_reconnect_backoff_max()};
   const auto rounds = static_cast<std::uint32_t>(control_failures_ / all);
@@ -12787,9 +12792,16 @@ COKAFKA_DECL bool engine::is_stranded(error_code why, bool all_failed, clock_tim
 
 // At once: the bootstrap servers have not been tried yet. Connections to brokers that work are left alone; the next
 // metadata says where everybody is.
-COKAFKA_DECL void engine::rebootstrap() {
+COKAFKA_DECL void engine::rebootstrap(error_code why) {
   say(log_level::warning, "back to the bootstrap servers: " + unreachable_text());
-  given_up_ = candidates();
+  constexpr std::size_t most_given_up = 32;
+  std::vector<endpoint> before = std::exchange(given_up_, candidates());
+  std::copy_if(before.begin(), before.end(), std::back_inserter(given_up_), [this](const endpoint& each) {
+    return std::find(given_up_.begin(), given_up_.end(), each) == given_up_.end();
+  });
+  if (given_up_.size() > most_given_up) given_up_.resize(most_given_up);
+  if (why == make_error_code(broker_errc::rebootstrap_required))
+    given_up_.clear();  // they are not to be asked any more
   metadata_.forget_brokers();
   candidate_ = 0;
   control_failures_ = 0;
@@ -13073,7 +13085,9 @@ COKAFKA_DECL void engine::handle_deadlines() {
 // Why there is no metadata, for records that have waited too long; empty while a broker answers.
 COKAFKA_DECL std::string engine::unreachable_text() const {
   if (!control_error_ || control_.is_open()) return {};
-  std::string text = metadata_.brokers().empty() ? "none of the bootstrap servers " : "none of the brokers ";
+  std::string text = "none of the brokers ";
+  if (metadata_.brokers().empty())
+    text = given_up_.empty() ? "none of the bootstrap servers " : "none of the bootstrap servers and former brokers ";
   bool first = true;
   for (const auto& each : candidates()) {
     if (!std::exchange(first, false)) text += ", ";
