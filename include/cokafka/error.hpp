@@ -84,7 +84,7 @@ class error {
   bool is_retriable() const noexcept;
   /// A transaction that met it can only be aborted.
   bool is_abortable() const noexcept;
-  /// The producer cannot go on: close it.
+  /// Sending again will not help before somebody changes something, e.g. a permission; other topics may go on.
   bool is_fatal() const noexcept;
 
   friend bool operator==(const error& left, const boost::system::error_code& right) noexcept {

@@ -109,6 +109,7 @@ class story {
   void create_topics();
   void check_step();
   void check_now();
+  void check_memory(const actor& of, std::size_t held);
   void check_end();
   void keep_log(const std::string& topic);
   void say_logs();

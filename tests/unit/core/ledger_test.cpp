@@ -103,6 +103,42 @@ TEST_CASE("a new epoch follows a batch that leaves the line, and vanished data, 
   }
 }
 
+TEST_CASE("what is too large is divided while it is proven absent, and goes again whole while it is not", "[core]") {
+  for (const auto code : {broker_errc::message_too_large, broker_errc::record_list_too_large}) {
+    for (attempt_facts facts : circumstances()) {
+      facts.code = code;
+      facts.divisible = true;
+      INFO(text_of(static_cast<int>(code), facts));
+      const verdict said = judge(facts);
+      if (!facts.earlier_unknown && !facts.expired) {
+        CHECK(said == verdict{verdict_action::split, fate::not_written, true, false, false, false, false, false});
+      } else if (facts.earlier_unknown && !facts.expired && facts.attempts <= facts.retries) {
+        CHECK(said.action == verdict_action::retry);
+        CHECK_FALSE(said.proven_absent);
+      } else {
+        CHECK(said.action == verdict_action::fail);
+      }
+      facts.divisible = false;  // one record
+      CHECK(judge(facts).action == verdict_action::fail);
+    }
+  }
+}
+
+TEST_CASE("records that the broker names are picked out of a batch that is proven absent", "[core]") {
+  for (attempt_facts facts : circumstances()) {
+    facts.code = broker_errc::invalid_record;
+    facts.names_culprits = true;
+    INFO(text_of(87, facts));
+    const verdict said = judge(facts);
+    if (facts.earlier_unknown || facts.expired) {
+      CHECK(said.action == verdict_action::fail);
+    } else {
+      CHECK(said ==
+            verdict{verdict_action::exclude, fate::not_written, true, false, false, facts.idempotent, false, false});
+    }
+  }
+}
+
 TEST_CASE("what fails and may be in the log goes again where it holds up others, and only then", "[core]") {
   for (int code = -1; code <= 140; ++code) {
     for (attempt_facts facts : circumstances()) {

@@ -211,3 +211,35 @@ TEST_CASE("sequences wrap from 2^31 - 1 to 0", "[core]") {
   STATIC_REQUIRE(advance_sequence(5, -10) == 2147483643);
   STATIC_REQUIRE(advance_sequence(0, 2147483647) == 2147483647);
 }
+
+TEST_CASE("a new batch at the offset of an acknowledged one shows that records have vanished", "[core]") {
+  partition_bench bench;
+  const auto write = [&](std::int64_t offset) {
+    bench.send_alone("v");
+    bench.acknowledge(bench.take(), offset);
+    return bench.out.counted.vanished_logs;
+  };
+  CHECK(write(5) == 0);
+  CHECK(write(6) == 0);
+  SECTION("it is told") {
+    CHECK(write(6) == 1);
+    CHECK(write(7) == 1);
+  }
+  SECTION("not by a duplicate, which has the offset of the first copy") {
+    bench.send_alone("v");
+    const auto sent = bench.take();
+    bench.lose(sent);
+    REQUIRE(bench.take() == sent);
+    bench.acknowledge(sent, 3);
+    CHECK(bench.out.counted.vanished_logs == 0);
+  }
+  SECTION("not of a topic that was made anew") {
+    bench.queue.begin_anew();
+    CHECK(write(0) == 0);
+  }
+  SECTION("not by what is no offset") {
+    CHECK(write(-1) == 0);
+    CHECK(write(std::numeric_limits<std::int64_t>::max()) == 0);
+    CHECK(write(7) == 0);
+  }
+}

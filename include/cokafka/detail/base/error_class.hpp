@@ -16,7 +16,7 @@ enum class error_class : std::uint8_t {
   retriable = 1,  ///< the same request may succeed later
   refreshes = 2,  ///< what we know of the cluster is out of date
   abortable = 4,  ///< a transaction that met it can only be aborted
-  fatal = 8       ///< this producer cannot go on
+  fatal = 8       ///< not before somebody changes something
 };
 
 constexpr error_class operator|(error_class left, error_class right) noexcept {

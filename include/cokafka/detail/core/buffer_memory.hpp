@@ -93,6 +93,10 @@ class buffer_memory {
   void limit_shares(bool limited) noexcept { limited_.store(limited, std::memory_order_relaxed); }
 
   std::size_t total() const noexcept { return total_; }
+  /// More than total() while a batch is divided.
+  std::size_t held() const noexcept {
+    return static_cast<std::size_t>(static_cast<std::ptrdiff_t>(total_) - free_.load(std::memory_order_seq_cst));
+  }
   std::size_t available() const noexcept {
     return static_cast<std::size_t>(std::max<std::ptrdiff_t>(free_.load(std::memory_order_seq_cst), 0));
   }

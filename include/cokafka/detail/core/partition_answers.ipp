@@ -125,6 +125,7 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
     window_open_ = is_confirmed && !new_epoch_ && retry_.empty();
     state_shown_ = state_shown_ || window_open_;
     if (is_confirmed) acknowledged_at_ = now;
+    note_offset(sent, said, out);
     close_gap(sent);
     if (is_confirmed && retry_.empty()) backoff_until_ = {};
     out.refresh_metadata = out.refresh_metadata || judged.refresh_metadata;
@@ -140,12 +141,7 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
   if (said.code && tells_append(*said.code)) close_gap(sent);
   const bool leaves = judged.action == verdict_action::fail || judged.action == verdict_action::exclude;
   if (leaves && judged.proven_absent && settings_.idempotent) leave_gap(sent);
-  if (judged.data_lost) {
-    ++out.counted.vanished_logs;
-    out.say(log_level::error, "acknowledged records have vanished from " + std::string(topic_name_.str()) + "-" +
-                                  std::to_string(index_) +
-                                  ": the broker has an older sequence than the last acknowledged");
-  }
+  if (judged.data_lost) note_vanished("the broker has an older sequence than the last acknowledged", out);
   try {
     if (judged.action == verdict_action::split) {
       split(kept, now, out);
@@ -174,6 +170,21 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
   if (judged.goes_again) wait_for_retry(kept, said, now);
   drop_told();
   return judged;
+}
+
+// Rule 8: a first copy belongs behind all that was acknowledged before it. A duplicate has the first copy's offset.
+COKAFKA_DECL void partition_queue::note_offset(const batch& written, const answer& said, effects& out) {
+  const std::int64_t count = written.records.count();
+  const bool is_offset = said.base_offset >= 0 && said.base_offset <= std::numeric_limits<std::int64_t>::max() - count;
+  if (said.code != broker_errc::none || !is_offset || written.unknown) return;
+  if (said.base_offset <= last_offset_) note_vanished("a new batch has the offset of an acknowledged one", out);
+  last_offset_ = said.base_offset + count - 1;
+}
+
+COKAFKA_DECL void partition_queue::note_vanished(const char* why, effects& out) const {
+  ++out.counted.vanished_logs;
+  out.say(log_level::error, "acknowledged records have vanished from " + std::string(topic_name_.str()) + "-" +
+                                std::to_string(index_) + ": " + why);
 }
 
 COKAFKA_DECL batch_outcome partition_queue::outcome_of(const batch& written, const answer& said,

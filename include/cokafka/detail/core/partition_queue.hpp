@@ -197,6 +197,8 @@ class partition_queue
     for (auto& each : retry_) visit(*each);
   }
   void leave_gap(const batch& failed) noexcept;
+  void note_offset(const batch& written, const broker_answer& said, effects& out);
+  void note_vanished(const char* why, effects& out) const;
   void close_gap(batch& taken) noexcept;
   std::deque<batch_ptr>::iterator next_retry();
   void expire_written(clock_time now, const stall& by, effects& out);
@@ -245,6 +247,7 @@ class partition_queue
   bool window_open_ = false;
   bool state_shown_ = false;  // a batch has been acknowledged under `identity_`: the broker holds state for it
   clock_time acknowledged_at_{};
+  std::int64_t last_offset_ = -1;  // acknowledged, of this topic
   bool stamps_records_ = false;  // the topic has `message.timestamp.type=LogAppendTime`, by the last plain success
   bool new_epoch_ = false;       // sequences start again once nothing is in flight
   std::int64_t used_up_id_ = -1;

@@ -173,6 +173,7 @@ COKAFKA_DECL std::deque<batch_ptr>::iterator partition_queue::next_retry() {
 }
 
 COKAFKA_DECL void partition_queue::begin_anew() noexcept {
+  last_offset_ = -1;
   window_open_ = state_shown_ = false;
   backoff_until_ = {};
   if (identity_) new_epoch_ = true;

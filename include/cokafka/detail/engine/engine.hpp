@@ -83,7 +83,9 @@ class engine final : public link_host,
     return most;
   }
   /// Of `buffer.memory`: what batches hold, open or in flight.
-  std::size_t memory_in_use() const noexcept { return accumulator_.memory.total() - accumulator_.memory.available(); }
+  std::size_t memory_in_use() const noexcept { return accumulator_.memory.held(); }
+  /// Of `parked.memory`.
+  std::size_t parked_bytes() const noexcept { return accumulator_.parked_bytes(); }
 
   // Each links the waiter, or posts it at once where there is nothing to wait for.
   void flush(operation_waiter& waiting);
