@@ -145,7 +145,7 @@ enum class error_class : std::uint8_t {
   retriable = 1,  ///< the same request may succeed later
   refreshes = 2,  ///< what we know of the cluster is out of date
   abortable = 4,  ///< a transaction that met it can only be aborted
-  fatal = 8       ///< this producer cannot go on
+  fatal = 8       ///< not before somebody changes something
 };
 
 constexpr error_class operator|(error_class left, error_class right) noexcept {
@@ -594,7 +594,7 @@ class error {
   bool is_retriable() const noexcept;
   /// A transaction that met it can only be aborted.
   bool is_abortable() const noexcept;
-  /// The producer cannot go on: close it.
+  /// Sending again will not help before somebody changes something, e.g. a permission; other topics may go on.
   bool is_fatal() const noexcept;
 
   friend bool operator==(const error& left, const boost::system::error_code& right) noexcept {
@@ -2476,6 +2476,10 @@ class buffer_memory {
   void limit_shares(bool limited) noexcept { limited_.store(limited, std::memory_order_relaxed); }
 
   std::size_t total() const noexcept { return total_; }
+  /// More than total() while a batch is divided.
+  std::size_t held() const noexcept {
+    return static_cast<std::size_t>(static_cast<std::ptrdiff_t>(total_) - free_.load(std::memory_order_seq_cst));
+  }
   std::size_t available() const noexcept {
     return static_cast<std::size_t>(std::max<std::ptrdiff_t>(free_.load(std::memory_order_seq_cst), 0));
   }
@@ -3646,6 +3650,8 @@ class partition_queue
     for (auto& each : retry_) visit(*each);
   }
   void leave_gap(const batch& failed) noexcept;
+  void note_offset(const batch& written, const broker_answer& said, effects& out);
+  void note_vanished(const char* why, effects& out) const;
   void close_gap(batch& taken) noexcept;
   std::deque<batch_ptr>::iterator next_retry();
   void expire_written(clock_time now, const stall& by, effects& out);
@@ -3694,6 +3700,7 @@ class partition_queue
   bool window_open_ = false;
   bool state_shown_ = false;  // a batch has been acknowledged under `identity_`: the broker holds state for it
   clock_time acknowledged_at_{};
+  std::int64_t last_offset_ = -1;  // acknowledged, of this topic
   bool stamps_records_ = false;  // the topic has `message.timestamp.type=LogAppendTime`, by the last plain success
   bool new_epoch_ = false;       // sequences start again once nothing is in flight
   std::int64_t used_up_id_ = -1;
@@ -4180,6 +4187,7 @@ class accumulator {
   void abandon(waiter_list& out);
 
   /// Somebody waits for memory (not only for a broker's share of it): every batch should go.
+  std::size_t parked_bytes() const noexcept { return parked_bytes_.load(std::memory_order_relaxed); }
   bool is_memory_short() const noexcept { return waiting_for_memory_.load(std::memory_order_relaxed) > 0; }
   /// From now on sends fail with errc::closed.
   void close() noexcept { flushes.close(); }
@@ -6286,7 +6294,9 @@ class engine final : public link_host,
     return most;
   }
   /// Of `buffer.memory`: what batches hold, open or in flight.
-  std::size_t memory_in_use() const noexcept { return accumulator_.memory.total() - accumulator_.memory.available(); }
+  std::size_t memory_in_use() const noexcept { return accumulator_.memory.held(); }
+  /// Of `parked.memory`.
+  std::size_t parked_bytes() const noexcept { return accumulator_.parked_bytes(); }
 
   // Each links the waiter, or posts it at once where there is nothing to wait for.
   void flush(operation_waiter& waiting);
@@ -9545,6 +9555,7 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
     window_open_ = is_confirmed && !new_epoch_ && retry_.empty();
     state_shown_ = state_shown_ || window_open_;
     if (is_confirmed) acknowledged_at_ = now;
+    note_offset(sent, said, out);
     close_gap(sent);
     if (is_confirmed && retry_.empty()) backoff_until_ = {};
     out.refresh_metadata = out.refresh_metadata || judged.refresh_metadata;
@@ -9560,12 +9571,7 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
   if (said.code && tells_append(*said.code)) close_gap(sent);
   const bool leaves = judged.action == verdict_action::fail || judged.action == verdict_action::exclude;
   if (leaves && judged.proven_absent && settings_.idempotent) leave_gap(sent);
-  if (judged.data_lost) {
-    ++out.counted.vanished_logs;
-    out.say(log_level::error, "acknowledged records have vanished from " + std::string(topic_name_.str()) + "-" +
-                                  std::to_string(index_) +
-                                  ": the broker has an older sequence than the last acknowledged");
-  }
+  if (judged.data_lost) note_vanished("the broker has an older sequence than the last acknowledged", out);
   try {
     if (judged.action == verdict_action::split) {
       split(kept, now, out);
@@ -9594,6 +9600,21 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
   if (judged.goes_again) wait_for_retry(kept, said, now);
   drop_told();
   return judged;
+}
+
+// Rule 8: a first copy belongs behind all that was acknowledged before it. A duplicate has the first copy's offset.
+COKAFKA_DECL void partition_queue::note_offset(const batch& written, const answer& said, effects& out) {
+  const std::int64_t count = written.records.count();
+  const bool is_offset = said.base_offset >= 0 && said.base_offset <= std::numeric_limits<std::int64_t>::max() - count;
+  if (said.code != broker_errc::none || !is_offset || written.unknown) return;
+  if (said.base_offset <= last_offset_) note_vanished("a new batch has the offset of an acknowledged one", out);
+  last_offset_ = said.base_offset + count - 1;
+}
+
+COKAFKA_DECL void partition_queue::note_vanished(const char* why, effects& out) const {
+  ++out.counted.vanished_logs;
+  out.say(log_level::error, "acknowledged records have vanished from " + std::string(topic_name_.str()) + "-" +
+                                std::to_string(index_) + ": " + why);
 }
 
 COKAFKA_DECL batch_outcome partition_queue::outcome_of(const batch& written, const answer& said,
@@ -9941,6 +9962,7 @@ COKAFKA_DECL std::deque<batch_ptr>::iterator partition_queue::next_retry() {
 }
 
 COKAFKA_DECL void partition_queue::begin_anew() noexcept {
+  last_offset_ = -1;
   window_open_ = state_shown_ = false;
   backoff_until_ = {};
   if (identity_) new_epoch_ = true;
