@@ -95,8 +95,9 @@ class accumulator {
   void refresh_answered();
   void abandon(waiter_list& out);
 
-  /// Somebody waits for memory (not only for a broker's share of it): every batch should go.
+  /// Of `parked.memory`.
   std::size_t parked_bytes() const noexcept { return parked_bytes_.load(std::memory_order_relaxed); }
+  /// Somebody waits for memory (not only for a broker's share of it): every batch should go.
   bool is_memory_short() const noexcept { return waiting_for_memory_.load(std::memory_order_relaxed) > 0; }
   /// From now on sends fail with errc::closed.
   void close() noexcept { flushes.close(); }

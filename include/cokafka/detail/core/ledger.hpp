@@ -48,6 +48,7 @@ struct verdict {
   bool data_lost = false;   // acknowledged records have vanished from the log (rule 8)
   bool goes_again = false;  // fail: its deliveries are told, and it is sent again for those behind it (rule 9)
 
+  bool is_sent_again() const noexcept { return action == verdict_action::retry || goes_again; }
   bool operator==(const verdict&) const = default;
 };
 

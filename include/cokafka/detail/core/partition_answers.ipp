@@ -26,6 +26,12 @@ inline bool is_behind(const batch& later, const batch& earlier) noexcept {
          advance_sequence(later.stamp->base_sequence, -earlier.stamp->base_sequence) < (1 << 30);
 }
 
+// Every record's offset must be a number; what a broken broker says besides is not passed on.
+inline bool has_offsets(const broker_answer& said, const batch& written) noexcept {
+  const auto last_possible = std::numeric_limits<std::int64_t>::max() - std::int64_t{written.records.count()};
+  return said.base_offset >= 0 && said.base_offset <= last_possible;
+}
+
 }  // namespace line
 
 // --- the owner: answers ----------------------------------------------------------------------------------------------
@@ -174,11 +180,9 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
 
 // Rule 8: a first copy belongs behind all that was acknowledged before it. A duplicate has the first copy's offset.
 COKAFKA_DECL void partition_queue::note_offset(const batch& written, const answer& said, effects& out) {
-  const std::int64_t count = written.records.count();
-  const bool is_offset = said.base_offset >= 0 && said.base_offset <= std::numeric_limits<std::int64_t>::max() - count;
-  if (said.code != broker_errc::none || !is_offset || written.unknown) return;
+  if (said.code != broker_errc::none || !line::has_offsets(said, written) || written.unknown) return;
   if (said.base_offset <= last_offset_) note_vanished("a new batch has the offset of an acknowledged one", out);
-  last_offset_ = said.base_offset + count - 1;
+  last_offset_ = said.base_offset + std::int64_t{written.records.count()} - 1;
 }
 
 COKAFKA_DECL void partition_queue::note_vanished(const char* why, effects& out) const {
@@ -190,11 +194,7 @@ COKAFKA_DECL void partition_queue::note_vanished(const char* why, effects& out) 
 COKAFKA_DECL batch_outcome partition_queue::outcome_of(const batch& written, const answer& said,
                                                        const verdict& judged) {
   batch_outcome outcome;
-  // Every record's offset must be a number; what a broken broker says besides is not passed on.
-  const auto last_possible = std::numeric_limits<std::int64_t>::max() - std::int64_t{written.records.count()};
-  if (judged.has_offset && said.base_offset >= 0 && said.base_offset <= last_possible) {
-    outcome.base_offset = said.base_offset;
-  }
+  if (judged.has_offset && line::has_offsets(said, written)) outcome.base_offset = said.base_offset;
   // Brokers answer a duplicate with the first copy's largest timestamp, also where the topic keeps the producer's
   // times. Where the topic is known to stamp records itself, that largest timestamp is the stamp.
   if (!written.unknown && said.code == broker_errc::none) stamps_records_ = said.log_append_time >= 0;

@@ -13,12 +13,22 @@
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/deferred.hpp>
-#include <iterator>
 #include <limits>
 #include <new>
 #include <utility>
 
 namespace cokafka::inline COKAFKA_ABI::detail {
+
+namespace asking {
+
+// Each address once.
+inline void add_new(std::vector<endpoint>& to, const std::vector<endpoint>& from) {
+  for (const endpoint& each : from) {
+    if (std::find(to.begin(), to.end(), each) == to.end()) to.push_back(each);
+  }
+}
+
+}  // namespace asking
 
 // --- the task --------------------------------------------------------------------------------------------------------
 
@@ -83,11 +93,8 @@ COKAFKA_DECL std::vector<endpoint> engine::candidates() const {
     all.push_back({broker.host, static_cast<std::uint16_t>(broker.port)});
   }
   if (!all.empty()) return all;
-  for (const auto* servers : {&bootstrap_, &given_up_}) {
-    for (const auto& each : *servers) {
-      if (std::find(all.begin(), all.end(), each) == all.end()) all.push_back(each);
-    }
-  }
+  asking::add_new(all, bootstrap_);
+  asking::add_new(all, given_up_);
   return all;
 }
 
@@ -138,13 +145,13 @@ COKAFKA_DECL bool engine::is_stranded(error_code why, bool all_failed, clock_tim
 COKAFKA_DECL void engine::rebootstrap(error_code why) {
   say(log_level::warning, "back to the bootstrap servers: " + unreachable_text());
   constexpr std::size_t most_given_up = 32;
-  std::vector<endpoint> before = std::exchange(given_up_, candidates());
-  std::copy_if(before.begin(), before.end(), std::back_inserter(given_up_), [this](const endpoint& each) {
-    return std::find(given_up_.begin(), given_up_.end(), each) == given_up_.end();
-  });
-  if (given_up_.size() > most_given_up) given_up_.resize(most_given_up);
-  if (why == make_error_code(broker_errc::rebootstrap_required))
-    given_up_.clear();  // they are not to be asked any more
+  if (why == make_error_code(broker_errc::rebootstrap_required)) {
+    given_up_.clear();  // nor are they to be asked again
+  } else {
+    const std::vector<endpoint> before = std::exchange(given_up_, candidates());
+    asking::add_new(given_up_, before);
+    if (given_up_.size() > most_given_up) given_up_.resize(most_given_up);
+  }
   metadata_.forget_brokers();
   candidate_ = 0;
   control_failures_ = 0;

@@ -259,7 +259,7 @@ COKAFKA_DECL void broker_link::settle_request(produce_request& answered, const m
     said.backoff = again.delay(each.what->attempts, host_.env().random());
     each.settled = true;
     const verdict judged = each.partition->answered(*each.what, said, now, out);
-    if (judged.action == verdict_action::retry || judged.goes_again) note_retry(each, out);
+    if (judged.is_sent_again()) note_retry(each, out);
   }
   carry_out(out);
   for (auto& each : answered.batches) reconsider(*each.partition, now);
@@ -282,7 +282,7 @@ COKAFKA_DECL void broker_link::lose_requests(error_code why) {
       nothing.cause = why;
       nothing.backoff = again.delay(each.what->attempts, host_.env().random());
       const verdict judged = each.partition->answered(*each.what, nothing, now, out);
-      if (judged.action == verdict_action::retry || judged.goes_again) note_retry(each, out);
+      if (judged.is_sent_again()) note_retry(each, out);
     }
   }
   carry_out(out);
