@@ -115,6 +115,13 @@ struct sent_record {
   }
 };
 
+inline broker_answer success_at(std::int64_t offset) {
+  broker_answer said;
+  said.code = broker_errc::none;
+  said.base_offset = offset;
+  return said;
+}
+
 /// One partition, its budget and its clock.
 class partition_bench {
  public:

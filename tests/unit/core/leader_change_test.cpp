@@ -9,13 +9,6 @@ using namespace cokafka_test;
 
 namespace {
 
-broker_answer success_at(std::int64_t offset) {
-  broker_answer said;
-  said.code = broker_errc::none;
-  said.base_offset = offset;
-  return said;
-}
-
 // Three batches in flight to the old leader, then another leader.
 struct moved_bench : partition_bench {
   moved_bench() {

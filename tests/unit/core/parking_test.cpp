@@ -11,6 +11,16 @@
 
 using namespace cokafka_test;
 
+namespace {
+
+cokafka::config with_little_memory() {
+  cokafka::config made;
+  made.buffer_memory = 64 * 1024;
+  return made;
+}
+
+}  // namespace
+
 TEST_CASE("records of an unknown topic park and are placed in their order before senders see the topic", "[core]") {
   lot_bench bench;
   std::vector<sent_record> parked;
@@ -208,9 +218,7 @@ TEST_CASE("a partition that does not exist is not decided by an answer to a ques
 
 TEST_CASE("a record that waited for memory, and whose partition is missing then, waits for a refresh as well",
           "[core]") {
-  cokafka::config tight;
-  tight.buffer_memory = 64 * 1024;
-  lot_bench bench(tight);
+  lot_bench bench(with_little_memory());
   bench.publish("t", 4);
   for (int i = 0; i < 40; ++i) bench.send("t", std::string(4000, 'v'), 0);  // more than there is room for
   std::vector<sent_record> parked;
@@ -244,9 +252,7 @@ record_view of_partition_one(const std::string& value) {
 }  // namespace
 
 TEST_CASE("a record for a partition that is added goes before one that was sent later and waits for memory", "[core]") {
-  cokafka::config tight;
-  tight.buffer_memory = 64 * 1024;
-  lot_bench bench(tight);
+  lot_bench bench(with_little_memory());
   const std::string value(4000, 'v');
   bench.publish("t", 1);
   for (int i = 0; i < 14; ++i) bench.send("t", value, 0);
@@ -263,9 +269,7 @@ TEST_CASE("a record for a partition that is added goes before one that was sent 
 }
 
 TEST_CASE("who waited for metadata and then for memory stays before who waited for a partition meanwhile", "[core]") {
-  cokafka::config tight;
-  tight.buffer_memory = 64 * 1024;
-  lot_bench bench(tight);
+  lot_bench bench(with_little_memory());
   const std::string value(4000, 'v');
   bench.publish("other", 1);
   for (int i = 0; i < 18; ++i) bench.send("other", value, 0);  // more than there is room for

@@ -202,10 +202,7 @@ TEST_CASE("where the broker took a batch behind the gap, a lost one behind that 
   }
   SECTION("it did before the leader changed") {
     bench.queue.leave_leader();
-    cokafka::detail::partition_queue::answer late;
-    late.code = broker_errc::none;
-    late.base_offset = 11;
-    bench.queue.acknowledged_late(*bench.sent[1], late, bench.out);
+    bench.queue.acknowledged_late(*bench.sent[1], success_at(11), bench.out);
   }
   if (bench.queue.in_flight() > 0) bench.lose(bench.sent[2]);
   // A broker that was restarted remembers one batch of the producer, and that may be a later one.
@@ -230,10 +227,7 @@ TEST_CASE("a batch that was told it is too late and is acknowledged late by a fo
   told_bench bench;
   bench.expire_after(2s);
   bench.queue.leave_leader();
-  cokafka::detail::partition_queue::answer late;
-  late.code = broker_errc::none;
-  late.base_offset = 10;
-  bench.queue.acknowledged_late(*bench.sent[0], late, bench.out);
+  bench.queue.acknowledged_late(*bench.sent[0], success_at(10), bench.out);
   CHECK(bench.early.failure().fate() == cokafka::fate::maybe_written);  // it was told, and stays so
   bench.acknowledge(bench.take_again(1), 11);
   bench.acknowledge(bench.take_again(2), 12);
@@ -343,10 +337,7 @@ TEST_CASE("a told batch is not sent again when a former leader has acknowledged 
   told_bench bench;
   bench.answer(bench.sent[0], broker_errc::unknown_server_error);
   bench.queue.leave_leader();
-  cokafka::detail::partition_queue::answer late;
-  late.code = broker_errc::none;
-  late.base_offset = 11;
-  bench.queue.acknowledged_late(*bench.sent[1], late, bench.out);
+  bench.queue.acknowledged_late(*bench.sent[1], success_at(11), bench.out);
   bench.acknowledge(bench.take_again(2), 12);
 }
 
@@ -363,10 +354,7 @@ TEST_CASE("a told batch stays for those behind it when a former leader acknowled
   REQUIRE(sent.size() == 2);
   bench.answer(sent[0], broker_errc::unknown_server_error);
   bench.lose(sent[1]);
-  cokafka::detail::partition_queue::answer late;
-  late.code = broker_errc::none;
-  late.base_offset = 12;
-  bench.queue.acknowledged_late(*bench.sent[2], late, bench.out);
+  bench.queue.acknowledged_late(*bench.sent[2], success_at(12), bench.out);
   REQUIRE(bench.take() == sent[0]);
   bench.acknowledge(sent[0], 13);
   REQUIRE(bench.take() == sent[1]);
