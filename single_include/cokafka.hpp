@@ -3363,6 +3363,7 @@ struct verdict {
   bool data_lost = false;   // acknowledged records have vanished from the log (rule 8)
   bool goes_again = false;  // fail: its deliveries are told, and it is sent again for those behind it (rule 9)
 
+  bool is_sent_again() const noexcept { return action == verdict_action::retry || goes_again; }
   bool operator==(const verdict&) const = default;
 };
 
@@ -4186,8 +4187,9 @@ class accumulator {
   void refresh_answered();
   void abandon(waiter_list& out);
 
-  /// Somebody waits for memory (not only for a broker's share of it): every batch should go.
+  /// Of `parked.memory`.
   std::size_t parked_bytes() const noexcept { return parked_bytes_.load(std::memory_order_relaxed); }
+  /// Somebody waits for memory (not only for a broker's share of it): every batch should go.
   bool is_memory_short() const noexcept { return waiting_for_memory_.load(std::memory_order_relaxed) > 0; }
   /// From now on sends fail with errc::closed.
   void close() noexcept { flushes.close(); }
@@ -9456,6 +9458,12 @@ inline bool is_behind(const batch& later, const batch& earlier) noexcept {
          advance_sequence(later.stamp->base_sequence, -earlier.stamp->base_sequence) < (1 << 30);
 }
 
+// Every record's offset must be a number; what a broken broker says besides is not passed on.
+inline bool has_offsets(const broker_answer& said, const batch& written) noexcept {
+  const auto last_possible = std::numeric_limits<std::int64_t>::max() - std::int64_t{written.records.count()};
+  return said.base_offset >= 0 && said.base_offset <= last_possible;
+}
+
 }  // namespace line
 
 // --- the owner: answers ----------------------------------------------------------------------------------------------
@@ -9604,11 +9612,9 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
 
 // Rule 8: a first copy belongs behind all that was acknowledged before it. A duplicate has the first copy's offset.
 COKAFKA_DECL void partition_queue::note_offset(const batch& written, const answer& said, effects& out) {
-  const std::int64_t count = written.records.count();
-  const bool is_offset = said.base_offset >= 0 && said.base_offset <= std::numeric_limits<std::int64_t>::max() - count;
-  if (said.code != broker_errc::none || !is_offset || written.unknown) return;
+  if (said.code != broker_errc::none || !line::has_offsets(said, written) || written.unknown) return;
   if (said.base_offset <= last_offset_) note_vanished("a new batch has the offset of an acknowledged one", out);
-  last_offset_ = said.base_offset + count - 1;
+  last_offset_ = said.base_offset + std::int64_t{written.records.count()} - 1;
 }
 
 COKAFKA_DECL void partition_queue::note_vanished(const char* why, effects& out) const {
@@ -9620,11 +9626,7 @@ COKAFKA_DECL void partition_queue::note_vanished(const char* why, effects& out) 
 COKAFKA_DECL batch_outcome partition_queue::outcome_of(const batch& written, const answer& said,
                                                        const verdict& judged) {
   batch_outcome outcome;
-  // Every record's offset must be a number; what a broken broker says besides is not passed on.
-  const auto last_possible = std::numeric_limits<std::int64_t>::max() - std::int64_t{written.records.count()};
-  if (judged.has_offset && said.base_offset >= 0 && said.base_offset <= last_possible) {
-    outcome.base_offset = said.base_offset;
-  }
+  if (judged.has_offset && line::has_offsets(said, written)) outcome.base_offset = said.base_offset;
   // Brokers answer a duplicate with the first copy's largest timestamp, also where the topic keeps the producer's
   // times. Where the topic is known to stamp records itself, that largest timestamp is the stamp.
   if (!written.unknown && said.code == broker_errc::none) stamps_records_ = said.log_append_time >= 0;
@@ -12661,7 +12663,7 @@ COKAFKA_DECL void broker_link::settle_request(produce_request& answered, const m
     said.backoff = again.delay(each.what->attempts, host_.env().random());
     each.settled = true;
     const verdict judged = each.partition->answered(*each.what, said, now, out);
-    if (judged.action == verdict_action::retry || judged.goes_again) note_retry(each, out);
+    if (judged.is_sent_again()) note_retry(each, out);
   }
   carry_out(out);
   for (auto& each : answered.batches) reconsider(*each.partition, now);
@@ -12684,7 +12686,7 @@ COKAFKA_DECL void broker_link::lose_requests(error_code why) {
       nothing.cause = why;
       nothing.backoff = again.delay(each.what->attempts, host_.env().random());
       const verdict judged = each.partition->answered(*each.what, nothing, now, out);
-      if (judged.action == verdict_action::retry || judged.goes_again) note_retry(each, out);
+      if (judged.is_sent_again()) note_retry(each, out);
     }
   }
   carry_out(out);
@@ -12698,6 +12700,17 @@ COKAFKA_DECL void broker_link::lose_requests(error_code why) {
 // ---- cokafka/detail/engine/control.ipp
 
 namespace cokafka::inline COKAFKA_ABI::detail {
+
+namespace asking {
+
+// Each address once.
+inline void add_new(std::vector<endpoint>& to, const std::vector<endpoint>& from) {
+  for (const endpoint& each : from) {
+    if (std::find(to.begin(), to.end(), each) == to.end()) to.push_back(each);
+  }
+}
+
+}  // namespace asking
 
 // --- the task --------------------------------------------------------------------------------------------------------
 
@@ -12762,11 +12775,8 @@ COKAFKA_DECL std::vector<endpoint> engine::candidates() const {
     all.push_back({broker.host, static_cast<std::uint16_t>(broker.port)});
   }
   if (!all.empty()) return all;
-  for (const auto* servers : {&bootstrap_, &given_up_}) {
-    for (const auto& each : *servers) {
-      if (std::find(all.begin(), all.end(), each) == all.end()) all.push_back(each);
-    }
-  }
+  asking::add_new(all, bootstrap_);
+  asking::add_new(all, given_up_);
   return all;
 }
 
@@ -12817,13 +12827,13 @@ COKAFKA_DECL bool engine::is_stranded(error_code why, bool all_failed, clock_tim
 COKAFKA_DECL void engine::rebootstrap(error_code why) {
   say(log_level::warning, "back to the bootstrap servers: " + unreachable_text());
   constexpr std::size_t most_given_up = 32;
-  std::vector<endpoint> before = std::exchange(given_up_, candidates());
-  std::copy_if(before.begin(), before.end(), std::back_inserter(given_up_), [this](const endpoint& each) {
-    return std::find(given_up_.begin(), given_up_.end(), each) == given_up_.end();
-  });
-  if (given_up_.size() > most_given_up) given_up_.resize(most_given_up);
-  if (why == make_error_code(broker_errc::rebootstrap_required))
-    given_up_.clear();  // they are not to be asked any more
+  if (why == make_error_code(broker_errc::rebootstrap_required)) {
+    given_up_.clear();  // nor are they to be asked again
+  } else {
+    const std::vector<endpoint> before = std::exchange(given_up_, candidates());
+    asking::add_new(given_up_, before);
+    if (given_up_.size() > most_given_up) given_up_.resize(most_given_up);
+  }
   metadata_.forget_brokers();
   candidate_ = 0;
   control_failures_ = 0;
