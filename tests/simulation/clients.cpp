@@ -120,6 +120,12 @@ asio::awaitable<void> story::flush(actor& by, std::deque<kept_delivery>& kept) {
   }
 }
 
+void story::purge(actor& by) {
+  say("producer " + std::to_string(by.index) + " is purged");
+  audit_.purged(by.index, now());
+  by.producer->purge();
+}
+
 asio::awaitable<void> story::wait_for_space(actor& by) {
   const nanoseconds begin = now();
   const auto bytes = static_cast<std::size_t>(random(3000));
@@ -163,6 +169,7 @@ asio::awaitable<bool> story::one_action(actor& by, std::deque<kept_delivery>& ke
     case 16:
     case 17: try_send(by, kept); break;
     case 18:
+      if (by.plan.purges && one_in(3)) purge(by);
       if (one_in(4)) co_await wait_for_space(by);
       co_return false;
     case 19:

@@ -188,6 +188,7 @@ story_plan make_plan(std::uint64_t seed, std::size_t records) {
   for (const auto& each : plan.producers) clients += each.clients;
   for (auto& each : plan.producers) each.records = (records + clients - 1) / clients;
   if (by.one_in(4)) plan_message_sizes(plan, by);
+  for (auto& each : plan.producers) each.purges = by.one_in(6);
   return plan;
 }
 

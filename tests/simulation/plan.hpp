@@ -70,6 +70,7 @@ struct planned_producer {
   std::size_t records = 0;  // of each client
   std::size_t largest_value = 100;
   bool hurries = false;  // hardly any pause between records
+  bool purges = false;   // now and then
 };
 
 /// A whole seed. In a frozen story one broker freezes after its leadership has moved away, and nothing else happens: no

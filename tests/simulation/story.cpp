@@ -26,6 +26,7 @@ story::story(std::uint64_t seed, const story_options& options)
       kafka_(world_.make_cluster(plan_.cluster)),
       stopped_(static_cast<std::size_t>(brokers_)) {
   if (options.kept_lines > 0) world_.keep_trace(options.kept_lines);
+  audit_.watch_logs();
   create_topics();
   for (const planned_producer& planned : plan_.producers) {
     actor& made = actors_.emplace_back();
@@ -43,6 +44,7 @@ story::story(std::uint64_t seed, const story_options& options)
 void story::create_topics() {
   for (const planned_topic& topic : plan_.topics) {
     if (topic.created) kafka_->create_topic(topic.name, topic.partitions, topic.options);
+    audit_.has_partitions(topic.name, topic.created ? topic.partitions : plan_.cluster.default_partitions);
     // A batch that such a topic refuses goes again whole where it may be in the log, until it is due (guarantee.md,
     // rule 19).
     if (topic.options.max_message_bytes) audit_.excuse(topic.name);
@@ -90,6 +92,20 @@ void story::check_step() {
   if (!audit_.is_clean()) throw noticed{};
 }
 
+// Most steps append nothing.
+void story::read_logs() {
+  const std::uint64_t appends = kafka_->append_count();
+  if (appends == appends_read_) return;
+  appends_read_ = appends;
+  for (const planned_topic& topic : plan_.topics) {
+    const int partitions = kafka_->partition_count(topic.name);
+    for (std::int32_t p = 0; p < partitions; ++p) {
+      const auto added = kafka_->records(topic.name, p, audit_.next_offset(topic.name, p));
+      if (!added.empty()) audit_.appended(topic.name, p, added);
+    }
+  }
+}
+
 // While a batch is divided it is held twice, and its pieces may take a chunk more each than it had (rule 19).
 void story::check_memory(const actor& of, std::size_t held) {
   const auto allowed = static_cast<std::size_t>(of.plan.settings.buffer_memory);
@@ -101,6 +117,7 @@ void story::check_memory(const actor& of, std::size_t held) {
 }
 
 void story::check_now() {
+  read_logs();
   for (actor& each : actors_) {
     if (!each.producer) continue;
     const auto& core = cokafka::detail::producer_access::core(*each.producer);
@@ -126,10 +143,15 @@ void story::check_end() {
   audit_.check_logs();
 }
 
-// At the end, and before the topic is deleted. What is in flight when a topic is made anew may change places: without
-// topic ids the new leader, which knows nothing of the producer, takes whatever comes first.
+// What is in flight when a topic is made anew may change places: without topic ids the new leader, which knows nothing
+// of the producer, takes whatever comes first.
+bool story::keeps_order(const std::string& topic) const {
+  return plan_.has_topic_ids() || made_anew_.count(topic) == 0;
+}
+
+// At the end, and before the topic is deleted.
 void story::keep_log(const std::string& topic) {
-  const bool in_order = plan_.has_topic_ids() || made_anew_.count(topic) == 0;
+  const bool in_order = keeps_order(topic);
   for (std::int32_t p = 0; p < kafka_->partition_count(topic); ++p)
     logs_.push_back({topic, p, in_order, kafka_->records(topic, p)});
 }

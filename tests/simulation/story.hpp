@@ -80,6 +80,7 @@ class story {
   asio::awaitable<void> settle(kept_delivery& first);
   asio::awaitable<void> flush(actor& by, std::deque<kept_delivery>& kept);
   asio::awaitable<void> wait_for_space(actor& by);
+  void purge(actor& by);
   asio::awaitable<void> pause(const actor& by);
   asio::awaitable<void> cancel_later(asio::cancellation_signal& signal, nanoseconds time, asio::cancellation_type type);
   std::pair<std::uint64_t, cokafka::delivery> send(actor& by);
@@ -95,6 +96,7 @@ class story {
   void begin_of_brokers(trouble kind);
   void begin_of_topics(trouble kind);
   void begin_of_answers(trouble kind);
+  void make_anew(const std::string& topic);
   void name_leaders();
   asio::awaitable<void> later(nanoseconds time, trouble kind, std::int32_t broker);
   void end(trouble kind, std::int32_t broker);
@@ -109,6 +111,8 @@ class story {
   void create_topics();
   void check_step();
   void check_now();
+  void read_logs();
+  bool keeps_order(const std::string& topic) const;
   void check_memory(const actor& of, std::size_t held);
   void check_end();
   void keep_log(const std::string& topic);
@@ -133,6 +137,7 @@ class story {
   std::vector<kept_log> logs_;       // what is read of them depends on what is told later
   std::vector<bool> stopped_;        // brokers, by number
   std::set<std::string> made_anew_;  // topics
+  std::uint64_t appends_read_ = 0;   // by the audit, of the cluster's
   bool tells_refusals_ = false;      // brokers were told to refuse batches for good
   bool tells_doubts_ = false;        // and to answer with what may follow an append
   bool is_hopeless_ = false;         // nobody will find the cluster any more: nobody waits for each answer then

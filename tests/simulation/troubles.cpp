@@ -17,6 +17,9 @@ namespace {
 
 constexpr std::int32_t no_broker = -1;
 
+// A code that the library has no name for.
+constexpr broker_errc newer_than_we{3999};
+
 // What a broker says of a batch that it has not appended. The codes that prove it (guarantee.md, rule 13), and others.
 constexpr std::array errors_before{broker_errc::not_leader_or_follower,
                                    broker_errc::not_enough_replicas,
@@ -33,13 +36,16 @@ constexpr std::array errors_before{broker_errc::not_leader_or_follower,
                                    broker_errc::topic_authorization_failed,
                                    broker_errc::out_of_order_sequence_number,
                                    broker_errc::invalid_producer_epoch,
-                                   broker_errc::unknown_producer_id};
+                                   broker_errc::unknown_producer_id,
+                                   broker_errc::invalid_registration,
+                                   newer_than_we};
 
 // And of one that it has appended: none of the codes that prove the opposite.
 constexpr std::array errors_after{broker_errc::not_leader_or_follower, broker_errc::not_enough_replicas_after_append,
                                   broker_errc::request_timed_out,      broker_errc::unknown_topic_or_partition,
                                   broker_errc::leader_not_available,   broker_errc::kafka_storage_error,
-                                  broker_errc::replica_not_available,  broker_errc::unknown_server_error};
+                                  broker_errc::replica_not_available,  broker_errc::unknown_server_error,
+                                  broker_errc::invalid_registration,   newer_than_we};
 
 // Said before the append only (guarantee.md, rule 13).
 bool is_proof(broker_errc code) { return cokafka::detail::fate_of_answer(code, true) == cokafka::fate::not_written; }
@@ -52,9 +58,13 @@ bool is_for_good(broker_errc code) {
   return is_proof(code) && !again;
 }
 
-constexpr std::array errors_of_control{broker_errc::leader_not_available, broker_errc::unknown_topic_or_partition,
-                                       broker_errc::unknown_server_error, broker_errc::coordinator_load_in_progress,
-                                       broker_errc::not_controller,       broker_errc::topic_authorization_failed};
+constexpr std::array errors_of_control{broker_errc::leader_not_available,
+                                       broker_errc::unknown_topic_or_partition,
+                                       broker_errc::unknown_server_error,
+                                       broker_errc::coordinator_load_in_progress,
+                                       broker_errc::not_controller,
+                                       broker_errc::topic_authorization_failed,
+                                       newer_than_we};
 
 }  // namespace
 
@@ -181,13 +191,7 @@ void story::begin_of_topics(trouble kind) {
     case trouble::grow_topic:
       if (partitions < 20) kafka_->add_partitions(topic.name, partitions + static_cast<int>(1 + random(3)));
       break;
-    case trouble::topic_made_anew:
-      keep_log(topic.name);
-      made_anew_.insert(topic.name);
-      // Without topic ids its new life may take what was in flight, but not all of it, and in another order.
-      if (!plan_.has_topic_ids()) audit_.excuse(topic.name);
-      kafka_->recreate_topic(topic.name, partitions);
-      break;
+    case trouble::topic_made_anew: make_anew(topic.name); break;
     case trouble::topic_error: {
       const broker_errc code =
           one_in(2) ? broker_errc::topic_authorization_failed : broker_errc::unknown_topic_or_partition;
@@ -200,6 +204,21 @@ void story::begin_of_topics(trouble kind) {
     case trouble::move_broker: kafka_->move_broker(broker, one_in(2)); break;
     default: break;
   }
+}
+
+// Now and then with fewer partitions than it had.
+void story::make_anew(const std::string& topic) {
+  read_logs();
+  keep_log(topic);
+  made_anew_.insert(topic);
+  // Without topic ids its new life may take what was in flight, but not all of it, and in another order.
+  if (!plan_.has_topic_ids()) audit_.excuse(topic);
+  int partitions = kafka_->partition_count(topic);
+  if (one_in(3)) partitions = 1 + static_cast<int>(random(static_cast<std::uint64_t>(partitions)));
+  say(topic + " is made anew with " + std::to_string(partitions) + " partitions");
+  audit_.begins_anew(topic, keeps_order(topic));
+  audit_.has_partitions(topic, partitions);
+  kafka_->recreate_topic(topic, partitions);
 }
 
 broker_errc story::random_refusal() {

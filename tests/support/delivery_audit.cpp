@@ -5,7 +5,6 @@
 #include "cokafka/error.hpp"
 
 #include <algorithm>
-#include <charconv>
 
 namespace cokafka_tests {
 
@@ -19,14 +18,6 @@ constexpr std::size_t violations_kept = 10;
 
 std::string seconds(delivery_audit::moment time) {
   return std::to_string(std::chrono::duration<double>(time).count()) + " s";
-}
-
-std::optional<std::uint64_t> number_in(const std::optional<std::string>& value) {
-  if (!value) return std::nullopt;
-  std::uint64_t number = 0;
-  const auto [end, failed] = std::from_chars(value->data(), value->data() + value->size(), number);
-  if (failed != std::errc{} || end == value->data() + value->size() || *end != ':') return std::nullopt;
-  return number;
 }
 
 // What a client gets when there was no time left, and not because of its own limits.
@@ -68,6 +59,24 @@ void delivery_audit::detached(std::uint64_t number) {
 }
 
 void delivery_audit::producer_ended(std::size_t producer, moment at) { producers_[producer].ended = at; }
+
+void delivery_audit::purged(std::size_t producer, moment at) {
+  producers_[producer].purged = at;
+  for (page& each : records_) {
+    const bool is_open = each.is == state::unanswered || each.is == state::detached;
+    if (each.record.producer == producer && is_open && !each.purged) each.purged = at;
+  }
+  std::vector<std::uint64_t> waiting;
+  for (const auto& [when, number] : awaited_) {
+    if (records_[number].purged == at && records_[number].record.producer == producer) waiting.push_back(number);
+  }
+  for (const std::uint64_t number : waiting) awaited(number);
+}
+
+void delivery_audit::has_partitions(const std::string& topic, int count) {
+  const auto found = fewest_partitions_.emplace(topic, count).first;
+  found->second = std::min(found->second, count);
+}
 
 void delivery_audit::violated(std::string sentence) {
   if (violations_.size() < violations_kept) violations_.push_back(std::move(sentence));
@@ -125,6 +134,7 @@ void delivery_audit::answered(std::uint64_t number, const answer& said, std::opt
     check_failure(of, number, said.error(), at);
   }
   if (at) check_time(of, number, *at);
+  if (watches_logs_) compare_told(of, number);
 }
 
 void delivery_audit::check_overdue(moment now) {
@@ -136,7 +146,7 @@ void delivery_audit::check_overdue(moment now) {
 }
 
 void delivery_audit::check_time(const page& of, std::uint64_t number, moment at) {
-  const moment last = due(of.record) + rounding;
+  const moment last = answer_due(of) + rounding;
   if (at > last) violated("answered " + seconds(at - last) + " after its deadline: " + describe(number));
   const auto& within = producers_[of.record.producer].promised.answer_within;
   if (within && at - of.record.at > *within)
@@ -147,6 +157,8 @@ void delivery_audit::check_failure(const page& of, std::uint64_t number, const c
                                    std::optional<moment> at) {
   const books_of_producer& by = producers_[of.record.producer];
   if (why.fate() == fate::written) violated("failed and written at once: " + describe(number));
+  check_purge(of, number, why);
+  check_partition(of, number, why);
   if (!at || by.ended) return;
   const bool blocked = why == errc::metadata_timed_out || why == errc::buffer_timed_out || why == errc::no_brokers;
   const moment limit =
@@ -170,7 +182,7 @@ void delivery_audit::add_log(const std::string& topic, std::int32_t partition,
   std::int64_t offset = 0;
   ++logs_;
   for (const stored_record& stored : records) {
-    const std::string here = topic + "-" + std::to_string(partition) + " @ " + std::to_string(stored.offset);
+    const std::string here = place(topic, partition, stored.offset);
     if (stored.offset != offset++) violated("a gap in the log before " + here);
     const auto number = number_in(stored.value);
     if (!number || *number >= records_.size()) {
@@ -195,7 +207,17 @@ void delivery_audit::add_log(const std::string& topic, std::int32_t partition,
 
 void delivery_audit::check_stored(page& of, std::uint64_t number, const std::string& topic, std::int32_t partition,
                                   const stored_record& stored) {
-  const std::string here = topic + "-" + std::to_string(partition) + " @ " + std::to_string(stored.offset);
+  const std::string here = place(topic, partition, stored.offset);
+  check_contents(of, number, here, partition, topic, stored);
+  if (of.is != state::written || of.partition != partition || of.offset != stored.offset) return;
+  const bool right_before = of.offset_found && !of.other_timestamp;
+  of.offset_found = true;
+  of.other_timestamp = stored.timestamp;
+  if (right_before || of.timestamp == stored.timestamp) of.other_timestamp.reset();
+}
+
+void delivery_audit::check_contents(const page& of, std::uint64_t number, const std::string& here,
+                                    std::int32_t partition, const std::string& topic, const stored_record& stored) {
   const sent_record& sent = of.record;
   if (sent.topic != topic || (sent.partition && *sent.partition != partition))
     violated(describe(number) + " is in another partition: " + here);
@@ -205,11 +227,6 @@ void delivery_audit::check_stored(page& of, std::uint64_t number, const std::str
   for (std::size_t i = 0; headers_right && i < sent.headers; ++i)
     headers_right = stored.headers[i].key == header_key_of(number, i);
   if (!headers_right) violated(describe(number) + " has other headers in the log: " + here);
-  if (of.is != state::written || of.partition != partition || of.offset != stored.offset) return;
-  const bool right_before = of.offset_found && !of.other_timestamp;
-  of.offset_found = true;
-  of.other_timestamp = stored.timestamp;
-  if (right_before || of.timestamp == stored.timestamp) of.other_timestamp.reset();
 }
 
 void delivery_audit::check_logs() {

@@ -3,11 +3,13 @@
 #ifndef COKAFKA_TESTS_SUPPORT_DELIVERY_AUDIT_HPP
 #define COKAFKA_TESTS_SUPPORT_DELIVERY_AUDIT_HPP
 
+#include "cokafka/error.hpp"
 #include "cokafka/fate.hpp"
 #include "cokafka/record_metadata.hpp"
 #include "cokafka/result.hpp"
 #include "cokafka/testing/stored.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -64,7 +66,7 @@ class delivery_audit {
   /// `at` is empty where nobody looked at the moment the answer came.
   void answered(std::uint64_t number, const answer& said, std::optional<moment> at);
   /// Somebody waits for its answer: answered() is called in the moment it comes.
-  void awaited(std::uint64_t number) { awaited_.emplace(due(records_[number].record), number); }
+  void awaited(std::uint64_t number) { awaited_.emplace(answer_due(records_[number]), number); }
   /// What is awaited and should have been answered by now; cheap.
   void check_overdue(moment now);
   /// Nobody will ask for its answer.
@@ -76,6 +78,25 @@ class delivery_audit {
   bool has_excuses() const noexcept { return !excused_.empty(); }
   /// An answer from before need not have come in time any more: the producer was closed or destroyed.
   void producer_ended(std::size_t producer, moment at);
+  /// Everything of it that was sent before is answered now.
+  void purged(std::size_t producer, moment at);
+  /// The topic has so many partitions now: there has never been a time without the first ones of them.
+  void has_partitions(const std::string& topic, int count);
+
+  /// @name While things happen
+  /// With watch_logs(), appended() is told of all that comes into a log before anybody is told of it. What is broken is
+  /// noticed then: at the append or at the answer, whichever is later.
+  /// @{
+  void watch_logs() { watches_logs_ = true; }
+  /// What came into a log of the topic's present life, from next_offset() on.
+  void appended(const std::string& topic, std::int32_t partition,
+                const std::vector<cokafka::testing::stored_record>& records);
+  std::int64_t next_offset(const std::string& topic, std::int32_t partition) {
+    return lives_[topic].logs[partition].next;
+  }
+  /// Its logs are gone, and empty ones are there. Not `in_order`: what is in flight may get into them, in any order.
+  void begins_anew(const std::string& topic, bool in_order);
+  /// @}
 
   /// The records of one partition, in the order of their offsets. Once for each life of its topic, in their order.
   void add_log(const std::string& topic, std::int32_t partition,
@@ -99,9 +120,16 @@ class delivery_audit {
   /// "17:" and as many letters as make `size` bytes, or "17:" alone where that is longer.
   static std::string value_of(std::uint64_t number, std::size_t size);
   static std::string header_key_of(std::uint64_t number, std::size_t index);
+  static std::optional<std::uint64_t> number_in(const std::optional<std::string>& value);
 
  private:
   enum class state : std::uint8_t { unanswered, detached, written, failed };
+  struct seen_copy {
+    std::uint32_t life = 0;  // of its topic
+    std::int32_t partition = -1;
+    std::int64_t offset = -1;
+    std::int64_t timestamp = 0;
+  };
   struct page {
     sent_record record;
     state is = state::unanswered;
@@ -115,18 +143,38 @@ class delivery_audit {
     std::uint64_t log = 0;                          // its number
     bool offset_found = false;                      // in one of the topic's lives
     std::optional<std::int64_t> other_timestamp{};  // there; empty once the one that was told has been found
+    std::optional<moment> purged{};
+    std::vector<seen_copy> seen{};  // while things happen
+  };
+  struct watched_log {
+    std::int64_t next = 0;                               // offset
+    std::vector<std::optional<std::uint64_t>> newest{};  // by producer
+  };
+  struct topic_life {
+    std::uint32_t number = 0;
+    bool in_order = true;
+    std::map<std::int32_t, watched_log> logs{};  // by partition
   };
   struct books_of_producer {
     producer_promise promised;
     moment latest_due{};
     std::optional<moment> ended{};
+    std::optional<moment> purged{};  // the last time
   };
 
+  static std::string place(const std::string& topic, std::int32_t partition, std::int64_t offset);
   moment due(const sent_record& record) const;
+  moment answer_due(const page& of) const { return of.purged ? std::min(*of.purged, due(of.record)) : due(of.record); }
   void check_time(const page& of, std::uint64_t number, moment at);
   void check_failure(const page& of, std::uint64_t number, const cokafka::error& why, std::optional<moment> at);
+  void check_purge(const page& of, std::uint64_t number, const cokafka::error& why);
+  void check_partition(const page& of, std::uint64_t number, const cokafka::error& why);
+  void check_contents(const page& of, std::uint64_t number, const std::string& here, std::int32_t partition,
+                      const std::string& topic, const cokafka::testing::stored_record& stored);
   void check_stored(page& of, std::uint64_t number, const std::string& topic, std::int32_t partition,
                     const cokafka::testing::stored_record& stored);
+  void see(page& of, std::uint64_t number, const std::string& here, const seen_copy& copy);
+  void compare_told(const page& of, std::uint64_t number);
   void check_page(const page& of, std::uint64_t number);
 
   std::vector<books_of_producer> producers_;
@@ -135,6 +183,9 @@ class delivery_audit {
   std::vector<std::string> violations_;
   std::optional<moment> healed_{};
   std::set<std::string> excused_;  // topics
+  std::map<std::string, int> fewest_partitions_;
+  std::map<std::string, topic_life> lives_;
+  bool watches_logs_ = false;
   std::uint64_t written_ = 0;
   std::uint64_t failed_ = 0;
   std::uint64_t logs_ = 0;

@@ -78,6 +78,11 @@ class cluster {
   /// A partition's records by offset; records of compressed batches are left out (see stored_batch::codec). A topic
   /// that does not exist has none.
   COKAFKA_DECL std::vector<stored_record> records(std::string_view topic, std::int32_t partition) const;
+  /// Those from an offset on: what is new in a log.
+  COKAFKA_DECL std::vector<stored_record> records(std::string_view topic, std::int32_t partition,
+                                                  std::int64_t from_offset) const;
+  /// Batches that came into any log so far, those of deleted topics as well: whether there is anything new to read.
+  COKAFKA_DECL std::uint64_t append_count() const;
   COKAFKA_DECL std::vector<stored_batch> batches(std::string_view topic, std::int32_t partition) const;
   COKAFKA_DECL std::vector<std::string> topics() const;
   COKAFKA_DECL int partition_count(std::string_view topic) const;  ///< 0: no such topic

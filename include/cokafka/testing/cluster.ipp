@@ -131,9 +131,19 @@ COKAFKA_DECL void cluster::leave_out_topic(std::string_view name, int times) {
 }
 
 COKAFKA_DECL std::vector<stored_record> cluster::records(std::string_view topic, std::int32_t partition) const {
+  return records(topic, partition, 0);
+}
+
+COKAFKA_DECL std::vector<stored_record> cluster::records(std::string_view topic, std::int32_t partition,
+                                                         std::int64_t from_offset) const {
   const std::scoped_lock lock(core_->mutex);
   const auto* found = core_->state.find(core_->state.find(topic), partition);
-  return found ? found->log.records() : std::vector<stored_record>{};
+  return found ? found->log.records(from_offset) : std::vector<stored_record>{};
+}
+
+COKAFKA_DECL std::uint64_t cluster::append_count() const {
+  const std::scoped_lock lock(core_->mutex);
+  return core_->state.appends;
 }
 
 COKAFKA_DECL std::vector<stored_batch> cluster::batches(std::string_view topic, std::int32_t partition) const {

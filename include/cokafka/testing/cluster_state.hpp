@@ -58,6 +58,7 @@ class cluster_state {
   std::string cluster_id;
   std::vector<broker_state> brokers;
   std::int64_t next_producer_id = 0;
+  std::uint64_t appends = 0;                                     // batches that came into a log
   std::map<std::string, broker_errc, std::less<>> topic_errors;  // what is answered for a topic instead of the truth
   std::map<std::string, int, std::less<>> left_out;              // topics, and how many Metadata answers omit them
 

@@ -73,7 +73,8 @@ class partition_log {
   /// The first record with the largest timestamp.
   COKAFKA_DECL indexed_offset newest() const;
 
-  COKAFKA_DECL std::vector<stored_record> records() const;
+  /// Those from an offset on.
+  COKAFKA_DECL std::vector<stored_record> records(std::int64_t from = 0) const;
   COKAFKA_DECL std::vector<stored_batch> batches() const;
 
   /// The only broker that holds it was restarted at `now`.

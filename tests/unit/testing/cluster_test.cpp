@@ -43,7 +43,7 @@ uuid id_of(wire_client& client, const std::string& topic) {
 
 // `records` must live until the request is sent.
 messages::produce_request write_to(const std::string& topic, std::int32_t partition, const std::string& records,
-                         std::int16_t acks = -1) {
+                                   std::int16_t acks = -1) {
   messages::produce_request request;
   request.acks = acks;
   request.topics.push_back({topic, {}, {{partition, {records}}}});
@@ -204,6 +204,8 @@ TEST_CASE("records are produced in every version and read back", "[testing]") {
   const auto records = kafka->records("t", 0);
   REQUIRE(records.size() == 11);
   CHECK(records[10].value == "value of 13");
+  CHECK(kafka->records("t", 0, 9) == std::vector(records.begin() + 9, records.end()));
+  CHECK(kafka->append_count() == 11);
   CHECK(kafka->records("t", 1).empty());
   CHECK(kafka->records("nowhere", 0).empty());
 }
@@ -287,6 +289,7 @@ TEST_CASE("producer ids are new each time and sequences are checked", "[testing]
   const auto again = produce(client, "t", 0, stamped(id, 0, 0, 2));
   CHECK(again.error_code == no_error);
   CHECK(again.base_offset == 0);
+  CHECK(kafka->append_count() == 2);
   CHECK(produce(client, "t", 0, stamped(id, 0, 9)).error_code == code_of(broker_errc::out_of_order_sequence_number));
   CHECK(kafka->records("t", 0).size() == 3);
   init_producer_id_request transactional;

@@ -1,90 +1,15 @@
 // SPDX-License-Identifier: BSL-1.0
 // The books of the simulated stories: each rule that is broken is noticed, and nothing else is.
-#include "support/delivery_audit.hpp"
-
-#include "cokafka/error.hpp"
+#include "support/audit_books.hpp"
 #include "support/catch.hpp"
 
 #include <chrono>
-#include <string>
-#include <vector>
 
 using namespace cokafka_tests;
 using namespace std::chrono_literals;
 using cokafka::errc;
 using cokafka::fate;
 using cokafka::testing::stored_record;
-
-namespace {
-
-/// A world of one producer and one partition, "t-0".
-class books {
- public:
-  explicit books(producer_promise promised = patient()) { audit.add_producer(promised); }
-
-  static producer_promise patient() {
-    producer_promise made;
-    made.delivery_timeout = 10s;
-    made.max_block = 5s;
-    return made;
-  }
-  static producer_promise without_idempotence() {
-    producer_promise made = patient();
-    made.idempotent = false;
-    made.never_twice = false;
-    return made;
-  }
-
-  std::uint64_t send(std::chrono::nanoseconds at = 0s) {
-    sent_record made;
-    made.topic = "t";
-    made.value_size = delivery_audit::value_of(audit.count(), 0).size();
-    made.at = at;
-    return audit.sent(made);
-  }
-  void written(std::uint64_t number, std::int64_t offset, std::int64_t timestamp = 1000) {
-    cokafka::record_metadata told;
-    told.topic = cokafka::topic_name("t");
-    told.partition = 0;
-    told.offset = offset;
-    told.timestamp = std::chrono::sys_time<std::chrono::milliseconds>(std::chrono::milliseconds(timestamp));
-    told.value_size = delivery_audit::value_of(number, 0).size();
-    audit.answered(number, told, 1s);
-  }
-  void failed(std::uint64_t number, fate known, errc code = errc::cancelled, std::chrono::nanoseconds at = 1s) {
-    cokafka::error_details why;
-    why.code = code;
-    why.fate = known;
-    audit.answered(number, cokafka::error(why), at);
-  }
-  /// The last life of the topic, after which the books are closed.
-  void log(const std::vector<std::uint64_t>& numbers) {
-    life(numbers);
-    audit.check_logs();
-  }
-  void life(const std::vector<std::uint64_t>& numbers) {
-    std::vector<stored_record> records;
-    for (const std::uint64_t number : numbers) {
-      stored_record made;
-      made.offset = static_cast<std::int64_t>(records.size());
-      made.timestamp = 1000;
-      made.value = delivery_audit::value_of(number, 0);
-      records.push_back(made);
-    }
-    audit.add_log("t", 0, records);
-  }
-  /// The only violation, or all of them in a line.
-  std::string complaint() const {
-    std::string all;
-    for (const auto& each : audit.violations()) all += each + "\n";
-    return all;
-  }
-  bool complains_of(const std::string& what) const { return complaint().find(what) != std::string::npos; }
-
-  delivery_audit audit;
-};
-
-}  // namespace
 
 TEST_CASE("books that agree with the log are clean", "[testing]") {
   books of;

@@ -213,6 +213,11 @@ TEST_CASE("what is beyond retention.bytes is deleted by the batch, the newest st
   CHECK(log.batches().size() == 3);
   CHECK(log.records().front().offset == 14);
   CHECK(log.read(17, 10 * one.size(), false).size() == 2 * one.size());
+  CHECK(log.records(3).size() == 6);
+  CHECK(log.records(17).size() == 3);
+  CHECK(log.records(17).front().offset == 17);
+  CHECK(log.records(20).empty());
+  CHECK(log.records(25).empty());
   rules.retention_bytes = 0;
   append(log, one, rules);
   CHECK(log.batches().size() == 1);

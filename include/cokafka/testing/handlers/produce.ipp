@@ -74,7 +74,10 @@ inline partition_answer append(exchange& e, topic_state* topic, const messages::
   }
   append_result result =
       partition->log.append(records, e.cluster.rules_of(*topic), partition->leader_epoch, wall_ms(e.environment));
-  if (result.error == broker_errc::none && !result.duplicate) e.appended = true;
+  if (result.error == broker_errc::none && !result.duplicate) {
+    e.appended = true;
+    ++e.cluster.appends;
+  }
   return answer_of(asked.index, std::move(result), partition->log.start_offset());
 }
 
