@@ -217,7 +217,8 @@ class partition_log {
   /// The first record with the largest timestamp.
   COKAFKA_DECL indexed_offset newest() const;
 
-  COKAFKA_DECL std::vector<stored_record> records() const;
+  /// Those from an offset on.
+  COKAFKA_DECL std::vector<stored_record> records(std::int64_t from = 0) const;
   COKAFKA_DECL std::vector<stored_batch> batches() const;
 
   /// The only broker that holds it was restarted at `now`.
@@ -356,6 +357,7 @@ class cluster_state {
   std::string cluster_id;
   std::vector<broker_state> brokers;
   std::int64_t next_producer_id = 0;
+  std::uint64_t appends = 0;                                     // batches that came into a log
   std::map<std::string, broker_errc, std::less<>> topic_errors;  // what is answered for a topic instead of the truth
   std::map<std::string, int, std::less<>> left_out;              // topics, and how many Metadata answers omit them
 
@@ -539,6 +541,11 @@ class cluster {
   /// A partition's records by offset; records of compressed batches are left out (see stored_batch::codec). A topic
   /// that does not exist has none.
   COKAFKA_DECL std::vector<stored_record> records(std::string_view topic, std::int32_t partition) const;
+  /// Those from an offset on: what is new in a log.
+  COKAFKA_DECL std::vector<stored_record> records(std::string_view topic, std::int32_t partition,
+                                                  std::int64_t from_offset) const;
+  /// Batches that came into any log so far, those of deleted topics as well: whether there is anything new to read.
+  COKAFKA_DECL std::uint64_t append_count() const;
   COKAFKA_DECL std::vector<stored_batch> batches(std::string_view topic, std::int32_t partition) const;
   COKAFKA_DECL std::vector<std::string> topics() const;
   COKAFKA_DECL int partition_count(std::string_view topic) const;  ///< 0: no such topic
@@ -1805,11 +1812,13 @@ COKAFKA_DECL indexed_offset partition_log::newest() const {
   return entries_.empty() ? indexed_offset{} : first_since(largest);
 }
 
-COKAFKA_DECL std::vector<stored_record> partition_log::records() const {
+COKAFKA_DECL std::vector<stored_record> partition_log::records(std::int64_t from) const {
   std::vector<stored_record> all;
-  for (const entry& e : entries_) {
+  for (std::size_t i = index_of(std::max(from, start_offset())); i != entries_.size(); ++i) {
+    const entry& e = entries_[i];
     const detail::batch_view batch = log_parts::view_of(e.bytes);
     batch.for_each([&](const detail::record_entry& record) {
+      if (e.base_offset + record.offset_delta < from) return;
       stored_record copy;
       copy.offset = e.base_offset + record.offset_delta;
       copy.timestamp = log_parts::time_of(batch, record);
@@ -2386,9 +2395,19 @@ COKAFKA_DECL void cluster::leave_out_topic(std::string_view name, int times) {
 }
 
 COKAFKA_DECL std::vector<stored_record> cluster::records(std::string_view topic, std::int32_t partition) const {
+  return records(topic, partition, 0);
+}
+
+COKAFKA_DECL std::vector<stored_record> cluster::records(std::string_view topic, std::int32_t partition,
+                                                         std::int64_t from_offset) const {
   const std::scoped_lock lock(core_->mutex);
   const auto* found = core_->state.find(core_->state.find(topic), partition);
-  return found ? found->log.records() : std::vector<stored_record>{};
+  return found ? found->log.records(from_offset) : std::vector<stored_record>{};
+}
+
+COKAFKA_DECL std::uint64_t cluster::append_count() const {
+  const std::scoped_lock lock(core_->mutex);
+  return core_->state.appends;
 }
 
 COKAFKA_DECL std::vector<stored_batch> cluster::batches(std::string_view topic, std::int32_t partition) const {
@@ -3818,7 +3837,10 @@ inline partition_answer append(exchange& e, topic_state* topic, const messages::
   }
   append_result result =
       partition->log.append(records, e.cluster.rules_of(*topic), partition->leader_epoch, wall_ms(e.environment));
-  if (result.error == broker_errc::none && !result.duplicate) e.appended = true;
+  if (result.error == broker_errc::none && !result.duplicate) {
+    e.appended = true;
+    ++e.cluster.appends;
+  }
   return answer_of(asked.index, std::move(result), partition->log.start_offset());
 }
 
