@@ -16,6 +16,9 @@ WRITTEN, NOT_WRITTEN, MAYBE_WRITTEN, FAILED_WRITTEN = range(4)
 UNANSWERED = 255
 NEWS_MS = 500  # at most, from the news of a leader to its first acknowledgement
 MOST_PROBLEMS = 100
+# Failures that the sender has brought about itself: it cancelled, it closed or destroyed its producer, or it sent more than
+# fits into memory. They tell nothing of what the cluster did.
+OWN_DOING = {"cancelled", "closed", "buffer_full"}
 
 
 class Told:
@@ -159,6 +162,12 @@ def find_missing(producers, topics, short_lived, found):
             if outcome in (WRITTEN, FAILED_WRITTEN) and not told.seen[number] and told.topic[number] not in gone:
                 found.problem(f"producer {producer} record {number} is missing: told partition {told.partition[number]} "
                               f"offset {told.offset[number]}")
+
+
+def count_failed(reasons, fate):
+    """Of the sender's `reasons`, {"fate: error": records}: how many the cluster or a deadline has failed with this fate."""
+    words = [(*reason.split(": ", 1), count) for reason, count in reasons.items()]
+    return sum(count for of, error, count in words if of == fate and error not in OWN_DOING)
 
 
 def audit(bootstrap, topics, short_lived, path, summary, say):

@@ -71,6 +71,10 @@ def main():
     moved = [line(0, offset=0), line(1, offset=1, sent=100, answered=900), line(2, offset=2, sent=800, answered=900)]
     assert findings(3, moved, [Message(0, 0, 0), Message(1, 0, 1, epoch=1), Message(2, 0, 2, epoch=1)]).moved == 1
     assert findings(3, moved, [Message(0, 0, 0), Message(1, 0, 1), Message(2, 0, 2)]).moved == 0
+    reasons = {"not_written: cancelled": 1, "not_written: closed": 10, "not_written: buffer_full": 100,
+               "not_written: timed_out": 1000, "maybe_written: timed_out": 5, "maybe_written: closed": 50}
+    assert audit.count_failed(reasons, "not_written") == 1000
+    assert audit.count_failed(reasons, "maybe_written") == 5
 
 
 if __name__ == "__main__":

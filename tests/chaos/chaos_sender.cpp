@@ -24,10 +24,13 @@ namespace {
 
 constexpr std::string_view usage =
     "Usage: chaos_sender --bootstrap SERVERS --seed S --folder DIR [--rate RECORDS_PER_SECOND] TOPIC...\n"
+    "The rate is that of all senders together but for one, which sends at full speed for 2 of every 20 seconds.\n"
     "Sends until stdin ends, waits until every record is answered, and prints a line of JSON with its counts.\n"
     "Writes DIR/told (see told_log.hpp) and DIR/sender.log.\n";
 
-// The kinds of producers that send side by side.
+// The kinds of producers that send side by side: from 0 to this one.
+constexpr int full_speed = 5;
+
 cokafka::config settings_of(int kind, const std::string& bootstrap) {
   cokafka::config made;
   made.bootstrap_servers = bootstrap;
@@ -65,7 +68,11 @@ asio::awaitable<void> lead_a_life(chaos_world& world, std::string bootstrap, int
     cokafka::config settings = settings_of(kind, bootstrap);
     settings.log_sink = world.log_sink();
     const auto source = std::make_shared<chaos_source>(world, std::move(settings));
-    start_talkers(source);
+    if (kind == full_speed) {
+      start_full_speed(source);
+    } else {
+      start_talkers(source);
+    }
     const auto ends = world.now() + (kind == 4 ? 5s + std::chrono::milliseconds(world.random(10'000)) : 24h);
     while (!world.stopping && world.now() < ends) co_await world.sleep(20ms);
     source->closing = true;
@@ -103,7 +110,7 @@ int run(chaos_world& world, const std::string& bootstrap) {
     failed = thrown;
     world.io.stop();
   };
-  for (int kind = 0; kind != 5; ++kind) {
+  for (int kind = 0; kind <= full_speed; ++kind) {
     ++world.lives;
     asio::co_spawn(world.io, lead_a_life(world, bootstrap, kind), note);
   }

@@ -76,7 +76,8 @@ asio::awaitable<void> talk(std::shared_ptr<chaos_source> source, manner how, std
       std::optional<milliseconds> timeout;
       if (how.deadline_ms > 0) timeout = milliseconds(1 + world.random(how.deadline_ms));
       told_line line;
-      cokafka::delivery sent = source->send(topic, how.keyed, timeout, line);
+      const std::uint32_t padding = world.random(20) == 0 ? world.random(3000) : world.random(150);
+      cokafka::delivery sent = source->send(topic, how.keyed, timeout, padding, line);
       if (i != burst || how.cancels) {
         settle_later(source, std::move(sent), line, how.cancels);
       } else {
@@ -88,6 +89,42 @@ asio::awaitable<void> talk(std::shared_ptr<chaos_source> source, manner how, std
     if (how.think_ms > 0 || how.cancels) co_await world.sleep(milliseconds(1 + world.random(how.think_ms + 1)));
   }
   --source->talkers;
+}
+
+constexpr std::uint32_t full_speed_every_ms = 20'000;
+constexpr std::uint32_t full_speed_for_ms = 2'000;
+constexpr std::uint32_t most_per_burst = 300'000;  // for the disk's sake, and that of the audit
+
+// No rate, and no deadline but the producer's: what holds it back is the memory that the producer has for it.
+asio::awaitable<void> talk_at_full_speed(std::shared_ptr<chaos_source> source, std::size_t topic) {
+  chaos_world& world = source->world;
+  while (!source->closing) {
+    const std::uint32_t now = world.elapsed_ms();
+    std::uint32_t& sent_so_far = world.bursts[now / full_speed_every_ms];
+    if (now % full_speed_every_ms < full_speed_every_ms - full_speed_for_ms || sent_so_far >= most_per_burst) {
+      co_await world.sleep(10ms);
+      continue;
+    }
+    bool refused = false;
+    for (int i = 0; i != 100 && !refused; ++i) {
+      told_line line;
+      cokafka::delivery sent = source->send(topic, false, std::nullopt, world.random(50), line);
+      refused = sent.ready();
+      settle_later(source, std::move(sent), line, false);
+      ++sent_so_far;
+    }
+    if (refused) co_await world.sleep(20ms);
+    const cokafka::result<void> room = co_await source->producer->wait_for_space(16'384, asio::use_awaitable);
+    if (!room) co_await world.sleep(20ms);
+  }
+  --source->talkers;
+}
+
+std::string name_of(const boost::system::error_code& code) {
+  if (code.category() == make_error_code(cokafka::errc::closed).category()) {
+    return std::string(to_string(static_cast<cokafka::errc>(code.value())));
+  }
+  return code.message();
 }
 
 }  // namespace
@@ -132,13 +169,12 @@ void chaos_world::settle(told_line line, const answer& said) {
     line.offset = said.value().offset.value_or(-1);
     if (said.value().topic.str() != topics[line.topic]) problem("a record was told to lie in another topic");
   } else {
-    if (said.error() == cokafka::errc::cancelled) ++cancelled;
     switch (said.error().fate()) {
       case cokafka::fate::not_written: line.outcome = told_line::not_written; break;
       case cokafka::fate::maybe_written: line.outcome = told_line::maybe_written; break;
       case cokafka::fate::written: line.outcome = told_line::failed_written; break;
     }
-    ++reasons[std::string(to_string(said.error().fate())) + ": " + said.error().code().message()];
+    ++reasons[std::string(to_string(said.error().fate())) + ": " + name_of(said.error().code())];
   }
   ++outcomes[line.outcome];
   --unanswered;
@@ -162,8 +198,14 @@ std::string chaos_world::summary() const {
   };
   std::string text = "{" + field("written", outcomes[0]) + field("not_written", outcomes[1]) +
                      field("maybe_written", outcomes[2]) + field("failed_written", outcomes[3]) +
-                     field("unanswered", unanswered) + field("tried_again", tried_again) +
-                     field("cancelled", cancelled);
+                     field("unanswered", unanswered) + field("tried_again", tried_again);
+  std::uint64_t at_full_speed = 0;
+  std::uint32_t most = 0;
+  for (const auto& [burst, records] : bursts) {
+    at_full_speed += records;
+    most = std::max(most, records);
+  }
+  text += field("at_full_speed", at_full_speed) + field("most_in_a_burst", most);
   text += "\"sent\": [";
   for (std::size_t i = 0; i != sent.size(); ++i) text += (i == 0 ? "" : ", ") + std::to_string(sent[i]);
   text += "], \"problems\": [";
@@ -183,7 +225,7 @@ chaos_source::chaos_source(chaos_world& of, cokafka::config settings)
 }
 
 cokafka::delivery chaos_source::send(std::size_t topic, bool keyed, std::optional<milliseconds> timeout,
-                                     told_line& line) {
+                                     std::uint32_t padding, told_line& line) {
   line.producer = number;
   line.number = world.sent[number]++;
   line.topic = static_cast<std::uint8_t>(topic);
@@ -191,8 +233,7 @@ cokafka::delivery chaos_source::send(std::size_t topic, bool keyed, std::optiona
   std::string key;
   if (keyed) key = "key-" + std::to_string(world.random(2000));
   std::string value = std::to_string(number) + "." + std::to_string(line.number) + ".";
-  value.append(world.random(20) == 0 ? world.random(3000) : world.random(150),
-               static_cast<char>('a' + world.random(26)));
+  value.append(padding, static_cast<char>('a' + world.random(26)));
   boost::crc_32_type checksum;
   checksum.process_bytes(key.data(), key.size());
   checksum.process_bytes(value.data(), value.size());
@@ -219,6 +260,13 @@ void start_talkers(const std::shared_ptr<chaos_source>& source) {
         asio::co_spawn(world.io, talk(source, how, topic), rethrow);
       }
     }
+  }
+}
+
+void start_full_speed(const std::shared_ptr<chaos_source>& source) {
+  for (std::size_t topic = 0; topic != source->world.topics.size(); ++topic) {
+    ++source->talkers;
+    asio::co_spawn(source->world.io, talk_at_full_speed(source, topic), rethrow);
   }
 }
 

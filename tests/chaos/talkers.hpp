@@ -52,24 +52,24 @@ struct chaos_world {
   std::vector<std::string> topics;
   const clock::time_point begun = clock::now();
   const std::uint64_t rate;
-  std::int64_t allowance = 0;  // records that may be sent at once
+  std::int64_t allowance = 0;                       // records that may be sent at once
+  std::map<std::uint32_t, std::uint32_t> bursts{};  // records that were sent at full speed in each burst
   bool stopping = false;
   int lives = 0;
   std::vector<std::uint64_t> sent{};  // per producer
   std::uint64_t unanswered = 0;
   std::uint64_t outcomes[4] = {};  // by told_line::outcome
   std::uint64_t tried_again = 0;   // records whose first attempt was not the last, by the producer's log
-  std::uint64_t cancelled = 0;
-  std::map<std::string, std::uint64_t> reasons{};  // of failures
+  std::map<std::string, std::uint64_t> reasons{};  // of failures, "fate: name of the error"
   std::vector<std::string> problems{};
 };
 
 // One producer and those who send through it.
 struct chaos_source {
   chaos_source(chaos_world& of, cokafka::config settings);
-  // Sends the next record; the caller awaits the answer and settles it with the line.
+  // Sends the next record, so long and a little more; the caller awaits the answer and settles it with the line.
   cokafka::delivery send(std::size_t topic, bool keyed, std::optional<std::chrono::milliseconds> timeout,
-                         told_line& line);
+                         std::uint32_t padding, told_line& line);
 
   chaos_world& world;
   std::optional<cokafka::producer> producer;
@@ -79,6 +79,8 @@ struct chaos_source {
 };
 
 void start_talkers(const std::shared_ptr<chaos_source>& source);
+// These know no rate: in every twenty seconds they send for two as fast as the producer takes it.
+void start_full_speed(const std::shared_ptr<chaos_source>& source);
 
 }  // namespace cokafka_test
 

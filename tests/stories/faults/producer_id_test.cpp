@@ -8,6 +8,7 @@
 
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
+#include <string>
 
 using namespace cokafka_tests;
 using cokafka::broker_errc;
@@ -62,11 +63,16 @@ TEST_CASE("without the permission for a producer id records fail at once, until 
   CHECK(world.kafka.records("t", 0).size() == 1);
 }
 
-TEST_CASE("a cluster that knows no producer ids is too old for idempotence, and says so", "[stories]") {
+TEST_CASE("a cluster that knows no producer ids is too old for idempotence, and says so until it is upgraded",
+          "[stories]") {
   shop_and_kafka world;
   world.kafka.create_topic("t", 1);
   world.kafka.set_api_versions(api_key::init_producer_id, 1, 0);
   check_refusal(world, make_error_code(errc::unsupported_version));
+  CHECK(send_one(world).error().message().find("InitProducerId") != std::string::npos);
+  world.kafka.set_api_versions(api_key::init_producer_id, 0, 1);
+  CHECK(send_one(world).has_value());
+  CHECK(world.kafka.records("t", 0).size() == 1);
 }
 
 TEST_CASE("warm_up tells that the cluster gives no producer id", "[stories]") {

@@ -254,6 +254,9 @@ COKAFKA_DECL void engine::refuse_identity(error_code why) {
   error_details details;
   details.code = why;
   details.message = "no producer id: " + why.message();
+  if (why == make_error_code(errc::unsupported_version)) {
+    details.message += " (InitProducerId, without which enable.idempotence=true is not possible)";
+  }
   for (auto& [id, link] : links_) link->identity_refused_soon(details);
   waiter_list ended;
   {

@@ -68,6 +68,7 @@ class broker_link final : public partition_keeper {
   void settle_request(produce_request& answered, const messages::produce_response& response,
                       std::chrono::milliseconds throttle, clock_time now);
   void lose_requests(error_code why);
+  void say_connection_lost() const;
   void note_retry(const planned_batch& again, effects& out) const;
   void note_repeated(const produce_request& sent);
   void obey_throttle(std::chrono::milliseconds throttle, clock_time now);

@@ -113,7 +113,7 @@ COKAFKA_DECL asio::awaitable<void> broker_link::serve() {
   const config& user = host_.rules().user;
   const backoff_policy again{user.reconnect_backoff, user.effective_reconnect_backoff_max()};
   retry_connect_at_ = host_.env().now() + again.delay(++failed_attempts_, host_.env().random());
-  host_.say(log_level::warning, name() + ": connection lost: " + last_error_.message());
+  say_connection_lost();
   lose_requests(
       make_error_code(std::exchange(request_timed_out_, false) ? errc::request_timed_out : errc::disconnected));
   host_.want_metadata();

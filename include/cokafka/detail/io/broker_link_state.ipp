@@ -110,8 +110,16 @@ COKAFKA_DECL void broker_link::forget_answers(partition_queue& gone) {
 }
 
 COKAFKA_DECL stall broker_link::why_stalled() const {
-  if (connection_.is_open() || !last_error_) return {last_error_, {}};
-  return {last_error_, name() + " is not connected: " + last_error_.message()};
+  if (connection_.is_open()) return {last_error_, {}};
+  std::string message = name() + " is not connected";
+  if (last_error_) message += ": " + last_error_.message();
+  return {last_error_, std::move(message)};
+}
+
+COKAFKA_DECL void broker_link::say_connection_lost() const {
+  std::string line = name() + ": connection lost: " + last_error_.message();
+  if (host_.rules().acks == 0) line += "; with acks=0 that is how a broker refuses records";
+  host_.say(log_level::warning, std::move(line));
 }
 
 COKAFKA_DECL void broker_link::note_retry(const planned_batch& again, effects& out) const {
