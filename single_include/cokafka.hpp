@@ -6201,6 +6201,7 @@ class broker_link final : public partition_keeper {
   void settle_request(produce_request& answered, const messages::produce_response& response,
                       std::chrono::milliseconds throttle, clock_time now);
   void lose_requests(error_code why);
+  void say_connection_lost() const;
   void note_retry(const planned_batch& again, effects& out) const;
   void note_repeated(const produce_request& sent);
   void obey_throttle(std::chrono::milliseconds throttle, clock_time now);
@@ -12335,8 +12336,16 @@ COKAFKA_DECL void broker_link::forget_answers(partition_queue& gone) {
 }
 
 COKAFKA_DECL stall broker_link::why_stalled() const {
-  if (connection_.is_open() || !last_error_) return {last_error_, {}};
-  return {last_error_, name() + " is not connected: " + last_error_.message()};
+  if (connection_.is_open()) return {last_error_, {}};
+  std::string message = name() + " is not connected";
+  if (last_error_) message += ": " + last_error_.message();
+  return {last_error_, std::move(message)};
+}
+
+COKAFKA_DECL void broker_link::say_connection_lost() const {
+  std::string line = name() + ": connection lost: " + last_error_.message();
+  if (host_.rules().acks == 0) line += "; with acks=0 that is how a broker refuses records";
+  host_.say(log_level::warning, std::move(line));
 }
 
 COKAFKA_DECL void broker_link::note_retry(const planned_batch& again, effects& out) const {
@@ -12517,7 +12526,7 @@ COKAFKA_DECL asio::awaitable<void> broker_link::serve() {
   const config& user = host_.rules().user;
   const backoff_policy again{user.reconnect_backoff, user.effective_reconnect_backoff_max()};
   retry_connect_at_ = host_.env().now() + again.delay(++failed_attempts_, host_.env().random());
-  host_.say(log_level::warning, name() + ": connection lost: " + last_error_.message());
+  say_connection_lost();
   lose_requests(
       make_error_code(std::exchange(request_timed_out_, false) ? errc::request_timed_out : errc::disconnected));
   host_.want_metadata();
@@ -12936,6 +12945,9 @@ COKAFKA_DECL void engine::refuse_identity(error_code why) {
   error_details details;
   details.code = why;
   details.message = "no producer id: " + why.message();
+  if (why == make_error_code(errc::unsupported_version)) {
+    details.message += " (InitProducerId, without which enable.idempotence=true is not possible)";
+  }
   for (auto& [id, link] : links_) link->identity_refused_soon(details);
   waiter_list ended;
   {
