@@ -53,8 +53,8 @@ enum class trouble : std::uint8_t {
   kinds  // their number
 };
 
-/// Which codes brokers refuse batches with. After a refusal for good and an answer that may follow an append nobody can
-/// tell whether the broker held state between them, and what is behind waits until it is due (guarantee.md, rule 6).
+/// Which codes brokers refuse batches with: those after which the batch goes again, those that prove that it was not
+/// appended, or any.
 enum class refusals : std::uint8_t { passing, for_good, all };
 
 struct planned_topic {

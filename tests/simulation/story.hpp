@@ -102,8 +102,8 @@ class story {
   void end(trouble kind, std::int32_t broker);
   void heal();
   cokafka::broker_errc random_refusal();
-  void note_answer(cokafka::broker_errc code);
   void note_lost_state();
+  void note_refusal(cokafka::broker_errc code);
   bool can_be_found() const;
   std::int32_t random_broker() { return static_cast<std::int32_t>(random(static_cast<std::uint64_t>(brokers_))); }
 
@@ -138,8 +138,8 @@ class story {
   std::vector<bool> stopped_;        // brokers, by number
   std::set<std::string> made_anew_;  // topics
   std::uint64_t appends_read_ = 0;   // by the audit, of the cluster's
-  bool tells_refusals_ = false;      // brokers were told to refuse batches for good
-  bool tells_doubts_ = false;        // and to answer with what may follow an append
+  bool refuses_for_good_ = false;    // brokers were told to refuse batches that are not tried again
+  bool claims_appends_ = false;      // and to say of others that they were appended, which they were not
   bool is_hopeless_ = false;         // nobody will find the cluster any more: nobody waits for each answer then
   bool healed_ = false;
 };

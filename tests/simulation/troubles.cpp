@@ -195,7 +195,7 @@ void story::begin_of_topics(trouble kind) {
     case trouble::topic_error: {
       const broker_errc code =
           one_in(2) ? broker_errc::topic_authorization_failed : broker_errc::unknown_topic_or_partition;
-      note_answer(code);
+      note_refusal(code);
       kafka_->set_topic_error(topic.name, code);
       world_.spawn(later(random_time(plan_.span / 10), kind, no_broker));
       break;
@@ -231,12 +231,10 @@ broker_errc story::random_refusal() {
   }
 }
 
-void story::note_answer(broker_errc code) {
-  tells_refusals_ = tells_refusals_ || is_for_good(code);
-  const bool is_tried_again = has(cokafka::detail::classify(code), cokafka::detail::error_class::retriable);
-  tells_doubts_ = tells_doubts_ || !is_proof(code);
-  // A batch that has failed for good and may be in the log holds up those behind it until they are due.
-  tells_refusals_ = tells_refusals_ || (!is_proof(code) && !is_tried_again);
+// What is told of a batch that was not appended.
+void story::note_refusal(broker_errc code) {
+  refuses_for_good_ = refuses_for_good_ || is_for_good(code);
+  claims_appends_ = claims_appends_ || cokafka::detail::tells_append(code);
 }
 
 void story::begin_of_answers(trouble kind) {
@@ -247,13 +245,12 @@ void story::begin_of_answers(trouble kind) {
   switch (kind) {
     case trouble::error_before: {
       const broker_errc code = random_refusal();
-      note_answer(code);
+      note_refusal(code);
       kafka_->fail_next(api_key::produce, code, times, plan_.narrow_story ? std::nullopt : broker);
       break;
     }
     case trouble::error_after: {
       const broker_errc code = errors_after[random(errors_after.size())];
-      note_answer(code);
       kafka_->fail_after_append(api_key::produce, code, times, broker);
       break;
     }
