@@ -10,7 +10,7 @@ sender ends, and a reader that is not ours (audit.py) compares the logs with wha
 than N records that were tried again, moved to another leader, failed not_written or failed maybe_written are a failure; what
 the sender cancelled, closed or had no memory for is not counted.
 
-Five kinds of senders share --rate; a sixth goes at full speed, as fast as its producer takes records, for 2 of every 20 s and
+Five kinds of senders share --rate; a sixth goes at full speed, as fast as its producer takes records, for 5 of every 20 s and
 for 300,000 records at most: more would neither fit on the disk nor be read again in reasonable time.
 """
 import argparse

@@ -24,7 +24,7 @@ namespace {
 
 constexpr std::string_view usage =
     "Usage: chaos_sender --bootstrap SERVERS --seed S --folder DIR [--rate RECORDS_PER_SECOND] TOPIC...\n"
-    "The rate is that of all senders together but for one, which sends at full speed for 2 of every 20 seconds.\n"
+    "The rate is that of all senders together but for one, which sends at full speed for 5 of every 20 seconds.\n"
     "Sends until stdin ends, waits until every record is answered, and prints a line of JSON with its counts.\n"
     "Writes DIR/told (see told_log.hpp) and DIR/sender.log.\n";
 

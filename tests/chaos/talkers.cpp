@@ -92,7 +92,7 @@ asio::awaitable<void> talk(std::shared_ptr<chaos_source> source, manner how, std
 }
 
 constexpr std::uint32_t full_speed_every_ms = 20'000;
-constexpr std::uint32_t full_speed_for_ms = 2'000;
+constexpr std::uint32_t full_speed_for_ms = 5'000;
 constexpr std::uint32_t most_per_burst = 300'000;  // for the disk's sake, and that of the audit
 
 // No rate, and no deadline but the producer's: what holds it back is the memory that the producer has for it.

@@ -79,7 +79,7 @@ struct chaos_source {
 };
 
 void start_talkers(const std::shared_ptr<chaos_source>& source);
-// These know no rate: in every twenty seconds they send for two as fast as the producer takes it.
+// These know no rate: in every twenty seconds they send for five as fast as the producer takes it.
 void start_full_speed(const std::shared_ptr<chaos_source>& source);
 
 }  // namespace cokafka_test
