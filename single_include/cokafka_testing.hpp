@@ -38,6 +38,8 @@ struct topic_options {
 
 // ---- cokafka/testing/producer_states.hpp
 
+#include <set>
+
 namespace cokafka::inline COKAFKA_ABI::testing::embedded {
 
 /// The part of a batch that the rules look at.
@@ -80,6 +82,9 @@ class producer_states {
 
   /// The batch has been appended.
   COKAFKA_DECL void append(const producer_batch& batch, std::int64_t base_offset, std::int64_t max_timestamp);
+
+  /// Nothing is known any more of the producers that have a batch at this offset or behind it; they are returned.
+  COKAFKA_DECL std::set<std::int64_t> forget_since(std::int64_t offset);
 
   /// The broker was restarted at `now` (milliseconds since 1970): its snapshot holds only the last batch of each
   /// producer id, and nothing of a producer id whose last batch has a timestamp of yesterday or earlier
@@ -203,7 +208,7 @@ class partition_log {
   COKAFKA_DECL append_result append(std::string_view records, const log_rules& rules, std::int32_t leader_epoch,
                                     std::int64_t now);
 
-  std::int64_t start_offset() const noexcept { return entries_.empty() ? end_offset_ : entries_.front().base_offset; }
+  std::int64_t start_offset() const noexcept { return start_offset_; }
   std::int64_t end_offset() const noexcept { return end_offset_; }
 
   /// Whole batches from the one that holds `offset` on, up to `max_bytes`; with `at_least_one` the first comes even
@@ -221,6 +226,13 @@ class partition_log {
   COKAFKA_DECL std::vector<stored_record> records(std::int64_t from = 0) const;
   COKAFKA_DECL std::vector<stored_batch> batches() const;
 
+  /// Readers begin at `before` from now on; nothing is forgotten of the producers (DeleteRecords).
+  /// Precondition: start_offset() <= before <= end_offset().
+  COKAFKA_DECL void delete_before(std::int64_t before);
+  /// Batches that reach behind `end` are gone, and known of their producers is only what the others tell.
+  /// Precondition: start_offset() <= end <= end_offset().
+  COKAFKA_DECL void truncate(std::int64_t end);
+
   /// The only broker that holds it was restarted at `now`.
   void restart(std::int64_t now) { producers_.restart(now); }
 
@@ -233,9 +245,12 @@ class partition_log {
   COKAFKA_DECL append_result take(const detail::batch_view& batch, const log_rules& rules, std::int32_t leader_epoch,
                                   std::int64_t now);
   COKAFKA_DECL std::size_t index_of(std::int64_t offset) const;
+  COKAFKA_DECL void drop_first();
+  COKAFKA_DECL static std::int64_t end_of(const entry& batch) noexcept;
 
   std::deque<entry> entries_;
-  std::size_t bytes_ = 0;  // of the entries
+  std::size_t bytes_ = 0;          // of the entries
+  std::int64_t start_offset_ = 0;  // in the first entry, or the end
   std::int64_t end_offset_ = 0;
   producer_states producers_;
 };
@@ -581,6 +596,12 @@ class cluster {
   COKAFKA_DECL void recreate_topic(std::string_view name, int partitions);
   /// So many in all. Throws std::invalid_argument when that is fewer than there are.
   COKAFKA_DECL void add_partitions(std::string_view name, int total);
+  /// Readers of the partition begin at this offset from now on; the producers are remembered. Throws std::out_of_range
+  /// for an offset that is not in the log, nor its end.
+  COKAFKA_DECL void delete_records(std::string_view topic, std::int32_t partition, std::int64_t before);
+  /// As after an unclean election: batches that reach behind the offset are gone, the leader knows of the producers
+  /// what the others tell, and its epoch counts up. Throws as delete_records.
+  COKAFKA_DECL void truncate(std::string_view topic, std::int32_t partition, std::int64_t end);
   /// What Metadata and Produce answer for the topic, which need not exist, until it is broker_errc::none:
   /// topic_authorization_failed, for instance.
   COKAFKA_DECL void set_topic_error(std::string_view name, broker_errc error);
@@ -991,8 +1012,6 @@ class conversation {
 }  // namespace cokafka::inline COKAFKA_ABI::testing::simulated
 
 // ---- cokafka/testing/simulated/network_state.hpp
-
-#include <set>
 
 namespace cokafka::inline COKAFKA_ABI::testing::simulated {
 
@@ -1612,6 +1631,15 @@ COKAFKA_DECL void producer_states::append(const producer_batch& batch, std::int6
   if (known.batches.size() > remembered) known.batches.pop_front();
 }
 
+COKAFKA_DECL std::set<std::int64_t> producer_states::forget_since(std::int64_t offset) {
+  std::set<std::int64_t> forgotten;
+  for (const auto& [id, known] : by_id_) {
+    if (known.batches.back().base_offset >= offset) forgotten.insert(id);
+  }
+  std::erase_if(by_id_, [&](const auto& entry) { return forgotten.contains(entry.first); });
+  return forgotten;
+}
+
 COKAFKA_DECL void producer_states::restart(std::int64_t now) {
   constexpr std::int64_t one_day = 86'400'000;
   std::erase_if(by_id_, [&](const auto& entry) { return now - entry.second.batches.back().max_timestamp >= one_day; });
@@ -1761,10 +1789,37 @@ COKAFKA_DECL append_result partition_log::take(const detail::batch_view& batch, 
   end_offset_ += batch.record_count();
   bytes_ += added.bytes.size();
   entries_.push_back(std::move(added));
-  for (; bytes_ > rules.retention_bytes && entries_.size() > 1; entries_.pop_front()) {
-    bytes_ -= entries_.front().bytes.size();
-  }
+  while (bytes_ > rules.retention_bytes && entries_.size() > 1) drop_first();
   return result;
+}
+
+COKAFKA_DECL std::int64_t partition_log::end_of(const entry& batch) noexcept {
+  return batch.base_offset + log_parts::view_of(batch.bytes).record_count();
+}
+
+COKAFKA_DECL void partition_log::drop_first() {
+  bytes_ -= entries_.front().bytes.size();
+  entries_.pop_front();
+  start_offset_ = std::max(start_offset_, entries_.empty() ? end_offset_ : entries_.front().base_offset);
+}
+
+COKAFKA_DECL void partition_log::delete_before(std::int64_t before) {
+  start_offset_ = before;
+  while (!entries_.empty() && end_of(entries_.front()) <= before) drop_first();
+}
+
+COKAFKA_DECL void partition_log::truncate(std::int64_t end) {
+  for (; !entries_.empty() && end_of(entries_.back()) > end; entries_.pop_back()) {
+    bytes_ -= entries_.back().bytes.size();
+    end_offset_ = entries_.back().base_offset;
+  }
+  start_offset_ = std::min(start_offset_, end_offset_);
+  const std::set<std::int64_t> forgotten = producers_.forget_since(end_offset_);
+  for (const entry& e : entries_) {
+    const detail::batch_view batch = log_parts::view_of(e.bytes);
+    if (!forgotten.contains(batch.producer_id())) continue;
+    producers_.append(log_parts::stamp_of(batch), e.base_offset, batch.max_timestamp());
+  }
 }
 
 COKAFKA_DECL std::size_t partition_log::index_of(std::int64_t offset) const {
@@ -1797,7 +1852,7 @@ COKAFKA_DECL indexed_offset partition_log::first_since(std::int64_t timestamp) c
     if (batch.max_timestamp() < timestamp) continue;
     if (batch.is_compressed() || batch.has_log_append_time()) return {e.base_offset, batch.max_timestamp()};
     batch.for_each([&](const detail::record_entry& record) {
-      if (record.timestamp < timestamp) return true;
+      if (record.timestamp < timestamp || e.base_offset + record.offset_delta < start_offset_) return true;
       found = {e.base_offset + record.offset_delta, record.timestamp};
       return false;
     });
@@ -1821,6 +1876,7 @@ COKAFKA_DECL std::vector<stored_record> partition_log::records(std::int64_t from
       if (e.base_offset + record.offset_delta < from) return;
       stored_record copy;
       copy.offset = e.base_offset + record.offset_delta;
+      if (copy.offset < start_offset_) return;
       copy.timestamp = log_parts::time_of(batch, record);
       copy.key = log_parts::copy_of(record.key);
       copy.value = log_parts::copy_of(record.value);
@@ -2294,6 +2350,11 @@ inline partition_state& partition_at(cluster_state& state, std::string_view topi
   return *found;
 }
 
+inline void check_offset(const partition_log& log, std::int64_t offset) {
+  if (offset < log.start_offset() || offset > log.end_offset())
+    throw std::out_of_range("no offset " + std::to_string(offset));
+}
+
 inline topic_state& topic_at(cluster_state& state, std::string_view name) {
   topic_state* found = state.find(name);
   if (found == nullptr) throw std::out_of_range("no topic " + std::string(name));
@@ -2382,6 +2443,24 @@ COKAFKA_DECL void cluster::add_partitions(std::string_view name, int total) {
   if (static_cast<std::size_t>(std::max(total, 0)) < grown.partitions.size())
     throw std::invalid_argument("a topic loses no partitions: " + std::string(name));
   core_->state.add_partitions(grown, total);
+}
+
+COKAFKA_DECL void cluster::delete_records(std::string_view topic, std::int32_t partition, std::int64_t before) {
+  const std::scoped_lock lock(core_->mutex);
+  embedded::partition_log& log = embedded::partition_at(core_->state, topic, partition).log;
+  embedded::check_offset(log, before);
+  log.delete_before(before);
+}
+
+COKAFKA_DECL void cluster::truncate(std::string_view topic, std::int32_t partition, std::int64_t end) {
+  {
+    const std::scoped_lock lock(core_->mutex);
+    embedded::partition_state& cut = embedded::partition_at(core_->state, topic, partition);
+    embedded::check_offset(cut.log, end);
+    cut.log.truncate(end);
+    embedded::cluster_state::lead(cut, cut.leader);
+  }
+  core_->wake();
 }
 
 COKAFKA_DECL void cluster::set_topic_error(std::string_view name, broker_errc error) {

@@ -168,6 +168,37 @@ TEST_CASE("both refuse acks=all before the append while too few replicas are in 
   on_both(test, {.settings = {{"min.insync.replicas", "2"}}, .replication = 2, .nodes = 3});
 }
 
+TEST_CASE("both lose in an unclean election what the new leader does not have, and what it told of producers",
+          "[integration]") {
+  const auto test = [](target& kafka) {
+    const std::int32_t epoch = kafka.describe_partition().leader_epoch;
+    std::int64_t id = -1, other = -1;
+    {
+      wire_client client = kafka.leader();
+      id = new_producer(client);
+      other = new_producer(client);
+      for (std::int32_t s = 0; s != 6; ++s) {
+        CHECK(outcome(client, kafka, stamped_now(id, 0, s)) == "none @ " + std::to_string(s));
+      }
+    }
+    kafka.elect_uncleanly([&] {
+      wire_client client = kafka.leader();
+      CHECK(outcome(produce(client, kafka, stamped_now(id, 0, 6), 9, 1)) == "none @ 6");
+      CHECK(outcome(produce(client, kafka, stamped_now(id, 0, 7), 9, 1)) == "none @ 7");
+      CHECK(outcome(produce(client, kafka, stamped_now(other, 4, 0), 9, 1)) == "none @ 8");
+    });
+    CHECK(kafka.describe_partition().leader_epoch > epoch);
+    wire_client client = kafka.leader();
+    CHECK(end_offset(client, kafka) == 6);
+    CHECK(eventually([&] { return outcome(client, kafka, stamped_now(id, 0, 8)) == "out_of_order_sequence_number"; }));
+    CHECK(outcome(client, kafka, stamped_now(id, 0, 7)) == "out_of_order_sequence_number");
+    CHECK(outcome(client, kafka, stamped_now(id, 0, 5)) == "none @ 5");
+    CHECK(outcome(client, kafka, stamped_now(id, 0, 6)) == "none @ 6");
+    CHECK(outcome(client, kafka, stamped_now(other, 3, 33)) == "none @ 7");
+  };
+  on_both(test, {.settings = {{"unclean.leader.election.enable", "true"}}, .replication = 2, .nodes = 3});
+}
+
 TEST_CASE("both may tell that the time is over although the batch was appended", "[integration]") {
   const auto test = [](target& kafka) {
     const std::int32_t follower = kafka.others(kafka.leader_id()).front();

@@ -68,6 +68,26 @@ TEST_CASE("both fence older epochs and let newer ones begin at 0 only", "[integr
   });
 }
 
+TEST_CASE("both remember the producers of records that were deleted, and go on behind them", "[integration]") {
+  on_both([](target& kafka) {
+    wire_client client = kafka.leader();
+    const std::int64_t id = new_producer(client);
+    CHECK(outcome(client, kafka, stamped_now(id, 0, 0, 3)) == "none @ 0");
+    CHECK(outcome(client, kafka, stamped_now(id, 0, 3)) == "none @ 3");
+    kafka.delete_records(2);  // in the middle of a batch
+    const auto again = produce(client, kafka, stamped_now(id, 0, 3));
+    CHECK(outcome(again) == "none @ 3");
+    CHECK(again.log_start_offset == 2);
+    kafka.delete_records(4);
+    CHECK(outcome(client, kafka, stamped_now(id, 0, 0, 3)) == "none @ 0");
+    CHECK(outcome(client, kafka, stamped_now(id, 0, 5)) == "out_of_order_sequence_number");
+    const auto taken = produce(client, kafka, stamped_now(id, 0, 4));
+    CHECK(outcome(taken) == "none @ 4");
+    CHECK(taken.log_start_offset == 4);
+    CHECK(end_offset(client, kafka) == 5);
+  });
+}
+
 TEST_CASE("both count sequences from 2^31-1 to 0", "[integration]") {
   on_both([](target& kafka) {
     wire_client client = kafka.leader();

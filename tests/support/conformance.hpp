@@ -72,6 +72,10 @@ class target {
   void delete_topic();
   void add_partitions(std::int32_t total);
   void move_leader(std::int32_t to);
+  // Readers of partition 0 begin there from now on.
+  void delete_records(std::int64_t before);
+  // What `write` has written to partition 0 is only in the leader's log when a follower becomes leader without it.
+  void elect_uncleanly(const std::function<void()>& write);
   void stop(std::int32_t broker);   // after it has written its snapshots
   void start(std::int32_t broker);  // with the same data at the same port
   void freeze(std::int32_t broker);

@@ -2,6 +2,7 @@
 // Bodies of conformance.hpp: what a case does to a cluster, embedded or real.
 #include "support/admin_requests.hpp"
 #include "support/conformance.hpp"
+#include "support/delete_records.hpp"
 
 #include <bit>
 #include <stdexcept>
@@ -82,6 +83,39 @@ void target::move_leader(std::int32_t to) {
   everywhere(topic, [&](const topic_description& said) { return said.partitions.at(0).leader_id == to; });
 }
 
+void target::delete_records(std::int64_t before) {
+  if (embedded_ != nullptr) {
+    (*embedded_)->delete_records(topic, 0, before);
+    return;
+  }
+  wire_client client = leader();
+  delete_records_request request;
+  request.topics.push_back({topic, {{0, before}}});
+  must_be_none(client.call(request, 1).topics.at(0).partitions.at(0).error_code, "delete_records");
+}
+
+void target::elect_uncleanly(const std::function<void()>& write) {
+  const std::int32_t former = leader_id();
+  const std::vector<std::int32_t> replicas = describe(topic).partitions.at(0).replica_nodes;
+  const std::int32_t next = replicas.at(0) == former ? replicas.at(1) : replicas.at(0);
+  if (embedded_ != nullptr) {
+    wire_client client = leader();
+    const std::int64_t kept = end_offset(client, *this);
+    write();
+    (*embedded_)->truncate(topic, 0, kept);
+    (*embedded_)->set_leader(topic, 0, next);
+    return;
+  }
+  stop(next);
+  if (!eventually([&] { return describe_partition().isr_nodes.size() == 1; }, 20))
+    throw std::runtime_error("broker " + std::to_string(next) + " stays in sync");
+  write();
+  stop(former);
+  start(next);
+  start(former);
+  everywhere(topic, [&](const topic_description& said) { return said.partitions.at(0).leader_id == next; });
+}
+
 void target::stop(std::int32_t broker) {
   // The bootstrap broker must be one that stays.
   for (const std::int32_t other : others(broker)) bootstrap = port_of(other);
@@ -102,7 +136,8 @@ void target::start(std::int32_t broker) {
   }
   const auto is_back = [&] {
     try {
-      return metadata(bootstrap, topic).brokers.size() == static_cast<std::size_t>(nodes_) && leader_id() >= 0;
+      const std::size_t running = static_cast<std::size_t>(nodes_) - stopped_.size();
+      return metadata(bootstrap, topic).brokers.size() == running && leader_id() >= 0;
     } catch (const std::exception&) {  // it does not listen yet
       return false;
     }

@@ -118,6 +118,12 @@ class cluster {
   COKAFKA_DECL void recreate_topic(std::string_view name, int partitions);
   /// So many in all. Throws std::invalid_argument when that is fewer than there are.
   COKAFKA_DECL void add_partitions(std::string_view name, int total);
+  /// Readers of the partition begin at this offset from now on; the producers are remembered. Throws std::out_of_range
+  /// for an offset that is not in the log, nor its end.
+  COKAFKA_DECL void delete_records(std::string_view topic, std::int32_t partition, std::int64_t before);
+  /// As after an unclean election: batches that reach behind the offset are gone, the leader knows of the producers
+  /// what the others tell, and its epoch counts up. Throws as delete_records.
+  COKAFKA_DECL void truncate(std::string_view topic, std::int32_t partition, std::int64_t end);
   /// What Metadata and Produce answer for the topic, which need not exist, until it is broker_errc::none:
   /// topic_authorization_failed, for instance.
   COKAFKA_DECL void set_topic_error(std::string_view name, broker_errc error);

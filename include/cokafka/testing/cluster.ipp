@@ -30,6 +30,11 @@ inline partition_state& partition_at(cluster_state& state, std::string_view topi
   return *found;
 }
 
+inline void check_offset(const partition_log& log, std::int64_t offset) {
+  if (offset < log.start_offset() || offset > log.end_offset())
+    throw std::out_of_range("no offset " + std::to_string(offset));
+}
+
 inline topic_state& topic_at(cluster_state& state, std::string_view name) {
   topic_state* found = state.find(name);
   if (found == nullptr) throw std::out_of_range("no topic " + std::string(name));
@@ -118,6 +123,24 @@ COKAFKA_DECL void cluster::add_partitions(std::string_view name, int total) {
   if (static_cast<std::size_t>(std::max(total, 0)) < grown.partitions.size())
     throw std::invalid_argument("a topic loses no partitions: " + std::string(name));
   core_->state.add_partitions(grown, total);
+}
+
+COKAFKA_DECL void cluster::delete_records(std::string_view topic, std::int32_t partition, std::int64_t before) {
+  const std::scoped_lock lock(core_->mutex);
+  embedded::partition_log& log = embedded::partition_at(core_->state, topic, partition).log;
+  embedded::check_offset(log, before);
+  log.delete_before(before);
+}
+
+COKAFKA_DECL void cluster::truncate(std::string_view topic, std::int32_t partition, std::int64_t end) {
+  {
+    const std::scoped_lock lock(core_->mutex);
+    embedded::partition_state& cut = embedded::partition_at(core_->state, topic, partition);
+    embedded::check_offset(cut.log, end);
+    cut.log.truncate(end);
+    embedded::cluster_state::lead(cut, cut.leader);
+  }
+  core_->wake();
 }
 
 COKAFKA_DECL void cluster::set_topic_error(std::string_view name, broker_errc error) {

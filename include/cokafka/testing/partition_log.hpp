@@ -59,7 +59,7 @@ class partition_log {
   COKAFKA_DECL append_result append(std::string_view records, const log_rules& rules, std::int32_t leader_epoch,
                                     std::int64_t now);
 
-  std::int64_t start_offset() const noexcept { return entries_.empty() ? end_offset_ : entries_.front().base_offset; }
+  std::int64_t start_offset() const noexcept { return start_offset_; }
   std::int64_t end_offset() const noexcept { return end_offset_; }
 
   /// Whole batches from the one that holds `offset` on, up to `max_bytes`; with `at_least_one` the first comes even
@@ -77,6 +77,13 @@ class partition_log {
   COKAFKA_DECL std::vector<stored_record> records(std::int64_t from = 0) const;
   COKAFKA_DECL std::vector<stored_batch> batches() const;
 
+  /// Readers begin at `before` from now on; nothing is forgotten of the producers (DeleteRecords).
+  /// Precondition: start_offset() <= before <= end_offset().
+  COKAFKA_DECL void delete_before(std::int64_t before);
+  /// Batches that reach behind `end` are gone, and known of their producers is only what the others tell.
+  /// Precondition: start_offset() <= end <= end_offset().
+  COKAFKA_DECL void truncate(std::int64_t end);
+
   /// The only broker that holds it was restarted at `now`.
   void restart(std::int64_t now) { producers_.restart(now); }
 
@@ -89,9 +96,12 @@ class partition_log {
   COKAFKA_DECL append_result take(const detail::batch_view& batch, const log_rules& rules, std::int32_t leader_epoch,
                                   std::int64_t now);
   COKAFKA_DECL std::size_t index_of(std::int64_t offset) const;
+  COKAFKA_DECL void drop_first();
+  COKAFKA_DECL static std::int64_t end_of(const entry& batch) noexcept;
 
   std::deque<entry> entries_;
-  std::size_t bytes_ = 0;  // of the entries
+  std::size_t bytes_ = 0;          // of the entries
+  std::int64_t start_offset_ = 0;  // in the first entry, or the end
   std::int64_t end_offset_ = 0;
   producer_states producers_;
 };

@@ -9,6 +9,7 @@
 #include "cokafka/detail/base/crc32c.hpp"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 namespace cokafka::inline COKAFKA_ABI::testing::embedded {
@@ -150,10 +151,37 @@ COKAFKA_DECL append_result partition_log::take(const detail::batch_view& batch, 
   end_offset_ += batch.record_count();
   bytes_ += added.bytes.size();
   entries_.push_back(std::move(added));
-  for (; bytes_ > rules.retention_bytes && entries_.size() > 1; entries_.pop_front()) {
-    bytes_ -= entries_.front().bytes.size();
-  }
+  while (bytes_ > rules.retention_bytes && entries_.size() > 1) drop_first();
   return result;
+}
+
+COKAFKA_DECL std::int64_t partition_log::end_of(const entry& batch) noexcept {
+  return batch.base_offset + log_parts::view_of(batch.bytes).record_count();
+}
+
+COKAFKA_DECL void partition_log::drop_first() {
+  bytes_ -= entries_.front().bytes.size();
+  entries_.pop_front();
+  start_offset_ = std::max(start_offset_, entries_.empty() ? end_offset_ : entries_.front().base_offset);
+}
+
+COKAFKA_DECL void partition_log::delete_before(std::int64_t before) {
+  start_offset_ = before;
+  while (!entries_.empty() && end_of(entries_.front()) <= before) drop_first();
+}
+
+COKAFKA_DECL void partition_log::truncate(std::int64_t end) {
+  for (; !entries_.empty() && end_of(entries_.back()) > end; entries_.pop_back()) {
+    bytes_ -= entries_.back().bytes.size();
+    end_offset_ = entries_.back().base_offset;
+  }
+  start_offset_ = std::min(start_offset_, end_offset_);
+  const std::set<std::int64_t> forgotten = producers_.forget_since(end_offset_);
+  for (const entry& e : entries_) {
+    const detail::batch_view batch = log_parts::view_of(e.bytes);
+    if (!forgotten.contains(batch.producer_id())) continue;
+    producers_.append(log_parts::stamp_of(batch), e.base_offset, batch.max_timestamp());
+  }
 }
 
 COKAFKA_DECL std::size_t partition_log::index_of(std::int64_t offset) const {
@@ -186,7 +214,7 @@ COKAFKA_DECL indexed_offset partition_log::first_since(std::int64_t timestamp) c
     if (batch.max_timestamp() < timestamp) continue;
     if (batch.is_compressed() || batch.has_log_append_time()) return {e.base_offset, batch.max_timestamp()};
     batch.for_each([&](const detail::record_entry& record) {
-      if (record.timestamp < timestamp) return true;
+      if (record.timestamp < timestamp || e.base_offset + record.offset_delta < start_offset_) return true;
       found = {e.base_offset + record.offset_delta, record.timestamp};
       return false;
     });
@@ -210,6 +238,7 @@ COKAFKA_DECL std::vector<stored_record> partition_log::records(std::int64_t from
       if (e.base_offset + record.offset_delta < from) return;
       stored_record copy;
       copy.offset = e.base_offset + record.offset_delta;
+      if (copy.offset < start_offset_) return;
       copy.timestamp = log_parts::time_of(batch, record);
       copy.key = log_parts::copy_of(record.key);
       copy.value = log_parts::copy_of(record.value);

@@ -12,6 +12,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 
 namespace cokafka::inline COKAFKA_ABI::testing::embedded {
 
@@ -55,6 +56,9 @@ class producer_states {
 
   /// The batch has been appended.
   COKAFKA_DECL void append(const producer_batch& batch, std::int64_t base_offset, std::int64_t max_timestamp);
+
+  /// Nothing is known any more of the producers that have a batch at this offset or behind it; they are returned.
+  COKAFKA_DECL std::set<std::int64_t> forget_since(std::int64_t offset);
 
   /// The broker was restarted at `now` (milliseconds since 1970): its snapshot holds only the last batch of each
   /// producer id, and nothing of a producer id whose last batch has a timestamp of yesterday or earlier

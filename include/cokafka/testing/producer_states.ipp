@@ -33,6 +33,15 @@ COKAFKA_DECL void producer_states::append(const producer_batch& batch, std::int6
   if (known.batches.size() > remembered) known.batches.pop_front();
 }
 
+COKAFKA_DECL std::set<std::int64_t> producer_states::forget_since(std::int64_t offset) {
+  std::set<std::int64_t> forgotten;
+  for (const auto& [id, known] : by_id_) {
+    if (known.batches.back().base_offset >= offset) forgotten.insert(id);
+  }
+  std::erase_if(by_id_, [&](const auto& entry) { return forgotten.contains(entry.first); });
+  return forgotten;
+}
+
 COKAFKA_DECL void producer_states::restart(std::int64_t now) {
   constexpr std::int64_t one_day = 86'400'000;
   std::erase_if(by_id_, [&](const auto& entry) { return now - entry.second.batches.back().max_timestamp >= one_day; });

@@ -105,6 +105,22 @@ TEST_CASE("asio.md 34: a producer that is destroyed ends every wait with errc::c
   CHECK(io.stopped());
 }
 
+TEST_CASE("asio.md 34: so does close, when the producer is destroyed before it has ended", "[lifetime]") {
+  kafka_elsewhere broker;
+  asio::io_context io;
+  std::optional<cokafka::producer> shop(std::in_place, io, config_for(broker.kafka));
+  broker.kafka.freeze(0);
+  shop->send({.topic = "t", .value = "v"}).detach();
+  std::optional<cokafka::result<void>> closed;
+  shop->close(60s, [&](cokafka::result<void> said) { closed = std::move(said); });
+  io.poll();
+  shop.reset();
+  CHECK(run_until(io, [&] { return closed.has_value(); }));
+  REQUIRE(closed);
+  REQUIRE_FALSE(closed->has_value());
+  CHECK(closed->error() == errc::closed);
+}
+
 TEST_CASE("asio.md 35: a context that is destroyed first destroys the handlers without calling them", "[lifetime]") {
   kafka_elsewhere broker;
   tally seen;

@@ -8,6 +8,8 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <optional>
+#include <string>
+#include <vector>
 
 using namespace cokafka_tests;
 using cokafka::testing::api_key;
@@ -85,4 +87,38 @@ TEST_CASE("a warm-up goes on when a leader could not be reached at first", "[sto
   CHECK(run_until(io, [&] { return warm.has_value(); }));
   REQUIRE(warm);
   CHECK(warm->has_value());
+}
+
+TEST_CASE("records parked behind a frozen broker's share of the memory follow their partition to its next leader",
+          "[stories]") {
+  cokafka::testing::simulation world;
+  const auto kafka = world.make_cluster({.brokers = 2});
+  kafka->create_topic("busy", 1);
+  kafka->create_topic("moves", 1);
+  const std::int32_t frozen = kafka->leader("busy", 0);
+  kafka->set_leader("moves", 0, frozen);
+  kafka->create_topic("other", 2);
+  cokafka::config rules = config_for(*kafka);
+  rules.buffer_memory = 65'536;
+  rules.metadata_max_age = 500ms;
+  rules.max_block = 10s;
+  rules.request_timeout = 60s;
+  cokafka::producer shop = world.make_producer(rules);
+  std::vector<cokafka::delivery> known;
+  known.push_back(shop.send({.topic = "busy", .value = "v"}));
+  known.push_back(shop.send({.topic = "moves", .value = "v"}));
+  for (const std::int32_t p : {0, 1}) known.push_back(shop.send({.topic = "other", .value = "v", .partition = p}));
+  for (const auto& each : known) REQUIRE(world.run_until([&] { return each.ready(); }, 10s));
+  kafka->freeze(frozen);
+  const std::string padding(1000, 'x');
+  for (int i = 0; i != 80; ++i) shop.send({.topic = "busy", .value = padding}).detach();
+  const cokafka::delivery parked = shop.send({.topic = "moves", .value = "v"});
+  world.run_for(100ms);
+  CHECK_FALSE(parked.ready());
+  kafka->set_leader("moves", 0, 1 - frozen);
+  const auto begun = world.elapsed();
+  REQUIRE(world.run_until([&] { return parked.ready(); }, 60s));
+  CAPTURE(world.trace_text());
+  CHECK(parked.get().has_value());
+  CHECK(world.elapsed() - begun < 8s);  // a control request in vain at most, and a refresh
 }

@@ -174,7 +174,8 @@ TEST_CASE("a topic that is deleted is made again where brokers may make it", "[s
 
 TEST_CASE("sends to a refused topic fail at once, and the permission is noticed soon after it has come back",
           "[stories]") {
-  const broker_errc error = GENERATE(broker_errc::topic_authorization_failed, broker_errc::invalid_topic_exception);
+  const broker_errc error = GENERATE(broker_errc::topic_authorization_failed, broker_errc::invalid_topic_exception,
+                                     static_cast<broker_errc>(3999));
   const auto expected =
       error == broker_errc::invalid_topic_exception ? make_error_code(errc::invalid_topic) : make_error_code(error);
   topic_world here;

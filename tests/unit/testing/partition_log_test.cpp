@@ -222,3 +222,56 @@ TEST_CASE("what is beyond retention.bytes is deleted by the batch, the newest st
   append(log, one, rules);
   CHECK(log.batches().size() == 1);
 }
+
+TEST_CASE(
+    "records that are deleted are gone for readers, also from the middle of a batch, and no producer is forgotten",
+    "[testing]") {
+  partition_log log;
+  CHECK(append(log, stamped(7, 0, 0, 3)).base_offset == 0);
+  CHECK(append(log, stamped(7, 0, 3, 2)).base_offset == 3);
+  log.delete_before(2);
+  CHECK(log.start_offset() == 2);
+  CHECK(log.batches().size() == 2);
+  REQUIRE(log.records().size() == 3);
+  CHECK(log.records().front().offset == 2);
+  CHECK(log.first_since(t).offset == 2);
+  log.delete_before(3);
+  CHECK(log.batches().size() == 1);
+  log.delete_before(5);
+  CHECK(log.records().empty());
+  CHECK(log.start_offset() == 5);
+  CHECK(log.end_offset() == 5);
+  CHECK(append(log, stamped(7, 0, 0, 3)).base_offset == 0);  // a duplicate
+  CHECK(append(log, stamped(7, 0, 6)).error == broker_errc::out_of_order_sequence_number);
+  CHECK(append(log, stamped(7, 0, 5)).base_offset == 5);
+}
+
+TEST_CASE("a log that is truncated knows of its producers what the other batches tell", "[testing]") {
+  partition_log log;
+  for (std::int32_t s = 0; s != 7; ++s) append(log, stamped(7, 0, 2 * s, 2));
+  append(log, stamped(8, 1, 0));
+  log.truncate(log.end_offset());
+  CHECK(append(log, stamped(8, 1, 0)).base_offset == 14);  // nothing is gone
+  log.truncate(13);                                        // in the middle of the seventh batch
+  CHECK(log.end_offset() == 12);
+  CHECK(log.records().size() == 12);
+  CHECK(append(log, stamped(7, 0, 0, 2)).error == broker_errc::out_of_order_sequence_number);  // the sixth to the last
+  CHECK(append(log, stamped(7, 0, 2, 2)).base_offset == 2);
+  CHECK(append(log, stamped(7, 0, 14, 2)).error == broker_errc::out_of_order_sequence_number);
+  CHECK(append(log, stamped(7, 0, 12, 2)).base_offset == 12);
+  CHECK(append(log, stamped(8, 0, 5)).base_offset == 14);  // unknown
+  log.truncate(0);
+  CHECK(log.end_offset() == 0);
+  CHECK(append(log, stamped(7, 0, 99)).base_offset == 0);
+}
+
+TEST_CASE("a log that is truncated behind deleted records begins at its end", "[testing]") {
+  partition_log log;
+  append(log, stamped(7, 0, 0, 4));
+  append(log, stamped(7, 0, 4, 4));
+  log.delete_before(5);
+  log.truncate(6);
+  CHECK(log.start_offset() == 4);
+  CHECK(log.end_offset() == 4);
+  CHECK(append(log, encoded({})).base_offset == 4);
+}

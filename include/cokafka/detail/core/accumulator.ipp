@@ -83,7 +83,10 @@ COKAFKA_DECL std::optional<error> accumulator::find_topic(const record_view& rec
 COKAFKA_DECL std::optional<error> accumulator::refusal(const topic& of) {
   const broker_errc refused = of.refused.load(std::memory_order_relaxed);
   if (refused == broker_errc::none) return std::nullopt;
-  return refused == broker_errc::invalid_topic_exception ? error(errc::invalid_topic) : error(refused);
+  if (refused == broker_errc::invalid_topic_exception) return error(errc::invalid_topic);
+  error_details why;  // told by Metadata: nothing was written
+  why.code = refused;
+  return error(std::move(why));
 }
 
 COKAFKA_DECL std::int64_t accumulator::timestamp_of(const record_view& record, clock_time now) const noexcept {

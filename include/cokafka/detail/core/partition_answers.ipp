@@ -185,7 +185,9 @@ COKAFKA_DECL void partition_queue::note_offset(const batch& written, const answe
   last_offset_ = said.base_offset + std::int64_t{written.records.count()} - 1;
 }
 
-COKAFKA_DECL void partition_queue::note_vanished(const char* why, effects& out) const {
+// Once for each loss: what comes next is not held against what is gone.
+COKAFKA_DECL void partition_queue::note_vanished(const char* why, effects& out) {
+  last_offset_ = -1;
   ++out.counted.vanished_logs;
   out.say(log_level::error, "acknowledged records have vanished from " + std::string(topic_name_.str()) + "-" +
                                 std::to_string(index_) + ": " + why);

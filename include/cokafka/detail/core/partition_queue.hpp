@@ -198,7 +198,7 @@ class partition_queue
   }
   void leave_gap(const batch& failed) noexcept;
   void note_offset(const batch& written, const broker_answer& said, effects& out);
-  void note_vanished(const char* why, effects& out) const;
+  void note_vanished(const char* why, effects& out);
   void close_gap(batch& taken) noexcept;
   std::deque<batch_ptr>::iterator next_retry();
   void expire_written(clock_time now, const stall& by, effects& out);

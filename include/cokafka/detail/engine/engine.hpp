@@ -196,6 +196,7 @@ class engine final : public link_host,
   void report(effects& wanted);
   void report_unheard(effects& wanted, bool& reports);
   void show(unheard_cursor& from);
+  bool begin_report();
   void report_ended();
 
   // Closing.
@@ -258,7 +259,7 @@ class engine final : public link_host,
   std::vector<topic_watch> watches_;
   std::vector<flush_watch> timed_flushes_;
   waiter_list closers_;
-  std::size_t reports_pending_ = 0;
+  std::size_t reports_pending_ = 0;  // calls of the user's functions that have not returned
   bool tasks_ended_ = false;
   bool closed_ = false;
 };

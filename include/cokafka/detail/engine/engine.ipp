@@ -36,9 +36,16 @@ COKAFKA_DECL void engine::carry_out(effects& wanted) {
 COKAFKA_DECL void engine::say(log_level level, std::string line) {
   if (!logger_.enabled(level)) return;
   auto alive = keep_alive();
-  if (!alive) return;
-  asio::post(operations_->executor,
-             [this, alive = std::move(alive), level, line = std::move(line)] { logger_.log(level, line); });
+  if (!alive || !begin_report()) return;
+  try {
+    asio::post(operations_->executor, [this, alive = std::move(alive), level, line = std::move(line)] {
+      logger_.log(level, line);
+      report_ended();
+    });
+  } catch (const std::bad_alloc&) {
+    report_ended();
+    throw;
+  }
 }
 
 COKAFKA_DECL void engine::count(const metrics_snapshot& more) {

@@ -60,13 +60,17 @@ COKAFKA_DECL void engine::report_unheard(effects& wanted, bool& reports) {
   if (wanted.unheard.empty()) return;
   auto alive = dead_.load(std::memory_order_acquire) ? nullptr : weak_from_this().lock();
   if (!alive) return;
-  {
-    std::scoped_lock guard(mutex_);
-    if (closed_) return;
-    ++reports_pending_;
-    reports = true;
-  }
+  reports = begin_report();
+  if (!reports) return;
   asio::post(operations_->executor, failure_report(std::move(alive), std::move(wanted.unheard)));
+}
+
+// A function of the user is going to be called; false once close() has completed.
+COKAFKA_DECL bool engine::begin_report() {
+  std::scoped_lock guard(mutex_);
+  if (closed_) return false;
+  ++reports_pending_;
+  return true;
 }
 
 COKAFKA_DECL void engine::report_ended() {

@@ -144,6 +144,7 @@ COKAFKA_DECL void engine::purge() {
     effects out;
     accumulator_.purge(env_->now(), out);
     carry_out(out);
+    attention();  // who waited behind them
   });
 }
 
@@ -204,6 +205,7 @@ COKAFKA_DECL void engine::abandon() {
     error_details why;
     why.code = errc::closed;
     why.message = "the producer was destroyed before the record was acknowledged";
+    if (!stopping_) close_failure_ = error(errc::closed);
     stop_everything(std::move(why));
   });
 }
@@ -257,7 +259,9 @@ COKAFKA_DECL void engine::end_when_silent() {
   }
   waiter_list done = accumulator_.flushes.abandon();
   done.splice(done.end(), closing);
-  if (drained_->is_linked()) done.erase(waiter_list::s_iterator_to(*drained_));
+  // Not by is_linked(): a flush that has ended is in a list that another thread is working on.
+  const auto drained = std::find_if(done.begin(), done.end(), [&](waiter& each) { return &each == drained_.get(); });
+  if (drained != done.end()) done.erase(drained);
   post_waiters(done);
 }
 

@@ -40,7 +40,7 @@ COKAFKA_DECL void deadline_timer::stop() noexcept {
 }
 
 COKAFKA_DECL void deadline_timer::arm(clock_time at) {
-  armed_for_ = at;
+  armed_for_.reset();  // until it is: without memory the next update() tries again
   const std::uint64_t mine = ++generation_;
   timer_->wait_until(at, asio::bind_executor(strand_, [this, mine, alive = owner_](error_code failed) {
                        const auto owner = alive.lock();
@@ -50,6 +50,7 @@ COKAFKA_DECL void deadline_timer::arm(clock_time at) {
                        due_();
                        update();
                      }));
+  armed_for_ = at;
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail

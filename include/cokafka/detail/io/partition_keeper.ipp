@@ -28,6 +28,7 @@ COKAFKA_DECL void partition_keeper::adopt_soon(partition_queue& added) {
     purge_if_wanted(added, host_.env().now());
     queue_.adopt(added, host_.env().now(), conditions());
     hand_over_if_wanted(added);
+    if (added.parked.load(std::memory_order_relaxed) > 0) host_.link_changed();  // our share may have room for them
     news();
     deadlines_.update();
   });
