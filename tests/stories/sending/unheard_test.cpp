@@ -173,11 +173,21 @@ TEST_CASE("many failures are shown in order, a hook that throws is logged, and c
   REQUIRE(world.shown.size() == 1000);
   for (std::size_t i = 0; i != 1000; ++i) CHECK(world.shown[i].value == std::to_string(i));
   CHECK(world.is_logged("on_delivery_failed has thrown: the hook is broken"));
-  const std::size_t logged = world.lines.size();
   world.shop.send({.topic = "t", .value = "after the end"}).detach();
   world.io.restart();
   world.io.poll();
   CHECK(world.shown.size() == 1000);
+}
+
+TEST_CASE("what is dropped unread after close() is neither shown nor logged", "[stories]") {
+  listening_shop world;
+  std::optional<cokafka::delivery> refused(world.shop.send({.topic = "not a topic", .value = "lost"}));
+  world.close();
+  const std::size_t logged = world.lines.size();
+  refused.reset();
+  world.io.restart();
+  world.io.poll();
+  CHECK(world.shown.empty());
   CHECK(world.lines.size() == logged);
 }
 
