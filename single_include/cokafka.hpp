@@ -3652,7 +3652,7 @@ class partition_queue
   }
   void leave_gap(const batch& failed) noexcept;
   void note_offset(const batch& written, const broker_answer& said, effects& out);
-  void note_vanished(const char* why, effects& out) const;
+  void note_vanished(const char* why, effects& out);
   void close_gap(batch& taken) noexcept;
   std::deque<batch_ptr>::iterator next_retry();
   void expire_written(clock_time now, const stall& by, effects& out);
@@ -6410,6 +6410,7 @@ class engine final : public link_host,
   void report(effects& wanted);
   void report_unheard(effects& wanted, bool& reports);
   void show(unheard_cursor& from);
+  bool begin_report();
   void report_ended();
 
   // Closing.
@@ -6472,7 +6473,7 @@ class engine final : public link_host,
   std::vector<topic_watch> watches_;
   std::vector<flush_watch> timed_flushes_;
   waiter_list closers_;
-  std::size_t reports_pending_ = 0;
+  std::size_t reports_pending_ = 0;  // calls of the user's functions that have not returned
   bool tasks_ended_ = false;
   bool closed_ = false;
 };
@@ -9618,7 +9619,9 @@ COKAFKA_DECL void partition_queue::note_offset(const batch& written, const answe
   last_offset_ = said.base_offset + std::int64_t{written.records.count()} - 1;
 }
 
-COKAFKA_DECL void partition_queue::note_vanished(const char* why, effects& out) const {
+// Once for each loss: what comes next is not held against what is gone.
+COKAFKA_DECL void partition_queue::note_vanished(const char* why, effects& out) {
+  last_offset_ = -1;
   ++out.counted.vanished_logs;
   out.say(log_level::error, "acknowledged records have vanished from " + std::string(topic_name_.str()) + "-" +
                                 std::to_string(index_) + ": " + why);
@@ -10573,7 +10576,10 @@ COKAFKA_DECL std::optional<error> accumulator::find_topic(const record_view& rec
 COKAFKA_DECL std::optional<error> accumulator::refusal(const topic& of) {
   const broker_errc refused = of.refused.load(std::memory_order_relaxed);
   if (refused == broker_errc::none) return std::nullopt;
-  return refused == broker_errc::invalid_topic_exception ? error(errc::invalid_topic) : error(refused);
+  if (refused == broker_errc::invalid_topic_exception) return error(errc::invalid_topic);
+  error_details why;  // told by Metadata: nothing was written
+  why.code = refused;
+  return error(std::move(why));
 }
 
 COKAFKA_DECL std::int64_t accumulator::timestamp_of(const record_view& record, clock_time now) const noexcept {
@@ -11687,7 +11693,7 @@ COKAFKA_DECL void deadline_timer::stop() noexcept {
 }
 
 COKAFKA_DECL void deadline_timer::arm(clock_time at) {
-  armed_for_ = at;
+  armed_for_.reset();  // until it is: without memory the next update() tries again
   const std::uint64_t mine = ++generation_;
   timer_->wait_until(at, asio::bind_executor(strand_, [this, mine, alive = owner_](error_code failed) {
                        const auto owner = alive.lock();
@@ -11697,6 +11703,7 @@ COKAFKA_DECL void deadline_timer::arm(clock_time at) {
                        due_();
                        update();
                      }));
+  armed_for_ = at;
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
@@ -11746,6 +11753,7 @@ COKAFKA_DECL void partition_keeper::adopt_soon(partition_queue& added) {
     purge_if_wanted(added, host_.env().now());
     queue_.adopt(added, host_.env().now(), conditions());
     hand_over_if_wanted(added);
+    if (added.parked.load(std::memory_order_relaxed) > 0) host_.link_changed();  // our share may have room for them
     news();
     deadlines_.update();
   });
@@ -12990,9 +12998,16 @@ COKAFKA_DECL void engine::carry_out(effects& wanted) {
 COKAFKA_DECL void engine::say(log_level level, std::string line) {
   if (!logger_.enabled(level)) return;
   auto alive = keep_alive();
-  if (!alive) return;
-  asio::post(operations_->executor,
-             [this, alive = std::move(alive), level, line = std::move(line)] { logger_.log(level, line); });
+  if (!alive || !begin_report()) return;
+  try {
+    asio::post(operations_->executor, [this, alive = std::move(alive), level, line = std::move(line)] {
+      logger_.log(level, line);
+      report_ended();
+    });
+  } catch (const std::bad_alloc&) {
+    report_ended();
+    throw;
+  }
 }
 
 COKAFKA_DECL void engine::count(const metrics_snapshot& more) {
@@ -13359,13 +13374,17 @@ COKAFKA_DECL void engine::report_unheard(effects& wanted, bool& reports) {
   if (wanted.unheard.empty()) return;
   auto alive = dead_.load(std::memory_order_acquire) ? nullptr : weak_from_this().lock();
   if (!alive) return;
-  {
-    std::scoped_lock guard(mutex_);
-    if (closed_) return;
-    ++reports_pending_;
-    reports = true;
-  }
+  reports = begin_report();
+  if (!reports) return;
   asio::post(operations_->executor, failure_report(std::move(alive), std::move(wanted.unheard)));
+}
+
+// A function of the user is going to be called; false once close() has completed.
+COKAFKA_DECL bool engine::begin_report() {
+  std::scoped_lock guard(mutex_);
+  if (closed_) return false;
+  ++reports_pending_;
+  return true;
 }
 
 COKAFKA_DECL void engine::report_ended() {
@@ -13529,6 +13548,7 @@ COKAFKA_DECL void engine::purge() {
     effects out;
     accumulator_.purge(env_->now(), out);
     carry_out(out);
+    attention();  // who waited behind them
   });
 }
 
@@ -13589,6 +13609,7 @@ COKAFKA_DECL void engine::abandon() {
     error_details why;
     why.code = errc::closed;
     why.message = "the producer was destroyed before the record was acknowledged";
+    if (!stopping_) close_failure_ = error(errc::closed);
     stop_everything(std::move(why));
   });
 }
@@ -13642,7 +13663,9 @@ COKAFKA_DECL void engine::end_when_silent() {
   }
   waiter_list done = accumulator_.flushes.abandon();
   done.splice(done.end(), closing);
-  if (drained_->is_linked()) done.erase(waiter_list::s_iterator_to(*drained_));
+  // Not by is_linked(): a flush that has ended is in a list that another thread is working on.
+  const auto drained = std::find_if(done.begin(), done.end(), [&](waiter& each) { return &each == drained_.get(); });
+  if (drained != done.end()) done.erase(drained);
   post_waiters(done);
 }
 
