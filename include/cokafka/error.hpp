@@ -41,6 +41,16 @@ struct boost::system::is_error_code_enum<cokafka::broker_errc> : std::true_type 
 
 namespace cokafka::inline COKAFKA_ABI {
 
+class error;
+struct error_details;
+
+namespace detail {
+
+/// The error of these details; where there is no memory for them, of their code and fate alone.
+COKAFKA_DECL error make_error(error_details why) noexcept;
+
+}  // namespace detail
+
 /// What an `error` is made of.
 struct error_details {
   boost::system::error_code code{};        ///< without one the error is `errc::no_result`
@@ -96,6 +106,8 @@ class error {
   }
 
  private:
+  friend error detail::make_error(error_details why) noexcept;
+
   struct shared_details : boost::intrusive_ref_counter<shared_details, boost::thread_safe_counter> {
     explicit shared_details(error_details d) : details(static_cast<error_details&&>(d)) {}
     error_details details;
@@ -106,6 +118,7 @@ class error {
   boost::intrusive_ptr<const shared_details> details_;  // null: only the code below
   int code_ = no_result;
   bool of_broker_ = false;
+  std::int8_t known_ = -1;  // the fate, where it is not what the code says
 };
 
 /// The code of an error; with it Outcome and `boost::system` know that an error carries one.

@@ -6,6 +6,7 @@
 
 #include "cokafka/error.hpp"
 
+#include <new>
 #include <utility>
 
 namespace cokafka::inline COKAFKA_ABI {
@@ -73,6 +74,26 @@ COKAFKA_DECL error::error(error_details details) {
   details_.reset(new shared_details(std::move(details)));
 }
 
+namespace detail {
+
+// What is not ours, a code of the system say, was met by a connection.
+COKAFKA_DECL error make_error(error_details why) noexcept {
+  const boost::system::error_code code = why.code;
+  const cokafka::fate known = why.fate;
+  try {
+    return error(std::move(why));
+  } catch (const std::bad_alloc&) {
+    error made(errc::disconnected);
+    if (!code) made = error();
+    if (code.category() == client_category()) made = error(static_cast<errc>(code.value()));
+    if (code.category() == broker_category()) made = error(static_cast<broker_errc>(code.value()));
+    made.known_ = static_cast<std::int8_t>(known);
+    return made;
+  }
+}
+
+}  // namespace detail
+
 COKAFKA_DECL boost::system::error_code error::code() const noexcept {
   if (details_) return details_->details.code;
   return of_broker_ ? make_error_code(static_cast<broker_errc>(code_)) : make_error_code(static_cast<errc>(code_));
@@ -88,6 +109,7 @@ COKAFKA_DECL std::string error::message() const {
 
 COKAFKA_DECL cokafka::fate error::fate() const noexcept {
   if (details_) return details_->details.fate;
+  if (known_ >= 0) return static_cast<cokafka::fate>(known_);
   if (of_broker_) return detail::fate_of_answer(static_cast<broker_errc>(code_), true);
   const detail::client_error_row* row = detail::find_client_error(static_cast<errc>(code_));
   return row ? row->known : fate::maybe_written;

@@ -30,6 +30,7 @@
 #include "cokafka/detail/core/parking_end.ipp"
 #include "cokafka/detail/core/parking_pass.ipp"
 #include "cokafka/detail/core/partition_answers.ipp"
+#include "cokafka/detail/core/partition_endings.ipp"
 #include "cokafka/detail/core/partition_queue.ipp"
 #include "cokafka/detail/core/partition_unheard.ipp"
 #include "cokafka/detail/core/produce_queue.ipp"

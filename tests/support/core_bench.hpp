@@ -67,7 +67,7 @@ inline std::size_t deliver_all(waiter_list& list) {
 /// The same for the waiters of records, as the engine does it: with those who came while others were handed out.
 inline std::size_t deliver_answers(effects& out) {
   std::size_t count = deliver_all(out.answered);
-  for (auto& each : std::exchange(out.handed_out, {})) {
+  while (const completion_ptr each = out.handed_out.pop_front()) {
     for (waiter_list late = each->hand_out_rest(); !late.empty(); late = each->hand_out_rest())
       count += deliver_all(late);
   }

@@ -5,9 +5,11 @@
 #include "support/core_inputs.hpp"
 #include "support/replaced_new.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <future>
+#include <list>
 #include <memory>
 #include <new>
 #include <string>
@@ -16,7 +18,8 @@
 
 namespace {
 
-thread_local int allocations_left = -1;  // before the one that finds no memory; less than 0: all find some
+thread_local int allocations_left = -1;         // before the one that finds no memory; less than 0: all find some
+thread_local bool all_fail_from_there = false;  // all those behind that one as well
 thread_local bool stops_at_next = false;
 std::atomic<bool> stopped{false}, may_go_on{false};
 
@@ -27,6 +30,7 @@ void* cokafka_test::test_allocation(std::size_t size) noexcept {
     stopped = true;
     while (!may_go_on) std::this_thread::yield();
   }
+  if (allocations_left == 0 && all_fail_from_there) return nullptr;
   if (allocations_left >= 0 && allocations_left-- == 0) return nullptr;
   return plain_allocation(size);
 }
@@ -159,6 +163,197 @@ TEST_CASE("the list of a batch's deadlines finds no memory twice: the record is 
   CHECK(queue.outstanding().records == 17);
   CHECK(bench.acknowledge(queue) == 17);
   CHECK(bench.is_whole());
+}
+
+namespace {
+
+/// The whole way of some records through the core, in which the n-th allocation finds no memory. A step that says so is
+/// taken again, as the tasks do it.
+class short_world : public lot_bench {
+ public:
+  explicit short_world(int allocations) : lot_bench(user()), left_(allocations) {}
+
+  bool has_failed() const { return left_ < 0; }
+
+  template <class Step>
+  void take(Step step) {
+    allocations_left = left_;
+    bool again = false;
+    try {
+      step();
+    } catch (const std::bad_alloc&) {
+      again = true;
+    }
+    left_ = std::exchange(allocations_left, -1);
+    if (again) step();
+    deliver_answers(out);
+    deliver_all(out.ended);
+  }
+
+  void send(std::string_view to, std::string_view value, std::int32_t partition, clock_duration timeout = 2min) {
+    record_view record = with_value(value);
+    record.topic = to;
+    record.partition = partition;
+    record.timeout = std::chrono::duration_cast<std::chrono::milliseconds>(timeout);
+    all.emplace_back();
+    take([&] { all.back().sent = lot_bench::send(record); });
+    all.back().waiting.ticket = all.back().sent.ticket;
+    if (!all.back().sent.done->attach(all.back().waiting)) ++all.back().waiting.delivered;
+  }
+  void withdraw_last() {
+    bool withdrawn = false;
+    take([&] { withdrawn = lot.withdraw(*all.back().sent.done, all.back().waiting, out); });
+    if (withdrawn) ++all.back().waiting.delivered;
+    withdrawn_ += withdrawn;
+  }
+  /// Takes what may go, and answers the oldest batch in flight.
+  void drive(partition_queue& of, broker_errc code, bool names_first = false) {
+    if (of.look(now, {true}).is == readiness::state::ready) {
+      batch_ptr taken;
+      take([&] { taken = of.take(producer_identity{1, 0}); });
+      if (taken) flying_.emplace_back(&of, taken);
+    }
+    const auto oldest = std::find_if(flying_.begin(), flying_.end(), [&](auto& each) { return each.first == &of; });
+    if (oldest == flying_.end()) return;
+    partition_queue::answer said = success_at(code == broker_errc::none ? offset_ += 10 : -1);
+    said.code = code;
+    if (names_first) said.culprits.push_back({0, "this one"});
+    take([&] { of.answered(*oldest->second, said, now, out); });
+    flying_.erase(oldest);
+  }
+  void lose_all(partition_queue& of) {
+    take([&] { of.leave_leader(); });
+    flying_.remove_if([&](auto& each) { return each.first == &of; });
+  }
+  void pass(clock_duration time) {
+    now += time;
+    for (const auto& each : lot.topics.find("t")->partitions()) take([&] { each->expire(now, {}, out); });
+    take([&] { lot.expire(now, "nobody answers", {}, out); });
+  }
+  /// Until nothing is left.
+  void settle() {
+    for (int i = 0; i != 40; ++i) {
+      pass(20ms);
+      take([&] { place(); });
+      for (const auto& each : lot.topics.find("t")->partitions()) drive(*each, broker_errc::none);
+    }
+  }
+  void expect_whole() {
+    for (auto& each : all) CHECK(each.waiting.delivered == 1);
+    CHECK(out.counted.records_written + out.counted.records_failed + withdrawn_ == all.size());
+    CHECK(lot.outstanding().records == 0);
+    CHECK(lot.outstanding().bytes == 0);
+    CHECK(lot.parked_bytes() == 0);
+    CHECK(is_whole());
+    CHECK(owners[0].share.used == 0);
+    counting_operation flushing;
+    CHECK_FALSE(lot.flushes.begin(flushing));  // nothing is counted that will never be answered
+  }
+
+  struct tracked {
+    sent_record sent{};
+    counting_waiter waiting{};
+  };
+  std::list<tracked> all;
+
+ private:
+  static cokafka::config user() {
+    cokafka::config made = with_memory(20000);
+    made.max_block = 1s;
+    return made;
+  }
+  int left_;
+  std::uint64_t withdrawn_ = 0;
+  std::int64_t offset_ = 0;
+  std::list<std::pair<partition_queue*, batch_ptr>> flying_;
+};
+
+// Parking, batches that grow, wait, are divided, fall due and are withdrawn; a flush, and somebody who waits for space.
+void play(short_world& world) {
+  world.send("t", "parked", 0);
+  world.send("t", "parked as well", 1);
+  world.send("t", "for no partition", 7);
+  world.take([&] { world.publish("t", 2); });
+  world.take([&] { world.publish("t", 2); });
+  partition_queue& first = world.queue("t", 0);
+  partition_queue& second = world.queue("t", 1);
+  world.settle();
+  counting_operation flushing, space;
+  for (int i = 0; i != 3; ++i) world.send("t", "a", 0);
+  world.drive(first, broker_errc::none);
+  for (int i = 0; i != 4; ++i) world.send("t", "b", 0, 1s + i * 1s);
+  world.take([&] { world.lot.flushes.begin(flushing); });
+  world.drive(first, broker_errc::record_list_too_large);
+  world.drive(first, broker_errc::not_leader_or_follower);
+  for (int i = 0; i != 3; ++i) world.send("t", "c", 1, 1s + i * 1s);
+  world.withdraw_last();
+  world.drive(second, broker_errc::invalid_record, true);
+  for (int i = 0; i != 3; ++i) world.send("t", "d", 1, 500ms + i * 1s);
+  world.send("t", "e", 1);
+  world.withdraw_last();
+  world.pass(600ms);
+  world.drive(second, broker_errc::request_timed_out);
+  world.drive(second, broker_errc::out_of_order_sequence_number);
+  world.lose_all(first);
+  for (int i = 0; i != 4; ++i) world.send("t", large_value, i % 2);
+  bool waits = false;
+  world.take([&] { waits = waits || world.lot.wait_for_space(space, 1, world.now); });
+  world.settle();
+  CHECK(flushing.delivered == 1);
+  CHECK(space.delivered == (waits ? 1 : 0));
+  world.send("t", "f", 0);
+  world.send("u", "of no topic", 0);
+  world.take([&] { world.lot.close(); });
+  error_details why;
+  why.code = errc::closed;
+  why.message = "a message that is too long to stand in the string itself";
+  world.take([&] { world.lot.fail_parked(why, world.now, world.out); });
+  world.take([&] { first.fail_all(why, world.now, world.out); });
+  world.take([&] { second.fail_all(why, world.now, world.out); });
+}
+
+}  // namespace
+
+TEST_CASE("whichever allocation of a long script fails, every record is answered once and no memory stays charged",
+          "[core]") {
+  int allocations = 0;
+  for (bool failed = true; failed; ++allocations) {
+    INFO("allocation " << allocations);
+    short_world world(allocations);
+    play(world);
+    world.expect_whole();
+    failed = world.has_failed();
+  }
+  CHECK(allocations > 100);  // or this test would test little
+}
+
+TEST_CASE("the end of a partition needs no memory at all", "[core]") {
+  partition_bench bench;
+  bench.open_window();
+  counting_waiter waiting[4];
+  sent_record sent[4];
+  for (int i = 0; i != 4; ++i) {
+    sent[i] = bench.send_alone("v");
+    REQUIRE(sent[i].done->attach(waiting[i]));
+    if (i < 2) bench.take();
+  }
+  error_details why;
+  why.code = errc::closed;
+  why.message = "a message that is too long to stand in the string itself";
+  bench.identity.reset();
+  allocations_left = 0;
+  all_fail_from_there = true;
+  bench.queue.leave_leader();
+  bench.queue.expire(bench.now + 1h, {}, bench.out);
+  bench.queue.fail_all(why, bench.now + 1h, bench.out);
+  all_fail_from_there = false;
+  allocations_left = -1;
+  deliver_answers(bench.out);
+  for (int i = 0; i != 4; ++i) {
+    CHECK(waiting[i].delivered == 1);
+    CHECK(sent[i].failure() == errc::timed_out);
+    CHECK(sent[i].failure().fate() == (i < 2 ? fate::maybe_written : fate::not_written));
+  }
 }
 
 #endif

@@ -146,12 +146,12 @@ TEST_CASE("what is asked for later is asked for then, and not again", "[core]") 
   schedule.want_at(start + 300ms);
   schedule.want_at(start + 500ms);
   CHECK(schedule.due() == start + 300ms);
-  schedule.started();
+  schedule.started(start);
   schedule.succeeded(start, true, middle);
   CHECK(schedule.due() == start + 5min);
   schedule.want_at(start + 10ms);
   CHECK(schedule.due() == start + 100ms);  // coalesced like everything else
-  schedule.postpone(start + 700ms);  // the answer: not so soon
+  schedule.postpone(start + 700ms);        // the answer: not so soon
   CHECK(schedule.due() == start + 700ms);
   schedule.want();  // somebody else has better reasons
   CHECK(schedule.due() == start + 100ms);

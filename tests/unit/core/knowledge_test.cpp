@@ -4,6 +4,7 @@
 #include "cokafka/detail/core/backoff.hpp"
 #include "cokafka/detail/core/cluster_metadata.hpp"
 #include "cokafka/detail/core/metadata_schedule.hpp"
+#include "cokafka/detail/core/throttled_brokers.hpp"
 #include "support/core_bench.hpp"
 #include "support/core_inputs.hpp"
 
@@ -87,29 +88,72 @@ TEST_CASE("metadata is asked for at once for a new topic, with backoff after fai
   CHECK_FALSE(schedule.due());
   schedule.want_now();
   CHECK(schedule.due() <= start);
-  schedule.started();
+  schedule.started(start);
   CHECK_FALSE(schedule.due());
   schedule.failed(start, middle);
   CHECK(schedule.due() == start + 100ms);
-  schedule.started();
+  schedule.started(start);
   schedule.failed(start, middle);
   CHECK(schedule.due() == start + 200ms);
-  schedule.started();
+  schedule.started(start);
   schedule.want();  // while it is under way: for the next one
   schedule.succeeded(start, true, middle);
   CHECK(schedule.due() == start + 100ms);
-  schedule.started();
+  schedule.started(start);
   schedule.succeeded(start, true, middle);
   CHECK(schedule.due() == start + 5min);
-  schedule.started();
+  schedule.started(start);
   schedule.succeeded(start, false, middle);
   CHECK(schedule.due() == start + 100ms);
 
   metadata_schedule restless({100ms, 1000ms}, 0ms);
   restless.want_now();
-  restless.started();
+  restless.started(start);
   restless.succeeded(start, true, middle);
   CHECK(restless.due() == start + 100ms);  // metadata.max.age.ms=0 does not ask in a loop
+}
+
+TEST_CASE("names that are no topics are asked for ten times at once, then with a pause, until one of them is a topic",
+          "[core]") {
+  metadata_schedule schedule({100ms, 1000ms}, 5min);
+  clock_time now{1h};
+  constexpr std::uint64_t middle = std::uint64_t{1} << 63;  // no jitter
+  const auto ask = [&] {
+    schedule.want_topic();
+    const bool at_once = schedule.due() <= now;
+    if (!at_once) now = schedule.due().value();
+    schedule.started(now);
+    schedule.succeeded(now, true, middle);
+    return at_once;
+  };
+  for (int i = 0; i != metadata_schedule::most_in_vain; ++i) CHECK(ask());
+  const clock_time before = now;
+  for (int i = 0; i != 5; ++i) CHECK_FALSE(ask());
+  CHECK(now - before == 500ms);
+  schedule.want_now();  // other reasons do not wait
+  CHECK(schedule.due() <= now);
+  schedule.started(now);
+  schedule.found_topic();
+  CHECK(ask());
+  now += 10s;  // nor does a name after a pause
+  for (int i = 0; i != metadata_schedule::most_in_vain; ++i) CHECK(ask());
+}
+
+TEST_CASE("throttled brokers are left alone, and the first that is free again is known", "[core]") {
+  throttled_brokers throttled;
+  const clock_time start{1h};
+  const host_port one{"one", 1}, two{"two", 2};
+  CHECK_FALSE(throttled.is_any(start));
+  throttled.note(one, start + 2s, start);
+  throttled.note(one, start + 1s, start);  // an older answer
+  CHECK(throttled.until(one, start) == start + 2s);
+  CHECK_FALSE(throttled.first_free({one, two}, start));
+  throttled.note(two, start + 3s, start);
+  CHECK(throttled.first_free({one, two}, start) == start + 2s);
+  CHECK_FALSE(throttled.until(one, start + 2s));
+  for (int i = 0; i != 1000; ++i) throttled.note({"many", static_cast<std::uint16_t>(i)}, start + 10s, start);
+  CHECK_FALSE(throttled.until(two, start));  // bounded: the shortest waits are forgotten
+  CHECK_FALSE(throttled.is_any(start + 10s));
 }
 
 TEST_CASE("backoff doubles with a jitter of a fifth and never exceeds its maximum", "[core]") {

@@ -6,6 +6,7 @@
 
 #include "cokafka/detail/base/config.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <optional>
@@ -41,6 +42,16 @@ struct deadline_entry {
 /// safe.
 class deadline_heap {
  public:
+  /// Up to so many entries are set at one time: set() finds its memory for them from now on.
+  void expect(std::size_t entries) {
+    if (entries <= expected_) return;
+    entries = std::max(entries, 2 * expected_);
+    slots_.reserve(entries);
+    line_.reserve(2 * entries + least_gaps);  // see leave_line()
+    expected_ = entries;
+  }
+
+  /// May find no memory for more entries than were expected: then an entry that was set may be lost.
   void set(deadline_entry& entry, clock_time at) {
     if (entry.is_set() && entry.at == at) return;
     if (entry.is_set() && is_in_line(entry)) clear(entry);
@@ -90,6 +101,7 @@ class deadline_heap {
     deadline_entry* entry;
   };
 
+  static constexpr std::size_t least_gaps = 64;
   static constexpr std::size_t line_flag = ~(deadline_entry::idle >> 1);  // in deadline_entry::slot
 
   static bool is_in_line(const deadline_entry& entry) noexcept { return (entry.slot & line_flag) != 0; }
@@ -118,7 +130,7 @@ class deadline_heap {
     --in_line_;
     while (!line_.empty() && line_.back().entry == nullptr) line_.pop_back();
     while (head_ < line_.size() && line_[head_].entry == nullptr) ++head_;
-    if (line_.size() >= 64 && in_line_ < line_.size() / 2) close_gaps();
+    if (line_.size() >= least_gaps && in_line_ < line_.size() / 2) close_gaps();
     if (line_.empty()) head_ = number_ = 0;
   }
 
@@ -164,7 +176,8 @@ class deadline_heap {
   std::vector<slot> line_;   // in order; gaps have no entry
   std::size_t head_ = 0;     // the first that is no gap
   std::size_t in_line_ = 0;  // entries
-  std::size_t number_ = 0;   // of the first place: they are counted, and do not change when those in front go
+  std::size_t expected_ = 0;
+  std::size_t number_ = 0;  // of the first place: they are counted, and do not change when those in front go
 };
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail

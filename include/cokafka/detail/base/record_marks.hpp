@@ -18,6 +18,12 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 /// counted. Thread safety: distinct objects safe; shared objects safe for reading.
 class record_marks {
  public:
+  /// From now on set() finds its memory for every index below `end`.
+  void make_room(std::uint32_t end) {
+    const std::size_t words = (std::size_t{end} + 63) / 64;
+    if (words > words_.size()) words_.resize(words);
+  }
+
   /// False when it was marked already.
   bool set(std::uint32_t index) {
     const std::size_t word = index / 64;

@@ -84,7 +84,7 @@ class accumulator {
   bool place_waiting(effects& out);
   /// Fails what has waited too long; `unreachable` says why metadata is missing, where that is known.
   void expire(clock_time now, const std::string& unreachable, boost::system::error_code cause, effects& out);
-  void fail_parked(const error_details& why, clock_time now, effects& out);
+  void fail_parked(const error_details& why, clock_time now, effects& out) noexcept;
   /// Parked records fail with errc::purged, and every owner is told to purge its partitions.
   void purge(clock_time now, effects& out);
   std::optional<clock_time> earliest_parked_deadline();
@@ -93,7 +93,7 @@ class accumulator {
   /// answer to a question that was asked after it was parked.
   void refresh_begins();
   void refresh_answered();
-  void abandon(waiter_list& out);
+  void abandon(waiter_list& out) noexcept;
 
   /// Of `parked.memory`.
   std::size_t parked_bytes() const noexcept { return parked_bytes_.load(std::memory_order_relaxed); }
@@ -145,9 +145,12 @@ class accumulator {
   void block(std::vector<partition_queue*>& open, const partition_queue& blocked,
              const std::vector<partition_owner*>& full) noexcept;
   void note_waited_shares();
-  void fail_without_partition(parked_record& parked, const partition_table& table, clock_time now, effects& out);
-  void fail_one(parked_record& parked, error_details why, clock_time now, effects& out);
-  void note_unheard(parked_record& parked, const error& why, effects& out);
+  void fail_without_partition(parked_record& parked, const partition_table& table, clock_time now,
+                              effects& out) noexcept;
+  void fail_one(parked_record& parked, error_details why, clock_time now, effects& out) noexcept;
+  void note_unheard(parked_record& parked, const error& why, effects& out) noexcept;
+  bool tell_home() noexcept;
+  void want(topic& of) noexcept;
   void place_memory_line(effects& out);
   parking_line& line_of(const parked_record& parked) noexcept {
     if (parked.behind != nullptr) return parked.behind->line->waiting;

@@ -7,6 +7,7 @@
 #include "cokafka/detail/core/accumulator.hpp"
 
 #include "cokafka/detail/base/murmur2.hpp"
+#include "cokafka/detail/core/if_memory.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -51,10 +52,22 @@ COKAFKA_DECL std::optional<error> accumulator::check(const record_view& record) 
   return std::nullopt;
 }
 
+// What there is to see stays as it is where the word of it finds no memory: the next word is of this as well.
+COKAFKA_DECL bool accumulator::tell_home() noexcept {
+  return if_memory([this] {
+    home_.attention();
+    return true;
+  });
+}
+
+COKAFKA_DECL void accumulator::want(topic& of) noexcept {
+  if (!of.wanted.exchange(true) && !tell_home()) of.wanted = false;  // who asks next says it again
+}
+
 COKAFKA_DECL topic_ptr accumulator::want_topic(std::string_view name) {
   topic_ptr found = topics.find_or_add(name);
   found->used.store(true, std::memory_order_relaxed);
-  if (found->table.load(std::memory_order_acquire) == nullptr && !found->wanted.exchange(true)) home_.attention();
+  if (found->table.load(std::memory_order_acquire) == nullptr) want(*found);
   return found;
 }
 
@@ -76,7 +89,7 @@ COKAFKA_DECL std::optional<error> accumulator::find_topic(const record_view& rec
   }
   auto refused = refusal(*to);
   // The permission may have come back: who is refused asks for those that come later.
-  if (refused && !to->wanted.exchange(true)) home_.attention();
+  if (refused) want(*to);
   return refused;
 }
 
@@ -198,7 +211,7 @@ COKAFKA_DECL result<send_outcome> accumulator::try_send(const record_view& recor
   error_details why;
   switch (otherwise) {
     case parked_for::metadata:
-      if (!to->wanted.exchange(true)) home_.attention();
+      want(*to);
       why.code = errc::would_park;
       why.message = "the metadata of topic " + std::string(to->name.str()) + " has not arrived yet";
       break;
@@ -208,7 +221,8 @@ COKAFKA_DECL result<send_outcome> accumulator::try_send(const record_view& recor
   return error(std::move(why));
 }
 
-// Takes every lock once that a sender may hold: also of topics that have just been forgotten, whose table it may have seen.
+// Takes every lock once that a sender may hold: also of topics that have just been forgotten, whose table it may have
+// seen.
 COKAFKA_DECL void accumulator::await_senders() {
   for (topic* each : topics.kept()) {
     for (const auto& partition : each->partitions()) static_cast<void>(partition->outstanding());

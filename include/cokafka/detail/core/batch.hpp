@@ -16,6 +16,7 @@
 #include <boost/smart_ptr/intrusive_ref_counter.hpp>
 #include <boost/system/error_code.hpp>
 #include <cstdint>
+#include <list>
 #include <optional>
 
 namespace cokafka::inline COKAFKA_ABI::detail {
@@ -99,6 +100,23 @@ struct batch : boost::intrusive_ref_counter<batch, boost::thread_safe_counter> {
 };
 
 using batch_ptr = boost::intrusive_ptr<batch>;
+
+/// Batches in a row. A list: a batch moves from one line to the next without memory, so that none is lost for want of
+/// it.
+using batch_line = std::list<batch_ptr>;
+
+/// The sequence behind `count` records from `sequence` on: after 2^31 - 1 comes 0.
+constexpr std::int32_t advance_sequence(std::int32_t sequence, std::int32_t count) noexcept {
+  return static_cast<std::int32_t>((static_cast<std::uint32_t>(sequence) + static_cast<std::uint32_t>(count)) &
+                                   0x7fffffffU);
+}
+
+/// By their stamps. A batch of another epoch is not: a former leader may acknowledge one late.
+inline bool is_behind(const batch& later, const batch& earlier) noexcept {
+  return &later != &earlier && later.stamp && earlier.stamp && later.stamp->producer_id == earlier.stamp->producer_id &&
+         later.stamp->producer_epoch == earlier.stamp->producer_epoch &&
+         advance_sequence(later.stamp->base_sequence, -earlier.stamp->base_sequence) < (1 << 30);
+}
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
 

@@ -79,10 +79,16 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
   bool detach(record_waiter& gone);
 
   /// Ends it and hands out who waited, in record order. Calls after the first change nothing and return none.
-  waiter_list complete(batch_outcome outcome);
+  waiter_list complete(batch_outcome outcome) noexcept;
   /// Ends these records alone (in order, none twice); the others are not concerned. Hands out who waited for them, in
-  /// record order. `base_offset` is that of the first of them.
+  /// record order. `base_offset` is that of the first of them. May find no memory: then nothing has changed.
   waiter_list end_some(std::span<const record_range> which, batch_outcome outcome);
+  /// The same for single records (in order, none twice), each of which ends in its own way.
+  struct single_end {
+    std::uint32_t index = 0;
+    batch_outcome outcome{};
+  };
+  waiter_list end_each(std::span<single_end> all);
 
   /// To be called until it returns none when what complete() handed out has been posted: who attached meanwhile had to
   /// queue up behind them.
@@ -98,7 +104,7 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
   /// Nobody waits for this record any more: its delivery was dropped. Noted where `notes_dropped` says so, and only
   /// while it has no answer: who held a delivery when the answer came could have looked.
   void drop(std::uint32_t index);
-  /// Which of [first, end) have been dropped; each is told once.
+  /// Which of [first, end) have been dropped; each is told once, or, where there is no memory, never.
   std::vector<std::uint32_t> take_dropped(std::uint32_t first, std::uint32_t end);
 
   /// The batch's completion that this one, a parked record's, was forwarded to, or null.
@@ -115,7 +121,7 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
   };
   /// The batch goes on in pieces, which nobody knows yet: who waits here waits there. Records that have ended stay as
   /// they are.
-  void split(std::vector<redirection> pieces);
+  void split(std::vector<redirection> pieces) noexcept;
   /// Calls visit(first, end) for each stretch of records that have ended.
   template <class Visit>
   void for_each_ended(Visit visit) const {
@@ -131,7 +137,7 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
 
   /// Hands out all waiters without an answer, for destruction; for deliveries that outlive the execution context it has
   /// failed with errc::closed.
-  waiter_list abandon(fate known);
+  waiter_list abandon(fate known) noexcept;
 
   bool is_piece = false;            // of a batch that was divided: its deliveries hold that one's completion; constant
   partition_queue* const of;        // of a batch; null for a parked record
@@ -144,6 +150,7 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
   std::shared_ptr<refused_record> refused{};  // a copy where send() refused it; for its only delivery
 
  private:
+  friend class completion_line;
   enum class state : std::uint8_t { pending, done, forwarded };
   struct early_end {
     std::uint32_t first;
@@ -152,6 +159,8 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
 
   void unlink(record_waiter& gone);
   void add_waiters_of(record_range which, std::vector<record_waiter*>& found);
+  void make_room_to_end(std::uint32_t end, std::size_t more);
+  waiter_list hand_out(const std::vector<record_waiter*>& concerned) noexcept;
   const early_end* find_early_end(std::uint32_t index) const noexcept;
   std::uint32_t place_of(std::uint32_t index) const noexcept { return removed ? index - removed->below(index) : index; }
   void put_in_order(waiter_list& waiting);
@@ -175,9 +184,40 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
   std::vector<std::unique_ptr<const early_end>> ended_{};  // under the lock; what they point to is constant
   std::vector<redirection> redirections_;                  // in order; constant once it is forwarded
   record_marks dropped_;                                   // under the lock
+  boost::intrusive_ptr<completion> next_in_line_{};        // the line's
 };
 
 using completion_ptr = boost::intrusive_ptr<completion>;
+
+/// Completions in a row, linked through themselves: joining allocates nothing and cannot fail. Each joins one line,
+/// once. Thread safety: distinct objects safe.
+class completion_line {
+ public:
+  completion_line() = default;
+  completion_line(const completion_line&) = delete;
+  completion_line& operator=(const completion_line&) = delete;
+  ~completion_line() {
+    while (pop_front()) {
+    }
+  }
+
+  void push_back(completion& joining) noexcept {
+    (last_ != nullptr ? last_->next_in_line_ : first_).reset(&joining);
+    last_ = &joining;
+  }
+  /// Null when there is none.
+  completion_ptr pop_front() noexcept {
+    completion_ptr front = std::move(first_);
+    if (!front) return front;
+    first_ = std::move(front->next_in_line_);
+    if (!first_) last_ = nullptr;
+    return front;
+  }
+
+ private:
+  completion_ptr first_{};
+  completion* last_ = nullptr;
+};
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
 

@@ -6,10 +6,12 @@
 
 #include "cokafka/detail/core/completion.hpp"
 
+#include "cokafka/detail/core/if_memory.hpp"
+
 #include <algorithm>
 #include <cassert>
 #include <mutex>
-#include <new>
+#include <string>
 #include <utility>
 
 namespace cokafka::inline COKAFKA_ABI::detail {
@@ -162,7 +164,7 @@ COKAFKA_DECL bool completion::detach(record_waiter& gone) {
   }
 }
 
-COKAFKA_DECL waiter_list completion::complete(batch_outcome outcome) {
+COKAFKA_DECL waiter_list completion::complete(batch_outcome outcome) noexcept {
   waiter_list waiting;
   {
     std::scoped_lock guard(lock_);
@@ -186,17 +188,46 @@ COKAFKA_DECL void completion::put_in_order(waiter_list& waiting) {
 }
 
 COKAFKA_DECL waiter_list completion::end_some(std::span<const record_range> which, batch_outcome outcome) {
-  waiter_list waiting;
   std::scoped_lock guard(lock_);
-  if (state_.load(std::memory_order_relaxed) != state::pending || which.empty()) return waiting;
+  if (state_.load(std::memory_order_relaxed) != state::pending || which.empty()) return {};
   // What may find no memory comes first.
   std::vector<record_waiter*> concerned;
   for (const record_range& each : which) add_waiters_of(each, concerned);
-  if (which.back().end > ended_by_.size()) ended_by_.resize(which.back().end);
+  make_room_to_end(which.back().end, 1);
   ended_.push_back(std::make_unique<const early_end>(early_end{which.front().first, std::move(outcome)}));
   for (const record_range& each : which) {
     std::fill(ended_by_.begin() + each.first, ended_by_.begin() + each.end, static_cast<std::uint32_t>(ended_.size()));
   }
+  return hand_out(concerned);
+}
+
+COKAFKA_DECL waiter_list completion::end_each(std::span<single_end> all) {
+  std::scoped_lock guard(lock_);
+  if (state_.load(std::memory_order_relaxed) != state::pending || all.empty()) return {};
+  std::vector<record_waiter*> concerned;
+  std::vector<std::unique_ptr<const early_end>> made;
+  made.reserve(all.size());
+  make_room_to_end(all.back().index + 1, all.size());
+  for (single_end& each : all) {
+    add_waiters_of({each.index, each.index + 1}, concerned);
+    made.push_back(std::make_unique<const early_end>(early_end{each.index, std::move(each.outcome)}));
+  }
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    ended_.push_back(std::move(made[i]));
+    ended_by_[all[i].index] = static_cast<std::uint32_t>(ended_.size());
+  }
+  return hand_out(concerned);
+}
+
+// Under the lock. For records before `end`, with `more` answers.
+COKAFKA_DECL void completion::make_room_to_end(std::uint32_t end, std::size_t more) {
+  if (end > ended_by_.size()) ended_by_.resize(end);
+  if (ended_.size() + more > ended_.capacity()) ended_.reserve(std::max(ended_.size() + more, 2 * ended_.size()));
+}
+
+// Under the lock. Their records have ended.
+COKAFKA_DECL waiter_list completion::hand_out(const std::vector<record_waiter*>& concerned) noexcept {
+  waiter_list waiting;
   has_early_ends_.store(true, std::memory_order_release);
   for (record_waiter* each : concerned) {
     unlink(*each);
@@ -231,16 +262,13 @@ COKAFKA_DECL waiter_list completion::forward(completion_ptr target, std::uint32_
     waiters_.pop_front();
     if (!redirect(each.ticket).attach(each)) ready.push_back(each);
   }
-  try {
-    if (dropped_.count() > 0) redirections_.front().target->drop(index);
-  } catch (const std::bad_alloc&) {
-    // Should it fail, that will not be reported as unheard.
-  }
+  // Should it fail, that will not be reported as unheard where this finds no memory.
+  if (dropped_.count() > 0) if_memory([&] { redirections_.front().target->drop(index); });
   state_.store(state::forwarded, std::memory_order_release);
   return ready;
 }
 
-COKAFKA_DECL void completion::split(std::vector<redirection> pieces) {
+COKAFKA_DECL void completion::split(std::vector<redirection> pieces) noexcept {
   std::scoped_lock guard(lock_);
   assert(state_.load(std::memory_order_relaxed) == state::pending && !pieces.empty());
   redirections_ = std::move(pieces);
@@ -256,7 +284,7 @@ COKAFKA_DECL void completion::split(std::vector<redirection> pieces) {
     record_ticket there;
     there.index = index;
     completion& target = redirect(there);
-    target.drop(there.index);
+    if_memory([&] { target.drop(there.index); });
   });
   state_.store(state::forwarded, std::memory_order_release);
 }
@@ -287,13 +315,14 @@ COKAFKA_DECL std::vector<std::uint32_t> completion::take_dropped(std::uint32_t f
   return taken;
 }
 
-COKAFKA_DECL waiter_list completion::abandon(fate known) {
+COKAFKA_DECL waiter_list completion::abandon(fate known) noexcept {
   error_details why;
   why.code = errc::closed;
-  why.message = "the execution context was destroyed before the record was acknowledged";
+  why.message =
+      if_memory([] { return std::string("the execution context was destroyed before the record was acknowledged"); });
   why.fate = known;
   batch_outcome outcome;
-  outcome.failure = error(std::move(why));
+  outcome.failure = make_error(std::move(why));
   waiter_list waiting = complete(std::move(outcome));
   // Nobody is posted: who comes now need not queue up. Who queued up behind an answer on its way goes with it.
   waiter_list late = hand_out_rest();

@@ -25,8 +25,12 @@ class metadata_schedule {
 
   /// Somebody met a sign that the metadata is out of date.
   void want() noexcept { wanted_ = true; }
-  /// A topic that has never been asked for: does not wait for a backoff.
+  /// Does not wait for a backoff.
   void want_now() noexcept { at_once_ = true; }
+  /// A topic that has never been asked for: nor does it, unless names that are no topics have been asked for just so.
+  void want_topic() noexcept { new_topic_ = true; }
+  /// So many of those in a row, until one of them is a topic; then one per `retry.backoff.ms`.
+  static constexpr int most_in_vain = 10;
 
   /// Not before that time.
   void want_at(clock_time at) noexcept { later_ = std::min(later_.value_or(at), at); }
@@ -39,19 +43,24 @@ class metadata_schedule {
   /// When the next refresh is due; empty when nothing was ever wanted.
   std::optional<clock_time> due() const noexcept {
     if (at_once_) return clock_time::min();
-    if (wanted_) return not_before_;
     std::optional<clock_time> at = later_;
     if (succeeded_at_) at = std::min(at.value_or(clock_time::max()), *succeeded_at_ + max_age_);
     if (at) at = std::max(*at, not_before_);  // never without a pause
+    if (wanted_) at = not_before_;
+    if (new_topic_) at = std::min(at.value_or(clock_time::max()), new_topic_at());
     return at;
   }
 
   /// A refresh begins; what is wanted from now on is for the next one.
-  void started() noexcept {
+  void started(clock_time now) noexcept {
+    if (new_topic_) in_vain_until_ = std::max(in_vain_until_, now) + shortest(again_.base);
     wanted_ = false;
     at_once_ = false;
+    new_topic_ = false;
     later_.reset();
   }
+  /// Among the names that were asked for was a topic that had not been known.
+  void found_topic() noexcept { in_vain_until_ = clock_time::min(); }
   /// It was answered. `helped`: everything that was waited for is known now.
   void succeeded(clock_time now, bool helped, std::uint64_t random) noexcept {
     succeeded_at_ = now;
@@ -65,14 +74,24 @@ class metadata_schedule {
   }
 
  private:
+  static clock_duration shortest(clock_duration pause) noexcept {
+    return std::max<clock_duration>(shortest_pause, pause);
+  }
   clock_duration pause(std::uint32_t attempts, std::uint64_t random) const noexcept {
-    return std::max<clock_duration>(shortest_pause, again_.delay(attempts, random));
+    return shortest(again_.delay(attempts, random));
+  }
+  // Each question takes a pause that it does not wait for, up to so many.
+  clock_time new_topic_at() const noexcept {
+    if (in_vain_until_ == clock_time::min()) return in_vain_until_;
+    return in_vain_until_ - (most_in_vain - 1) * shortest(again_.base);
   }
 
   backoff_policy again_;
   clock_duration max_age_;
   bool wanted_ = false;
   bool at_once_ = false;
+  bool new_topic_ = false;
+  clock_time in_vain_until_ = clock_time::min();
   std::optional<clock_time> later_{};
   std::uint32_t attempts_ = 0;
   clock_time not_before_ = clock_time::min();

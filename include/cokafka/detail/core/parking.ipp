@@ -6,6 +6,8 @@
 
 #include "cokafka/detail/core/accumulator.hpp"
 
+#include "cokafka/detail/core/if_memory.hpp"
+
 #include <algorithm>
 #include <iterator>
 #include <memory>
@@ -55,7 +57,7 @@ COKAFKA_DECL send_outcome accumulator::park(const record_view& record, topic& to
     }
     enter(std::move(parked), behind);
   }
-  home_.attention();
+  tell_home();
   return out;
 }
 
@@ -195,16 +197,6 @@ COKAFKA_DECL void accumulator::wait_for_partition(parked_record& parked) {
   parked.asked_before = refreshes_begun_;
 }
 
-namespace parking {
-
-// So that the next push_back() throws nothing.
-template <class Vector>
-void make_room_for_one(Vector& in) {
-  if (in.size() == in.capacity()) in.reserve(2 * in.size() + 8);
-}
-
-}  // namespace parking
-
 // Under the mutex. True when the record has found its batch; else its reason says what it waits for now. `full` are the
 // owners whose share was full in this pass.
 COKAFKA_DECL bool accumulator::place_parked(parked_record& parked, const partition_table* table,
@@ -227,8 +219,7 @@ COKAFKA_DECL bool accumulator::place_parked(parked_record& parked, const partiti
   if (std::find(full.begin(), full.end(), owner) != full.end()) return waits_for_share();
   // What may find no memory comes first: a record that is in a batch must leave its line.
   parked.done->make_room_to_forward();
-  parking::make_room_for_one(to_wake_);
-  parking::make_room_for_one(out.handed_out);
+  make_room_for_one(to_wake_);
   append_outcome appended =
       into->append_parked(parked.record->view(), parked.timestamp, parked.sent_at, parked.timeout, parked.generation);
   switch (appended.state) {
@@ -251,6 +242,7 @@ COKAFKA_DECL void accumulator::publish(topic& of, std::unique_ptr<const partitio
   bool waits_for_memory = false;
   {
     std::scoped_lock guard(mutex_);
+    if (table) of.make_room_to_publish();  // may find no memory; nothing has changed yet
     const partition_table& now_known = table ? *table : *of.table.load(std::memory_order_acquire);
     of.last_error.store(broker_errc::none, std::memory_order_relaxed);
     of.refused.store(broker_errc::none, std::memory_order_relaxed);
@@ -288,15 +280,17 @@ COKAFKA_DECL void accumulator::publish(topic& of, std::unique_ptr<const partitio
   }
   for (partition_queue* each : woken) wake(*each);
   // Memory may have come back between the look at it and the word that somebody waits: look once more.
-  if (waits_for_memory) home_.attention();
+  if (waits_for_memory) tell_home();
 }
 
 COKAFKA_DECL void accumulator::fail_without_partition(parked_record& parked, const partition_table& table,
-                                                      clock_time now, effects& out) {
+                                                      clock_time now, effects& out) noexcept {
   error_details why;
   why.code = errc::unknown_partition;
-  why.message = "topic " + std::string(parked.of->name.str()) + " has " + std::to_string(table.all.size()) +
-                " partitions, there is no partition " + std::to_string(parked.record->view().partition.value_or(-1));
+  why.message = if_memory([&] {
+    return "topic " + std::string(parked.of->name.str()) + " has " + std::to_string(table.all.size()) +
+           " partitions, there is no partition " + std::to_string(parked.record->view().partition.value_or(-1));
+  });
   fail_one(parked, std::move(why), now, out);
 }
 

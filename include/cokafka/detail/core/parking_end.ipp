@@ -6,6 +6,8 @@
 
 #include "cokafka/detail/core/accumulator.hpp"
 
+#include "cokafka/detail/core/if_memory.hpp"
+
 #include <algorithm>
 #include <mutex>
 #include <string>
@@ -16,33 +18,37 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 
 // --- endings ---------------------------------------------------------------------------------------------------------
 
-COKAFKA_DECL void accumulator::fail_one(parked_record& parked, error_details why, clock_time now, effects& out) {
+COKAFKA_DECL void accumulator::fail_one(parked_record& parked, error_details why, clock_time now,
+                                        effects& out) noexcept {
   leave_line(parked);
   if (parked.reason == parked_for::space) {
-    parked.space_waiter->failure = error(std::move(why));
+    parked.space_waiter->failure = make_error(std::move(why));
     out.ended.push_back(*std::exchange(parked.space_waiter, nullptr));
     return;
   }
   why.elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(now - parked.sent_at);
   batch_outcome outcome;
-  outcome.failure = error(std::move(why));
+  outcome.failure = make_error(std::move(why));
   note_unheard(parked, *outcome.failure, out);
   ++out.counted.records_failed;
-  out.answer(parked.done->complete(std::move(outcome)));
+  out.complete(*parked.done, std::move(outcome));
   out.end_flushes(flushes.leave(parked.generation));
 }
 
 // Before it ends. Whoever holds the delivery now can look.
-COKAFKA_DECL void accumulator::note_unheard(parked_record& parked, const error& why, effects& out) {
+COKAFKA_DECL void accumulator::note_unheard(parked_record& parked, const error& why, effects& out) noexcept {
   const record_view& record = parked.record->view();
-  const bool held = parked.done->notes_dropped ? parked.done->take_dropped(0, 1).empty() : parked.done->use_count() > 1;
+  const bool notes_dropped = parked.done->notes_dropped;
+  const bool held =
+      notes_dropped ? if_memory([&] { return parked.done->take_dropped(0, 1); }).empty() : parked.done->use_count() > 1;
   if (held) return;
   const std::int32_t partition = record.partition.value_or(-1);
   out.note_unheard(1, why, parked.of->name, partition);
-  if (!parked.done->notes_dropped) return;
-  if (auto copy = refused_record::make(record, parked.timestamp, reports)) {
-    out.unheard.push_back({why, parked.of->name, partition, nullptr, {}, std::move(copy)});
-  }
+  if (!notes_dropped) return;
+  if_memory([&] {
+    auto copy = refused_record::make(record, parked.timestamp, reports);
+    if (copy) out.unheard.push_back({why, parked.of->name, partition, nullptr, {}, std::move(copy)});
+  });
 }
 
 COKAFKA_DECL void accumulator::refuse(topic& of, broker_errc why, const std::string& message, clock_time now,
@@ -54,7 +60,7 @@ COKAFKA_DECL void accumulator::refuse(topic& of, broker_errc why, const std::str
     error_details details;
     details.code =
         why == broker_errc::invalid_topic_exception ? make_error_code(errc::invalid_topic) : make_error_code(why);
-    details.message = message;
+    details.message = if_memory([&] { return message; });
     fail_one(*each, std::move(details), now, out);
     return true;
   };
@@ -79,10 +85,11 @@ COKAFKA_DECL void accumulator::expire(clock_time now, const std::string& unreach
         const broker_errc last = parked.of->last_error.load(std::memory_order_relaxed);
         if (!unreachable.empty()) {
           why.code = errc::no_brokers;
-          why.message = unreachable;
+          why.message = if_memory([&] { return unreachable; });
         } else if (last != broker_errc::none) {
           why.code = last;
-          why.message = "topic " + std::string(parked.of->name.str()) + ": " + make_error_code(last).message();
+          why.message = if_memory(
+              [&] { return "topic " + std::string(parked.of->name.str()) + ": " + make_error_code(last).message(); });
         } else {
           why.code = errc::metadata_timed_out;
         }
@@ -97,10 +104,10 @@ COKAFKA_DECL void accumulator::expire(clock_time now, const std::string& unreach
   place_waiting(out);  // what was behind them in the line may fit
 }
 
-COKAFKA_DECL void accumulator::fail_parked(const error_details& why, clock_time now, effects& out) {
+COKAFKA_DECL void accumulator::fail_parked(const error_details& why, clock_time now, effects& out) noexcept {
   std::scoped_lock guard(mutex_);
   for_each_line([&](parking_line& line) {
-    for (auto& each : line) fail_one(*each, why, now, out);
+    for (auto& each : line) fail_one(*each, copied(why), now, out);
     line.clear();
   });
   for (share_line& each : share_lines_) each.of->line = nullptr;
@@ -109,6 +116,7 @@ COKAFKA_DECL void accumulator::fail_parked(const error_details& why, clock_time 
 }
 
 COKAFKA_DECL void accumulator::purge(clock_time now, effects& out) {
+  const std::vector<topic*> kept = topics.kept();
   {
     error_details why;
     why.code = errc::purged;
@@ -125,7 +133,7 @@ COKAFKA_DECL void accumulator::purge(clock_time now, effects& out) {
     }
     note_waited_shares();
   }
-  for (topic* each : topics.kept()) {
+  for (topic* each : kept) {
     for (const auto& partition : each->partitions()) {
       if (partition->owner.load(std::memory_order_acquire) == nullptr) continue;
       partition->purge_wanted.store(true, std::memory_order_release);
@@ -154,7 +162,7 @@ COKAFKA_DECL void accumulator::refresh_answered() {
   refreshes_answered_ = refreshes_begun_;
 }
 
-COKAFKA_DECL void accumulator::abandon(waiter_list& out) {
+COKAFKA_DECL void accumulator::abandon(waiter_list& out) noexcept {
   std::scoped_lock guard(mutex_);
   for_each_line([&](parking_line& line) {
     for (auto& each : line) {
@@ -179,7 +187,7 @@ COKAFKA_DECL bool accumulator::withdraw(completion& of, record_waiter& asked, ef
       out.end_flushes(flushes.leave(parked->generation));
       take_out(*parked);
       guard.unlock();
-      home_.attention();  // what was behind it in the line may fit
+      tell_home();  // what was behind it in the line may fit
       return true;
     }
     in_batch = of.forwarded_to();
@@ -218,7 +226,7 @@ COKAFKA_DECL bool accumulator::wait_for_space(operation_waiter& waiting, std::si
     parked->space_wanted = wanted;
     enter(std::move(parked), nullptr);
   }
-  home_.attention();
+  tell_home();
   return true;
 }
 
@@ -231,7 +239,7 @@ COKAFKA_DECL bool accumulator::cancel_space(operation_waiter& waiting) {
     leave_line(**found);
     take_out(**found);
   }
-  home_.attention();  // what was behind it in the line may fit
+  tell_home();  // what was behind it in the line may fit
   return true;
 }
 

@@ -62,7 +62,7 @@ COKAFKA_DECL void accumulator::place_memory_line(effects& out) {
     if (table == nullptr) {  // forgotten just when it was parked
       if (behind == nullptr || first->of->is_forgotten.load(std::memory_order_seq_cst)) {
         first->of->wanted.store(true, std::memory_order_release);
-        home_.attention();
+        tell_home();
       }
       if (behind == nullptr) {
         wait_on(*first, parked_for::metadata, nullptr);
@@ -95,16 +95,17 @@ COKAFKA_DECL void accumulator::block(std::vector<partition_queue*>& open, const 
   });
 }
 
-// Under the mutex.
+// Under the mutex. A partition may have another owner by now.
 COKAFKA_DECL void accumulator::note_waited_shares() {
-  if (waited_for_.empty() && share_lines_.empty()) return;
-  std::vector<partition_owner*> before;
-  before.swap(waited_for_);
-  for (const share_line& each : share_lines_) share_line_of(*each.of);
-  for (partition_owner* each : before) {
-    const bool still = std::find(waited_for_.begin(), waited_for_.end(), each) != waited_for_.end();
-    if (!still) each->share.waited_for.store(false, std::memory_order_relaxed);
-  }
+  const auto is_over = [this](partition_owner* owner) {
+    const bool waits = std::any_of(share_lines_.begin(), share_lines_.end(), [&](const share_line& each) {
+      return each.of->owner.load(std::memory_order_acquire) == owner;
+    });
+    if (!waits) owner->share.waited_for.store(false, std::memory_order_relaxed);
+    return !waits;
+  };
+  std::erase_if(waited_for_, is_over);
+  for (const share_line& each : share_lines_) share_line_of(*each.of);  // without memory the next pass does it
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail

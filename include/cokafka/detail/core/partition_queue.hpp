@@ -10,13 +10,13 @@
 #include "cokafka/detail/core/batch.hpp"
 #include "cokafka/detail/core/deadline_kind.hpp"
 #include "cokafka/detail/core/effects.hpp"
+#include "cokafka/detail/core/if_memory.hpp"
 #include "cokafka/detail/core/ledger.hpp"
 #include "cokafka/detail/core/partition_owner.hpp"
 #include "cokafka/detail/core/settings.hpp"
 
 #include <atomic>
 #include <boost/intrusive/list.hpp>
-#include <deque>
 #include <optional>
 #include <span>
 #include <vector>
@@ -129,30 +129,31 @@ class partition_queue
   batch_ptr take(const std::optional<producer_identity>& identity, std::size_t at_most = static_cast<std::size_t>(-1));
 
   using answer = broker_answer;
-  verdict answered(batch& sent, const answer& said, clock_time now, effects& out);
+  /// Needs no memory: what would take some (dividing the batch, say) is left out where there is none.
+  verdict answered(batch& sent, const answer& said, clock_time now, effects& out) noexcept;
 
   /// Another leader has been named. What is in flight is unknown from now on and waits to be sent again, unchanged and
   /// in order (guarantee.md, rule 10); false without idempotence, when something is in flight: its answer must be
   /// waited for.
-  bool leave_leader();
+  bool leave_leader() noexcept;
   /// The former leader has acknowledged the batch all the same.
-  void acknowledged_late(batch& written, const answer& said, effects& out);
+  void acknowledged_late(batch& written, const answer& said, effects& out) noexcept;
 
   /// acks=0: the socket took the bytes; there is no answer.
-  void written_unacknowledged(batch& sent, effects& out);
+  void written_unacknowledged(batch& sent, effects& out) noexcept;
 
   /// The earliest deadline of all batches; empty when there are none.
   std::optional<clock_time> earliest_deadline();
-  /// Fails what is due.
-  void expire(clock_time now, const stall& by, effects& out);
+  /// Fails what is due. Where it finds no memory for telling single records of a batch, they are due a little later.
+  void expire(clock_time now, const stall& by, effects& out) noexcept;
   /// Fails what has not been sent, or is proven absent, and waits for a producer id. Precondition: needs_identity().
-  void fail_unsent(const error_details& why, clock_time now, effects& out);
+  void fail_unsent(const error_details& why, clock_time now, effects& out) noexcept;
   /// Fails everything: `maybe_written` what is in flight or may have been appended, else `not_written`.
-  void fail_queued(const error_details& why, clock_time now, effects& out);
+  void fail_queued(const error_details& why, clock_time now, effects& out) noexcept;
   /// Its topic was deleted and made anew: no broker remembers our sequences.
   void begin_anew() noexcept;
   /// The end: fails everything that is not in flight, tells the deliveries of what is, and refuses further records.
-  void fail_all(const error_details& why, clock_time now, effects& out);
+  void fail_all(const error_details& why, clock_time now, effects& out) noexcept;
 
   std::size_t in_flight() const noexcept { return in_flight_.size(); }
   bool has_in_flight() const noexcept { return !in_flight_.empty(); }
@@ -169,7 +170,7 @@ class partition_queue
   }
   std::optional<producer_identity> identity() const noexcept { return identity_; }
   /// Hands out all waiters without an answer, for destruction.
-  void abandon(waiter_list& out);
+  void abandon(waiter_list& out) noexcept;
 
   partition_owner* adopted_by = nullptr;  // set when the owner has taken it over
   deadline_entry expiry;                  // earliest deadline of a batch
@@ -188,8 +189,11 @@ class partition_queue
   bool holds_up(const batch& of) const noexcept;
   void drop_told();
   void drop_told_before(const batch& written);
-  void back_to_retry_line(batch_ptr sent);
-  void wait_for_retry(const batch_ptr& sent, const broker_answer& said, clock_time now);
+  void back_to_retry_line(batch_line& alone) noexcept;
+  void wait_for_retry(batch_line& alone, const broker_answer& said, clock_time now) noexcept;
+  batch_line out_of_flight(const batch& sent) noexcept;
+  attempt_facts facts_of(const batch& sent, const broker_answer& said) const noexcept;
+  void confirm(batch& written, const broker_answer& said, const verdict& judged, clock_time now, effects& out) noexcept;
   bool is_predecessor_missing(const batch& of) const noexcept;
   template <class Visit>
   void for_each_sent(Visit visit) {
@@ -197,24 +201,27 @@ class partition_queue
     for (auto& each : retry_) visit(*each);
   }
   void leave_gap(const batch& failed) noexcept;
-  void note_offset(const batch& written, const broker_answer& said, effects& out);
-  void note_vanished(const char* why, effects& out);
+  void note_offset(const batch& written, const broker_answer& said, effects& out) noexcept;
+  void note_vanished(const char* why, effects& out) noexcept;
   void close_gap(batch& taken) noexcept;
-  std::deque<batch_ptr>::iterator next_retry();
-  void expire_written(clock_time now, const stall& by, effects& out);
-  void expire_unsealed(clock_time now, const stall& by, effects& out);
-  void end_due(batch& of, clock_time now, bool remove, error_details why, effects& out);
-  void thin(batch& of);
+  batch_line::iterator next_retry() noexcept;
+  /// Calls visit(place, whether it is in flight) for what has been written and is not answered, or waits for its retry.
+  template <class Visit>
+  void for_each_written(Visit visit);
+  void expire_written(clock_time now, const stall& by, effects& out) noexcept;
+  void expire_unsealed(clock_time now, const stall& by, effects& out) noexcept;
+  void end_due(batch& of, clock_time now, bool remove, error_details why, effects& out) noexcept;
+  void thin(batch& of) noexcept;
   struct failed_count {
     std::uint32_t records;  // that had no answer yet
     std::uint32_t holders;  // deliveries and waiters of the batch
   };
   void note_unheard(batch& of, const error& why, std::span<const record_range> which, failed_count count, bool is_open,
-                    effects& out);
+                    effects& out) noexcept;
+  void note_dropped(batch& of, const error& why, std::span<const record_range> which, bool is_open, effects& out);
   batch_ptr copy_of(batch& of, const std::vector<std::uint32_t>& indexes);
-  void finish(batch& ended, batch_outcome outcome, effects& out);
-  void fail(batch& ended, error_details why, clock_time now, effects& out);
-  std::vector<batch_ptr> written_in_order() const;
+  void finish(batch& ended, batch_outcome outcome, effects& out) noexcept;
+  void fail(batch& ended, error_details why, clock_time now, effects& out) noexcept;
 
   const settings& settings_;
   buffer_memory& memory_;
@@ -224,45 +231,60 @@ class partition_queue
   const std::int32_t index_;
 
   struct division {
-    std::deque<batch_ptr> pieces{};
+    batch_line pieces{};
     std::vector<completion::redirection> redirections{};
   };
   division divide(batch& whole, std::size_t at_most, const std::vector<broker_answer::culprit>& without);
-  void split(const batch_ptr& too_large, clock_time now, effects& out);
-  void exclude(const batch_ptr& refused, const answer& said, clock_time now, effects& out);
-  void go_on_as(const batch_ptr& whole, division made, effects& out);
+  division split(batch& too_large, clock_time now);
+  division exclude(batch& refused, const answer& said, clock_time now, effects& out);
+  std::optional<division> divided_as(verdict& judged, batch& refused, const answer& said, clock_time now,
+                                     effects& out) noexcept;
+  void go_on_as(batch& whole, division made, effects& out) noexcept;
 
   spin_lock lock_;
   std::size_t batch_limit_;        // under lock_; what one request takes, or less where the topic refused that
   clock_time limited_until_{};     // under lock_
-  std::deque<batch_ptr> pending_;  // under lock_; the last one may be open
+  batch_line pending_;             // under lock_; the last one may be open
   outstanding_count outstanding_;  // under lock_
   bool closed_ = false;            // under lock_
 
-  std::deque<batch_ptr> retry_;      // written before, in sequence order
-  std::deque<batch_ptr> in_flight_;  // in the order of their requests
+  batch_line retry_;      // written before, in sequence order
+  batch_line in_flight_;  // in the order of their requests
   std::optional<producer_identity> identity_{};
   std::int32_t next_sequence_ = 0;
   clock_time backoff_until_{};
   bool window_open_ = false;
-  bool state_shown_ = false;  // a batch has been acknowledged under `identity_`: the broker holds state for it
-  clock_time acknowledged_at_{};
+  // Since a batch has been acknowledged under `identity_`, when one was last: the broker holds state for it.
+  std::optional<clock_time> state_shown_at_{};
+  clock_time short_until_{};       // no memory was found: what is due waits for this
   std::int64_t last_offset_ = -1;  // acknowledged, of this topic
-  bool stamps_records_ = false;  // the topic has `message.timestamp.type=LogAppendTime`, by the last plain success
-  bool new_epoch_ = false;       // sequences start again once nothing is in flight
+  bool stamps_records_ = false;    // the topic has `message.timestamp.type=LogAppendTime`, by the last plain success
+  bool new_epoch_ = false;         // sequences start again once nothing is in flight
   std::int64_t used_up_id_ = -1;
 };
 
-/// The sequence behind `count` records from `sequence` on: after 2^31 - 1 comes 0.
-constexpr std::int32_t advance_sequence(std::int32_t sequence, std::int32_t count) noexcept {
-  return static_cast<std::int32_t>((static_cast<std::uint32_t>(sequence) + static_cast<std::uint32_t>(count)) &
-                                   0x7fffffffU);
+// In the order of the records. The visited one may leave its line.
+template <class Visit>
+void partition_queue::for_each_written(Visit visit) {
+  // Both are in the order of their sequences; without them a retried batch stands before those still in flight.
+  const auto comes_before = [&](const batch& a, const batch& b) {
+    if (!settings_.idempotent) return false;
+    if (!a.stamp || !b.stamp) return a.stamp.has_value() && !b.stamp;
+    return is_behind(b, a);
+  };
+  for (auto waiting = retry_.begin(), flying = in_flight_.begin();
+       waiting != retry_.end() || flying != in_flight_.end();) {
+    const bool flies = waiting == retry_.end() || (flying != in_flight_.end() && comes_before(**flying, **waiting));
+    const auto at = flies ? flying++ : waiting++;
+    visit(at, flies);
+  }
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
 
 #if defined(COKAFKA_HEADER_ONLY)
 #include "cokafka/detail/core/partition_answers.ipp"
+#include "cokafka/detail/core/partition_endings.ipp"
 #include "cokafka/detail/core/partition_queue.ipp"
 #include "cokafka/detail/core/partition_unheard.ipp"
 #include "cokafka/detail/core/splitting.ipp"

@@ -145,7 +145,10 @@ COKAFKA_DECL readiness partition_queue::look(clock_time now, drain_conditions co
     const bool full = pending_.size() > 1 || first.records.size() >= settings_.batch_size;
     if (!full && !conditions.at_once && lingered > now) seen = {state::lingering, lingered};
   }
-  if (now - acknowledged_at_ > state_trusted_for) window_open_ = state_shown_ = false;
+  if (state_shown_at_ && now - *state_shown_at_ > state_trusted_for) {
+    window_open_ = false;
+    state_shown_at_.reset();
+  }
   const bool alone = settings_.idempotent && (retrying || new_epoch_);
   if (in_flight_.size() >= (alone ? 1 : window())) return {state::blocked, {}};
   if (backoff_until_ > now) return {state::backing_off, backoff_until_};
@@ -162,19 +165,20 @@ COKAFKA_DECL std::size_t partition_queue::next_size() {
 // that one may be in the log already. And where the first only waits for the epoch to end, which its sequence is out of
 // order in, it is the turn of those that the end of the epoch waits for: a broker without state would take it, and it
 // would stand before the first.
-COKAFKA_DECL std::deque<batch_ptr>::iterator partition_queue::next_retry() {
+COKAFKA_DECL batch_line::iterator partition_queue::next_retry() noexcept {
   const auto turn = std::find_if(retry_.begin(), retry_.end(), [](const batch_ptr& each) { return !each->gives_way; });
   if (turn != retry_.begin() && turn != retry_.end()) return turn;
   const batch& first = *retry_.front();
   const bool is_out_of_order = first.last_cause == broker_errc::out_of_order_sequence_number;
-  if (!new_epoch_ || !state_shown_ || first.unknown || !is_out_of_order) return retry_.begin();
+  if (!new_epoch_ || !state_shown_at_ || first.unknown || !is_out_of_order) return retry_.begin();
   const auto held = std::find_if(retry_.begin(), retry_.end(), [](const batch_ptr& each) { return each->unknown; });
   return held == retry_.end() ? retry_.begin() : held;
 }
 
 COKAFKA_DECL void partition_queue::begin_anew() noexcept {
   last_offset_ = -1;
-  window_open_ = state_shown_ = false;
+  window_open_ = false;
+  state_shown_at_.reset();
   backoff_until_ = {};
   if (identity_) new_epoch_ = true;
   for_each_sent([](batch& each) { each.behind_gap = false; });
@@ -185,28 +189,28 @@ COKAFKA_DECL batch_ptr partition_queue::take(const std::optional<producer_identi
     settle_epoch(latest);
     if (!identity_) return nullptr;
   }
-  batch_ptr taken;
+  batch_line alone;
   if (!retry_.empty()) {
     const auto next = next_retry();
     if ((*next)->records.size() > at_most) return nullptr;
-    taken = std::move(*next);
-    retry_.erase(next);
+    alone.splice(alone.end(), retry_, next);
   } else {
     std::scoped_lock guard(lock_);
     // Senders may have made it larger since next_size() was asked.
     if (pending_.empty() || pending_.front()->records.size() > at_most) return nullptr;
-    taken = std::move(pending_.front());
-    pending_.pop_front();
+    if (auto& removed = pending_.front()->done->removed) removed->finish();  // may find no memory
+    alone.splice(alone.end(), pending_, pending_.begin());
   }
-  if (!taken->records.is_sealed()) {
-    if (taken->done->removed) thin(*taken);
-    taken->records.seal();
-    if (taken->stamp) taken->records.stamp(*taken->stamp);  // a piece of a batch that was split
+  batch& taken = *alone.front();
+  if (!taken.records.is_sealed()) {
+    if (taken.done->removed && taken.done->removed->count() > 0) thin(taken);
+    taken.records.seal();
+    if (taken.stamp) taken.records.stamp(*taken.stamp);  // a piece of a batch that was split
   }
-  if (!taken->stamp) stamp(*taken);
-  ++taken->attempts;
-  in_flight_.push_back(taken);
-  return taken;
+  if (!taken.stamp) stamp(taken);
+  ++taken.attempts;
+  in_flight_.splice(in_flight_.end(), alone);
+  return &taken;
 }
 
 // Rule 1: the stamp is given in queue order, when the request goes to the socket.
@@ -226,7 +230,8 @@ COKAFKA_DECL void partition_queue::settle_epoch(const std::optional<producer_ide
   if (new_epoch_ && in_flight_.empty() && identity_ &&
       std::none_of(retry_.begin(), retry_.end(), [](const batch_ptr& each) { return each->unknown; })) {
     new_epoch_ = false;
-    window_open_ = state_shown_ = false;
+    window_open_ = false;
+    state_shown_at_.reset();
     next_sequence_ = 0;
     for (auto& each : retry_) {
       each->stamp.reset();

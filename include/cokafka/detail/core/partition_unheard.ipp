@@ -16,11 +16,14 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 // those are counted that must be more than the batch has deliveries and waiters. An open batch may move its bytes
 // before the report is made: what it loses is copied, into memory that is charged like its own.
 COKAFKA_DECL void partition_queue::note_unheard(batch& of, const error& why, std::span<const record_range> which,
-                                                failed_count count, bool is_open, effects& out) {
-  if (!of.done->notes_dropped) {
-    if (of.done->is_piece) return;  // who holds them is not known here
-    return out.note_unheard(count.records - std::min(count.records, count.holders), why, topic_name_, index_);
-  }
+                                                failed_count count, bool is_open, effects& out) noexcept {
+  if (of.done->notes_dropped) return if_memory([&] { note_dropped(of, why, which, is_open, out); });
+  if (of.done->is_piece) return;  // who holds them is not known here
+  out.note_unheard(count.records - std::min(count.records, count.holders), why, topic_name_, index_);
+}
+
+COKAFKA_DECL void partition_queue::note_dropped(batch& of, const error& why, std::span<const record_range> which,
+                                                bool is_open, effects& out) {
   unheard_records told;
   for (const record_range& each : which) {
     const std::vector<std::uint32_t> dropped = of.done->take_dropped(each.first, each.end);

@@ -44,6 +44,7 @@ class produce_queue {
   /// The batches of the next request, now in flight; empty when nothing may go. At most one per partition, and not more
   /// than max.request.size in all unless a single batch is larger. `link_idle`: nothing is in flight on this broker, so
   /// nobody lingers.
+  /// What finds no memory is left out; throws where that is everything, and has taken nothing then.
   std::vector<planned_batch> next_request(clock_time now, bool link_idle, drain_conditions conditions,
                                           const std::optional<producer_identity>& identity);
 
@@ -59,8 +60,13 @@ class produce_queue {
   const std::vector<partition_queue*>& partitions() const noexcept { return partitions_; }
 
  private:
+  /// Per partition, and those of the owner itself.
+  static constexpr std::size_t deadlines_each = 2, other_deadlines = 16;
+
   using ring = boost::intrusive::list<partition_queue, boost::intrusive::constant_time_size<false>>;
 
+  void fill(std::vector<planned_batch>& request, ring& skipped, clock_time now, drain_conditions conditions,
+            const std::optional<producer_identity>& identity);
   bool idle_sends() const noexcept { return settings_.user.linger_policy == linger_policy::when_busy; }
   void reconsider_unless_waiting_for_identity(partition_queue& seen, clock_time now, drain_conditions conditions);
   void put(partition_queue& moved, partition_queue::place where);

@@ -6,15 +6,19 @@
 
 #include "cokafka/detail/core/produce_queue.hpp"
 
+#include "cokafka/detail/core/if_memory.hpp"
 #include "cokafka/detail/core/topic.hpp"
 
 #include <algorithm>
 #include <iterator>
+#include <new>
 #include <utility>
 
 namespace cokafka::inline COKAFKA_ABI::detail {
 
 COKAFKA_DECL void produce_queue::adopt(partition_queue& added, clock_time now, drain_conditions conditions) {
+  make_room_for_one(partitions_);
+  deadlines_.expect(deadlines_each * (partitions_.size() + 1) + other_deadlines);
   partitions_.push_back(&added);
   reconsider(added, now, conditions);
 }
@@ -81,8 +85,21 @@ COKAFKA_DECL std::vector<planned_batch> produce_queue::next_request(clock_time n
   }
   identity_missing_ = false;
   std::vector<planned_batch> request;
-  std::size_t total = settings::request_overhead;
   ring skipped;
+  try {
+    fill(request, skipped, now, conditions, identity);
+  } catch (const std::bad_alloc&) {
+    ready_.splice(ready_.begin(), skipped);
+    if (request.empty()) throw;
+    return request;  // what is in it is in flight
+  }
+  ready_.splice(ready_.begin(), skipped);
+  return request;
+}
+
+COKAFKA_DECL void produce_queue::fill(std::vector<planned_batch>& request, ring& skipped, clock_time now,
+                                      drain_conditions conditions, const std::optional<producer_identity>& identity) {
+  std::size_t total = settings::request_overhead;
   for (std::size_t left = static_cast<std::size_t>(std::distance(ready_.begin(), ready_.end())); left > 0; --left) {
     partition_queue& next = ready_.front();
     // Framing of one more partition, with its topic's name where that is new.
@@ -90,6 +107,7 @@ COKAFKA_DECL std::vector<planned_batch> produce_queue::next_request(clock_time n
     const std::size_t room = request.empty()
                                  ? static_cast<std::size_t>(-1)
                                  : settings_.max_request_size - std::min(settings_.max_request_size, total + framing);
+    make_room_for_one(request);  // for what is taken
     batch_ptr taken = next.take(identity, room);
     if (!taken && !next.needs_identity() && next.next_size() > room) {
       ready_.pop_front();
@@ -104,8 +122,6 @@ COKAFKA_DECL std::vector<planned_batch> produce_queue::next_request(clock_time n
     }
     reconsider_unless_waiting_for_identity(next, now, conditions);
   }
-  ready_.splice(ready_.begin(), skipped);
-  return request;
 }
 
 // Without a producer id it would be ready for ever; the identity's arrival reconsiders all.

@@ -29,8 +29,8 @@ class record_deadlines {
     return is_in_last(at) || runs_.size() < 64 + bytes / 64;
   }
 
-  /// How many bytes the list needs to take a record that is due at `at`, behind `count` others; 0 where it needs no more
-  /// than it has. reserve() so many before add().
+  /// How many bytes the list needs to take a record that is due at `at`, behind `count` others; 0 where it needs no
+  /// more than it has. reserve() so many before add().
   std::size_t memory_for(std::uint32_t count, clock_time at) const noexcept {
     const bool is_full = count != 0 && !is_in_last(at) && runs_.size() == runs_.capacity();
     return is_full ? next_capacity() * sizeof(run) : 0;
@@ -76,8 +76,14 @@ class record_deadlines {
   /// `bytes` are those of all records that were added.
   template <class Visit>
   void take_due(clock_time now, std::uint32_t count, std::size_t bytes, Visit visit) {
+    for_each_due(now, count, bytes, visit);
+    forget_due(now);
+  }
+
+  /// The first half of that, which may find no memory.
+  template <class Visit>
+  void for_each_due(clock_time now, std::uint32_t count, std::size_t bytes, Visit visit) {
     if (blocks_.empty()) note_blocks();
-    earliest_ = never;
     const std::uint32_t all = run_count();
     std::uint32_t began = all;  // of the stretch that is being made
     const auto end_stretch = [&](std::uint32_t i) {
@@ -88,21 +94,34 @@ class record_deadlines {
     };
     for (std::uint32_t block = 0; block < blocks_.size(); ++block) {
       const std::uint32_t first = block * block_size;
+      if (blocks_[block] > now) {
+        end_stretch(first);
+        continue;
+      }
+      for (std::uint32_t i = first; i < std::min(all, first + block_size); ++i) {
+        const bool due = at(i).at <= now;
+        if (!due) end_stretch(i);
+        if (due && began == all) began = i;
+      }
+    }
+    end_stretch(all);
+  }
+
+  /// And the second. Precondition: for_each_due() for the same time.
+  void forget_due(clock_time now) noexcept {
+    earliest_ = never;
+    const std::uint32_t all = run_count();
+    for (std::uint32_t block = 0; block < blocks_.size(); ++block) {
       if (blocks_[block] <= now) {
+        const std::uint32_t first = block * block_size;
         blocks_[block] = never;
         for (std::uint32_t i = first; i < std::min(all, first + block_size); ++i) {
-          const bool due = at(i).at <= now;
-          if (!due) end_stretch(i);
-          if (due && began == all) began = i;
-          if (due) at(i).at = never;
+          if (at(i).at <= now) at(i).at = never;
           blocks_[block] = std::min(blocks_[block], at(i).at);
         }
-      } else {
-        end_stretch(first);
       }
       earliest_ = std::min(earliest_, blocks_[block]);
     }
-    end_stretch(all);
     last_ = at(all - 1).at;
   }
 

@@ -13,6 +13,8 @@
 #include <limits>
 #include <memory>
 #include <mutex>
+#include <new>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -121,72 +123,94 @@ COKAFKA_DECL auto partition_queue::divide(batch& whole, std::size_t at_most,
   return made;
 }
 
+// Null where the verdict is another, or becomes another: without memory the batch is tried again whole.
+COKAFKA_DECL auto partition_queue::divided_as(verdict& judged, batch& refused, const answer& said, clock_time now,
+                                              effects& out) noexcept -> std::optional<division> {
+  try {
+    if (judged.action == verdict_action::split) {
+      division halves = split(refused, now);
+      ++out.counted.batches_split;
+      return halves;
+    }
+    if (judged.action == verdict_action::exclude) return exclude(refused, said, now, out);
+  } catch (const std::bad_alloc&) {
+    judged.action = verdict_action::retry;
+    judged.new_epoch = false;
+  }
+  return std::nullopt;
+}
+
 // The pieces take the place of the batch: in the order of their records, at the front of the line, and for the flushes
 // that wait for it. Of a piece whose records have all been told nobody waits for anything: it is proven absent, and
 // goes.
-COKAFKA_DECL void partition_queue::go_on_as(const batch_ptr& whole, division made, effects& out) {
+COKAFKA_DECL void partition_queue::go_on_as(batch& whole, division made, effects& out) noexcept {
   auto& [pieces, redirections] = made;
-  whole->finished = true;
-  whole->done->split(std::move(redirections));
+  whole.finished = true;
+  whole.done->split(std::move(redirections));
   const auto is_told = [](const batch_ptr& each) { return each->live() == 0; };
   if (std::erase_if(pieces, is_told) > 0 && settings_.idempotent) {  // a gap in the sequence
     new_epoch_ = true;
-    leave_gap(*whole);
+    leave_gap(whole);
   }
   if (pieces.empty()) {
-    out.end_flushes(flushes_.leave(whole->generation));
+    out.end_flushes(flushes_.leave(whole.generation));
   } else {
-    flushes_.multiply(whole->generation, pieces.size() - 1);
+    flushes_.multiply(whole.generation, pieces.size() - 1);
   }
   std::size_t bytes = 0;
   for (auto& each : pieces) {
-    each->generation = whole->generation;
-    each->last_cause = whole->last_cause;
+    each->generation = whole.generation;
+    each->last_cause = whole.last_cause;
+    each->behind_gap = whole.behind_gap;
     bytes += each->live_bytes();
   }
   {
     std::scoped_lock guard(lock_);
     outstanding_.bytes += bytes;
-    outstanding_.bytes -= whole->live_bytes();
+    outstanding_.bytes -= whole.live_bytes();
   }
-  if (!settings_.idempotent) {
-    retry_.insert(retry_.begin(), pieces.begin(), pieces.end());
-    return;
+  if (!settings_.idempotent) return retry_.splice(retry_.begin(), pieces);
+  while (!pieces.empty()) {
+    batch_line alone;
+    alone.splice(alone.end(), pieces, pieces.begin());
+    back_to_retry_line(alone);
   }
-  for (auto& each : pieces) back_to_retry_line(std::move(each));
 }
 
 // Halves: what the topic takes is not told, and is found in few steps. New batches are not filled further for a while.
-COKAFKA_DECL void partition_queue::split(const batch_ptr& too_large, clock_time now, effects& out) {
-  const std::size_t half = too_large->records.size() / 2;
+COKAFKA_DECL auto partition_queue::split(batch& too_large, clock_time now) -> division {
+  const std::size_t half = too_large.records.size() / 2;
+  division made = divide(too_large, half, {});
   {
     std::scoped_lock guard(lock_);
     batch_limit_ = std::min(batch_limit_, half);
     limited_until_ = now + clock_duration(settings_.user.metadata_max_age);
   }
-  division made = divide(*too_large, half, {});
-  std::optional<batch_stamp> stamp = too_large->stamp;
+  std::optional<batch_stamp> stamp = too_large.stamp;
   for (auto& each : made.pieces) {
-    each->attempts = too_large->attempts - 1;  // splitting takes no retry
+    each->attempts = too_large.attempts - 1;  // splitting takes no retry
     each->stamp = stamp;
-    each->behind_gap = too_large->behind_gap;
     if (!settings_.idempotent) continue;
     stamp->base_sequence = advance_sequence(stamp->base_sequence, static_cast<std::int32_t>(each->records.count()));
   }
-  go_on_as(too_large, std::move(made), out);
+  return made;
 }
 
-COKAFKA_DECL void partition_queue::exclude(const batch_ptr& refused, const answer& said, clock_time now, effects& out) {
-  division rest = divide(*refused, std::numeric_limits<std::size_t>::max(), said.culprits);
+// First everything that may find no memory; the records that were named are told last of that, all or none of them.
+COKAFKA_DECL auto partition_queue::exclude(batch& refused, const answer& said, clock_time now, effects& out)
+    -> division {
+  division rest = divide(refused, std::numeric_limits<std::size_t>::max(), said.culprits);
   assert(rest.pieces.size() == 1);
-  rest.pieces.front()->attempts = refused->attempts;
-  rest.pieces.front()->stamp = refused->stamp;  // its place in the line until the new epoch begins
-  rest.pieces.front()->behind_gap = refused->behind_gap;
-  const splitting::answered_before answered(*refused->done);
-  splitting::original_indexes indexes(*refused);
+  rest.pieces.front()->attempts = refused.attempts;
+  rest.pieces.front()->stamp = refused.stamp;  // its place in the line until the new epoch begins
+  const splitting::answered_before answered(*refused.done);
+  splitting::original_indexes indexes(refused);
   std::uint32_t index = indexes.next();
   std::uint32_t position = 0;
-  std::uint32_t told = 0;
+  std::vector<completion::single_end> ends;
+  std::vector<error> told;
+  ends.reserve(said.culprits.size());
+  told.reserve(said.culprits.size());
   for (const auto& each : said.culprits) {
     for (; position < each.place; ++position) index = indexes.next();
     if (answered.contains(index)) continue;
@@ -195,23 +219,24 @@ COKAFKA_DECL void partition_queue::exclude(const batch_ptr& refused, const answe
     why.message = each.message.empty() ? said.message : each.message;
     why.fate = fate::not_written;
     why.broker = said.broker;
-    why.attempts = refused->attempts;
-    why.elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(now - refused->created);
-    batch_outcome outcome;
-    const error failure(std::move(why));
-    outcome.failure = failure;
-    const failed_count alone{1, refused->done->use_count() - 1};
-    const record_range which{index, index + 1};
-    out.answer(refused->done->end_some({&which, 1}, std::move(outcome)));
-    note_unheard(*refused, failure, {&which, 1}, alone, false, out);
-    ++told;
+    why.attempts = refused.attempts;
+    why.elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(now - refused.created);
+    told.emplace_back(std::move(why));
+    ends.push_back({index, {}});
+    ends.back().outcome.failure = told.back();
+  }
+  const failed_count alone{1, refused.done->use_count() - 1};
+  out.answer(refused.done->end_each(ends));
+  for (std::size_t i = 0; i < ends.size(); ++i) {
+    const record_range which{ends[i].index, ends[i].index + 1};
+    note_unheard(refused, told[i], {&which, 1}, alone, false, out);
   }
   {
     std::scoped_lock guard(lock_);
-    outstanding_.records -= told;
+    outstanding_.records -= ends.size();
   }
-  out.counted.records_failed += told;
-  go_on_as(refused, std::move(rest), out);
+  out.counted.records_failed += ends.size();
+  return rest;
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail

@@ -66,6 +66,7 @@ COKAFKA_DECL asio::awaitable<void> engine::ask_cluster() {
   const auto metadata_due = schedule_.due();
   const bool wants_metadata = metadata_due && *metadata_due <= env_->now();
   if (wants_metadata && !metadata_missing_since_) metadata_missing_since_ = env_->now();
+  if (control_.is_open() && throttled_.until(asked_, env_->now())) control_.close();  // another one may be asked
   if (!control_.is_open()) {
     const bool reached = co_await reach_somebody();
     if (!reached) co_return;
@@ -81,7 +82,10 @@ COKAFKA_DECL asio::awaitable<void> engine::ask_cluster() {
 COKAFKA_DECL std::optional<clock_time> engine::next_control_time() const {
   std::optional<clock_time> next = schedule_.due();
   if (identity_wanted_) next = std::min(next.value_or(clock_time::max()), identity_not_before_);
-  if (next) next = std::max(*next, control_not_before_);
+  if (!next) return next;
+  next = std::max(*next, control_not_before_);
+  const clock_time now = env_->now();
+  if (throttled_.is_any(now)) next = std::max(*next, throttled_.first_free(candidates(), now).value_or(*next));
   return next;
 }
 
@@ -100,6 +104,8 @@ COKAFKA_DECL std::vector<endpoint> engine::candidates() const {
 
 COKAFKA_DECL asio::awaitable<bool> engine::reach_somebody() {
   const std::vector<endpoint> all = candidates();
+  for (std::size_t i = 0; i < all.size() && throttled_.until(all[candidate_ % all.size()], env_->now()); ++i)
+    ++candidate_;
   const endpoint to = all[candidate_ % all.size()];
   const backoff_policy setup{settings_.user.effective_connection_setup_timeout(),
                              settings_.user.socket_connection_setup_timeout_max};
@@ -112,6 +118,7 @@ COKAFKA_DECL asio::awaitable<bool> engine::reach_somebody() {
     control_failed(failed);
     co_return false;
   }
+  asked_ = to;
   control_error_ = {};
   say(log_level::debug, "asking " + text_of(to) + " for metadata");
   co_return true;
@@ -136,7 +143,8 @@ COKAFKA_DECL void engine::control_failed(error_code why) {
 COKAFKA_DECL bool engine::is_stranded(error_code why, bool all_failed, clock_time now) const {
   if (settings_.user.metadata_recovery_strategy == metadata_recovery::none || metadata_.brokers().empty()) return false;
   const clock_duration patience = settings_.user.metadata_recovery_rebootstrap_trigger;
-  return all_failed || why == make_error_code(broker_errc::rebootstrap_required) ||
+  // One that is throttled can be reached.
+  return (all_failed && !throttled_.is_any(now)) || why == make_error_code(broker_errc::rebootstrap_required) ||
          (metadata_missing_since_ && now - *metadata_missing_since_ >= patience);
 }
 
@@ -180,6 +188,18 @@ COKAFKA_DECL clock_duration engine::control_timeout() const {
   return std::min<clock_duration>(settings_.user.request_timeout, std::chrono::seconds(5));
 }
 
+// Before these versions a broker that throttles answers late instead (KIP-219). Only this broker is left alone, and not
+// by the connection for records, which hears of its own.
+COKAFKA_DECL void engine::heed_throttle(bool is_before_throttling, std::int32_t milliseconds, clock_time now) {
+  if (!is_before_throttling || milliseconds <= 0) return;
+  const std::chrono::milliseconds time(milliseconds);
+  metrics_snapshot more;
+  more.throttled_responses = 1;
+  more.throttle_time = time;
+  count(more);
+  throttled_.note(asked_, now + clock_duration(time), now);
+}
+
 COKAFKA_DECL messages::metadata_request engine::metadata_request_now() {
   messages::metadata_request request;
   request.allow_auto_topic_creation = settings_.user.allow_auto_create_topics;
@@ -195,11 +215,13 @@ COKAFKA_DECL messages::metadata_request engine::metadata_request_now() {
 COKAFKA_DECL asio::awaitable<void> engine::refresh_metadata() {
   const messages::metadata_request request = metadata_request_now();
   messages::metadata_response response;
-  schedule_.started();
+  schedule_.started(env_->now());
   accumulator_.refresh_begins();
   const error_code failed = co_await control_.call(request, response, control_timeout());
   if (stopping_) co_return;
   const clock_time now = env_->now();
+  heed_throttle(control_.versions().newest(messages::api_key::metadata).value_or(0) >= 6, response.throttle_time_ms,
+                now);
   if (failed || response.error_code != 0) {
     schedule_.failed(now, env_->random());
     control_failed(failed ? failed : make_error_code(static_cast<broker_errc>(response.error_code)));
@@ -216,6 +238,8 @@ COKAFKA_DECL asio::awaitable<void> engine::fetch_identity() {
   messages::init_producer_id_response response;
   const error_code failed = co_await control_.call(request, response, control_timeout());
   if (stopping_) co_return;
+  heed_throttle(control_.versions().newest(messages::api_key::init_producer_id).value_or(0) >= 1,
+                response.throttle_time_ms, env_->now());
   const auto answered = static_cast<broker_errc>(response.error_code);
   const bool is_usable = response.producer_id >= 0 && response.producer_epoch >= 0;
   if (!failed && answered == broker_errc::none && is_usable) {

@@ -8,8 +8,10 @@
 #include "cokafka/detail/base/config.hpp"
 #include "cokafka/detail/core/accumulator.hpp"
 #include "cokafka/detail/core/cluster_metadata.hpp"
+#include "cokafka/detail/core/if_memory.hpp"
 #include "cokafka/detail/core/metadata_schedule.hpp"
 #include "cokafka/detail/core/settings.hpp"
+#include "cokafka/detail/core/throttled_brokers.hpp"
 #include "cokafka/detail/engine/engine_service.hpp"
 #include "cokafka/detail/engine/failure_report.hpp"
 #include "cokafka/detail/engine/home_keeper.hpp"
@@ -161,6 +163,7 @@ class engine final : public link_host,
   std::vector<endpoint> candidates() const;
   messages::metadata_request metadata_request_now();
   clock_duration control_timeout() const;
+  void heed_throttle(bool is_before_throttling, std::int32_t milliseconds, clock_time now);
   std::string unreachable_text() const;
 
   // What an answer changes.
@@ -182,6 +185,7 @@ class engine final : public link_host,
   // The home strand's round: after anything that senders, links or timers have changed.
   void look_around();
   void handle_deadlines();
+  void handle_own_deadline(const deadline_entry& due, clock_time now, effects& out);
   void set_home_deadlines();
   void watch_topic(topic_waiter& waiting, std::string_view name, bool warm);
   void check_watches(clock_time now);
@@ -198,6 +202,9 @@ class engine final : public link_host,
   void show(unheard_cursor& from);
   bool begin_report();
   void report_ended();
+
+  template <class Function>
+  static void begin_operation(operation_waiter& waiting, Function begin);
 
   // Closing.
   class drained_waiter;
@@ -219,12 +226,14 @@ class engine final : public link_host,
   cluster_metadata metadata_;
   metadata_schedule schedule_;
   std::map<std::int32_t, std::unique_ptr<broker_link>> links_;  // written under mutex_, on the home strand
-  std::vector<std::unique_ptr<broker_link>> spare_;  // of brokers that are gone; likewise
+  std::vector<std::unique_ptr<broker_link>> spare_;             // of brokers that are gone; likewise
   std::vector<endpoint> bootstrap_;
 
   // Home strand.
   std::vector<endpoint> given_up_;  // brokers that were known when the bootstrap servers were turned to, latest first
   std::size_t candidate_ = 0;
+  endpoint asked_;  // of the control connection
+  throttled_brokers throttled_;
   std::uint32_t control_failures_ = 0;
   clock_time control_not_before_ = clock_time::min();
   error_code control_error_{};

@@ -22,15 +22,18 @@ COKAFKA_DECL std::shared_ptr<link_host> engine::keep_alive() {
 COKAFKA_DECL void engine::carry_out(effects& wanted) {
   if (wanted.counted != metrics_snapshot{}) count(wanted.counted);  // before anybody hears of it
   const bool dead = dead_.load(std::memory_order_acquire);
-  const auto end = [dead](waiter_list& waiting) { dead ? destroy_waiters(waiting) : post_waiters(waiting); };
+  // Handlers that find no memory to be posted are destroyed; the others are not concerned.
+  const auto end = [dead](waiter_list& waiting) {
+    while (!waiting.empty()) if_memory([&] { dead ? destroy_waiters(waiting) : post_waiters(waiting); });
+  };
   end(wanted.answered);
-  for (auto& each : wanted.handed_out) {
+  while (const completion_ptr each = wanted.handed_out.pop_front()) {
     for (waiter_list late = each->hand_out_rest(); !late.empty(); late = each->hand_out_rest()) end(late);
   }
   if (!dead) report(wanted);  // before a flush ends, which may be what close() waits for
   end(wanted.ended);
   if (dead) return;
-  for (auto& [level, line] : wanted.log) say(level, std::move(line));
+  for (auto& [level, line] : wanted.log) if_memory([&] { say(level, std::move(line)); });
 }
 
 COKAFKA_DECL void engine::say(log_level level, std::string line) {
@@ -59,7 +62,12 @@ COKAFKA_DECL metrics_snapshot engine::metrics() const {
 }
 
 COKAFKA_DECL void engine::want_metadata() {
-  if (!metadata_wanted_.exchange(true, std::memory_order_acq_rel)) attention();
+  if (metadata_wanted_.exchange(true, std::memory_order_acq_rel)) return;
+  const bool told = if_memory([this] {
+    attention();
+    return true;
+  });
+  if (!told) metadata_wanted_.store(false, std::memory_order_release);  // who asks next says it again
 }
 
 COKAFKA_DECL std::optional<producer_identity> engine::identity() const {
@@ -70,7 +78,13 @@ COKAFKA_DECL std::optional<producer_identity> engine::identity() const {
 COKAFKA_DECL void engine::want_identity(std::optional<std::int64_t> used_up) {
   const auto have = identity();
   if (have && (!used_up || *used_up != have->id)) return;
-  if (!identity_requested_.exchange(true, std::memory_order_acq_rel)) attention();
+  if (identity_requested_.exchange(true, std::memory_order_acq_rel)) return;
+  try {
+    attention();
+  } catch (...) {
+    identity_requested_.store(false, std::memory_order_release);
+    throw;
+  }
 }
 
 COKAFKA_DECL drain_conditions engine::conditions() const {
@@ -106,7 +120,7 @@ COKAFKA_DECL void engine::look_around() {
       return;
     }
     // Only the first question is urgent: sends to a topic that does not exist must not become as many requests.
-    std::exchange(each.asked_for, true) ? schedule_.want() : schedule_.want_now();
+    std::exchange(each.asked_for, true) ? schedule_.want() : schedule_.want_topic();
   });
   effects out;
   const bool pressed = accumulator_.place_waiting(out);
@@ -150,33 +164,39 @@ COKAFKA_DECL void engine::set_home_deadlines() {
 
 COKAFKA_DECL void engine::handle_deadlines() {
   const clock_time now = env_->now();
-  effects out;
-  while (deadline_entry* due = home_.deadlines().heap.pop_due(now)) {
-    if (home_.handle_partition_deadline(*due, now, out)) continue;
-    switch (static_cast<deadline_kind>(due->kind)) {
-      case deadline_kind::call_timeout: control_.timed_out(); break;
-      case deadline_kind::parked_expiry: accumulator_.expire(now, unreachable_text(), control_error_, out); break;
-      case deadline_kind::idle_close: close_idle_control(now); break;
-      case deadline_kind::watch_expiry:
-        check_watches(now);
-        check_flushes(now);
-        break;
-      case deadline_kind::close_timeout: {
-        error_details why;
-        why.code = errc::timed_out;
-        why.message = "the producer was closed before " + left_text() + " were acknowledged";
-        close_failure_ = error(why);
-        why.code = errc::closed;
-        why.message = "the producer was closed before the record was acknowledged";
-        stop_everything(std::move(why));
-        break;
-      }
-      default: break;  // the control task looks at the time itself
+  home_.with_effects([&](effects& out) {
+    while (deadline_entry* due = home_.deadlines().heap.pop_due(now)) {
+      if (!home_.handle_partition_deadline(*due, now, out)) handle_own_deadline(*due, now, out);
     }
-  }
-  carry_out(out);
+  });
   news_.set();
   if (!stopping_) set_home_deadlines();
+}
+
+COKAFKA_DECL void engine::handle_own_deadline(const deadline_entry& due, clock_time now, effects& out) {
+  switch (static_cast<deadline_kind>(due.kind)) {
+    case deadline_kind::call_timeout: control_.timed_out(); break;
+    case deadline_kind::parked_expiry:
+      accumulator_.expire(now, if_memory([this] { return unreachable_text(); }), control_error_, out);
+      break;
+    case deadline_kind::idle_close: close_idle_control(now); break;
+    case deadline_kind::watch_expiry:
+      check_watches(now);
+      check_flushes(now);
+      break;
+    case deadline_kind::close_timeout: {
+      error_details why;
+      why.code = errc::timed_out;
+      why.message =
+          if_memory([this] { return "the producer was closed before " + left_text() + " were acknowledged"; });
+      close_failure_ = make_error(copied(why));
+      why.code = errc::closed;
+      why.message = if_memory([] { return std::string("the producer was closed before the record was acknowledged"); });
+      stop_everything(std::move(why));
+      break;
+    }
+    default: break;  // the control task looks at the time itself
+  }
 }
 
 // Why there is no metadata, for records that have waited too long; empty while a broker answers.
@@ -219,7 +239,7 @@ COKAFKA_DECL void engine::watch_topic(topic_waiter& waiting, std::string_view na
   // The answer to the question that find_topic() asked may have come when nobody watched.
   if (of->last_error.load(std::memory_order_seq_cst) != broker_errc::none)
     of->wanted.store(true, std::memory_order_release);
-  attention();
+  if_memory([this] { attention(); });  // it waits already
 }
 
 COKAFKA_DECL void engine::check_watches(clock_time now) {

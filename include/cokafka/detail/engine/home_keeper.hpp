@@ -23,6 +23,7 @@ class home_keeper final : public partition_keeper {
   using partition_keeper::fail_partitions;
   using partition_keeper::handle_partition_deadline;
   using partition_keeper::on_strand;
+  using partition_keeper::with_effects;
 
   deadline_timer& deadlines() noexcept { return deadlines_; }
   const asio::any_io_executor& strand() const noexcept { return strand_; }

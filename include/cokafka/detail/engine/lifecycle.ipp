@@ -11,6 +11,8 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/query.hpp>
 #include <boost/asio/strand.hpp>
+#include <boost/system/errc.hpp>
+#include <new>
 #include <utility>
 
 namespace cokafka::inline COKAFKA_ABI::detail {
@@ -86,24 +88,42 @@ COKAFKA_DECL std::uint64_t engine::timer_wake_ups() {
 
 // --- flush and space -------------------------------------------------------------------------------------------------
 
-COKAFKA_DECL void engine::flush(operation_waiter& waiting) {
-  if (accumulator_.flushes.begin(waiting)) {
-    hurry_.store(true, std::memory_order_release);
-    return attention();
+// What finds no memory before it has begun ends with that failure; `begin` is false where there is nothing to wait for.
+template <class Function>
+void engine::begin_operation(operation_waiter& waiting, Function begin) {
+  try {
+    if (begin()) return;
+  } catch (const std::bad_alloc&) {
+    error_details why;
+    why.code = make_error_code(boost::system::errc::not_enough_memory);
+    waiting.failure = make_error(std::move(why));
   }
   post_waiter(waiting);
 }
 
+COKAFKA_DECL void engine::flush(operation_waiter& waiting) {
+  begin_operation(waiting, [&] {
+    if (!accumulator_.flushes.begin(waiting)) return false;
+    hurry_.store(true, std::memory_order_release);
+    if_memory([this] { attention(); });  // it has begun: else the next who has news hurries the others
+    return true;
+  });
+}
+
 COKAFKA_DECL void engine::flush_for(operation_waiter& waiting, std::chrono::milliseconds timeout) {
-  const auto begun = accumulator_.flushes.begin(waiting);
-  if (!begun) return post_waiter(waiting);
-  hurry_.store(true, std::memory_order_release);
   const clock_time due = env_->now() + std::max(std::chrono::milliseconds::zero(), settings::bounded(timeout));
-  {
-    std::scoped_lock guard(mutex_);
-    timed_flushes_.push_back({*begun, due});
-  }
-  attention();
+  begin_operation(waiting, [&] {
+    {
+      std::scoped_lock guard(mutex_);
+      make_room_for_one(timed_flushes_);
+      const auto begun = accumulator_.flushes.begin(waiting);
+      if (!begun) return false;
+      timed_flushes_.push_back({*begun, due});
+    }
+    hurry_.store(true, std::memory_order_release);
+    if_memory([this] { attention(); });
+    return true;
+  });
 }
 
 COKAFKA_DECL void engine::check_flushes(clock_time now) {
@@ -132,8 +152,7 @@ COKAFKA_DECL std::string engine::left_text() {
 COKAFKA_DECL bool engine::cancel_flush(operation_waiter& waiting) { return accumulator_.flushes.cancel(waiting); }
 
 COKAFKA_DECL void engine::wait_for_space(operation_waiter& waiting, std::size_t bytes) {
-  if (accumulator_.wait_for_space(waiting, bytes, env_->now())) return;
-  post_waiter(waiting);
+  begin_operation(waiting, [&] { return accumulator_.wait_for_space(waiting, bytes, env_->now()); });
 }
 
 COKAFKA_DECL bool engine::cancel_space(operation_waiter& waiting) { return accumulator_.cancel_space(waiting); }
@@ -160,15 +179,13 @@ COKAFKA_DECL bool engine::withdraw(completion& of, record_waiter& asked) {
 
 COKAFKA_DECL void engine::close(operation_waiter& waiting, std::chrono::milliseconds timeout) {
   accumulator_.close();
-  {
+  begin_operation(waiting, [&] {
     std::scoped_lock guard(mutex_);
-    if (!closed_) {
-      closers_.push_back(waiting);
-      home_.on_strand([this, timeout] { begin_close(timeout); });
-      return;
-    }
-  }
-  post_waiter(waiting);
+    if (closed_) return false;
+    home_.on_strand([this, timeout] { begin_close(timeout); });
+    closers_.push_back(waiting);
+    return true;
+  });
 }
 
 // Cancelling close() stops waiting; the producer closes all the same.

@@ -24,19 +24,19 @@ COKAFKA_DECL void engine::apply(const messages::metadata_request& request, messa
   const std::vector<topic_news> news = metadata_.merge(response);
   apply_brokers();
   accumulator_.set_wall_offset(env_->wall_now().time_since_epoch() - now.time_since_epoch());
-  effects out;
-  // Records for a partition without a leader wait on the home strand: ask until it has one.
-  bool helped = !metadata_.brokers().empty() && !home_.has_work();
-  for (const auto& each : news) helped = apply_topic(each, now, out) && helped;
-  for (const auto& each : left_out(request, response)) {
-    apply_topic(each, now, out);
-    helped = false;
-  }
-  spare_links();
-  schedule_.succeeded(now, helped, env_->random());
-  // For a record whose partition this answer does not know, one more refresh decides.
-  if (accumulator_.is_partition_missing()) schedule_.want();
-  carry_out(out);
+  home_.with_effects([&](effects& out) {
+    // Records for a partition without a leader wait on the home strand: ask until it has one.
+    bool helped = !metadata_.brokers().empty() && !home_.has_work();
+    for (const auto& each : news) helped = apply_topic(each, now, out) && helped;
+    for (const auto& each : left_out(request, response)) {
+      apply_topic(each, now, out);
+      helped = false;
+    }
+    spare_links();
+    schedule_.succeeded(now, helped, env_->random());
+    // For a record whose partition this answer does not know, one more refresh decides.
+    if (accumulator_.is_partition_missing()) schedule_.want();
+  });
   check_watches(now);
 }
 
@@ -72,6 +72,7 @@ COKAFKA_DECL bool engine::apply_topic(const topic_news& news, clock_time now, ef
   switch (news.is) {
     case topic_news::kind::known:
       of->refusals = 0;
+      if (of->table.load(std::memory_order_acquire) == nullptr) schedule_.found_topic();
       if (news.made_anew) say(log_level::warning, "topic " + news.name + " was deleted and made anew");
       accumulator_.publish(*of, route(*of, *metadata_.find(news.name), news.made_anew), now, out);
       return !news.doubtful;
@@ -101,12 +102,12 @@ COKAFKA_DECL void engine::apply_leaders(const leader_news& news) {
   const clock_time now = env_->now();
   const std::vector<std::string> changed = metadata_.learn(news);
   apply_brokers();
-  effects out;
-  for (const std::string& name : changed) {
-    const topic_ptr of = accumulator_.topics.find(name);
-    accumulator_.publish(*of, route(*of, *metadata_.find(name), false), now, out);
-  }
-  carry_out(out);
+  home_.with_effects([&](effects& out) {
+    for (const std::string& name : changed) {
+      const topic_ptr of = accumulator_.topics.find(name);
+      accumulator_.publish(*of, route(*of, *metadata_.find(name), false), now, out);
+    }
+  });
 }
 
 COKAFKA_DECL partition_owner& engine::owner_for(std::int32_t leader) {

@@ -6,6 +6,8 @@
 
 #include "cokafka/detail/base/config.hpp"
 #include "cokafka/detail/core/backoff.hpp"
+#include "cokafka/detail/core/deadline_kind.hpp"
+#include "cokafka/detail/core/if_memory.hpp"
 #include "cokafka/detail/core/partition_queue.hpp"
 #include "cokafka/detail/core/produce_queue.hpp"
 #include "cokafka/detail/core/produce_request.hpp"
@@ -78,6 +80,7 @@ class broker_link final : public partition_keeper {
   void forget_answers(partition_queue& gone) override;
   stall why_stalled() const override;
   void handle_deadlines();
+  void handle_own_deadline(deadline_kind due, clock_time now);
   void note_idle();
   void end();
   std::string name() const;

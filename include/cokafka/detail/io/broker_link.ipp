@@ -41,11 +41,14 @@ COKAFKA_DECL asio::awaitable<void> broker_link::run() {
     }
     try {
       const bool reached = co_await reach();
-      if (reached) co_await serve();
+      if (reached) {
+        lose_requests(asio::error::no_memory);  // none, unless that found no memory below
+        co_await serve();
+      }
     } catch (const std::bad_alloc&) {  // a task's frame, say; what was in flight goes again as after any other loss
       connection_.close();
       retry_connect_at_ = host_.env().now() + clock_duration(host_.rules().user.reconnect_backoff);
-      lose_requests(asio::error::no_memory);
+      if_memory([&] { lose_requests(asio::error::no_memory); });
     }
   }
   end();
@@ -140,15 +143,22 @@ COKAFKA_DECL std::shared_ptr<produce_request> broker_link::next_request(clock_ti
   if (moved_ || in_flight_.size() >= rules.max_in_flight || throttled_until_ > now) return nullptr;
   if (!queue_.has_candidates(in_flight_.empty())) return nullptr;
   const auto identity = host_.identity();
+  const bool is_idle = in_flight_.empty();
   auto request = std::make_shared<produce_request>();
-  request->batches = queue_.next_request(now, in_flight_.empty(), conditions(), identity);
+  in_flight_.push_back(request);  // before it takes batches: from now on they are lost with the connection
+  try {
+    request->batches = queue_.next_request(now, is_idle, conditions(), identity);
+  } catch (const std::bad_alloc&) {
+    in_flight_.pop_back();
+    throw;
+  }
+  if (request->batches.empty()) in_flight_.pop_back();
   if (queue_.is_identity_missing()) host_.want_identity(queue_.used_up_id());
   if (request->batches.empty()) return nullptr;
   request->correlation_id = connection_.next_correlation_id();
   request->version = produce_version_;
   if (request->version >= 13 && !has_all_topic_ids(request->batches)) request->version = 12;
   request->written_at = now;
-  in_flight_.push_back(request);  // from now on it is lost with the connection
   encode_produce_request(*request, rules);
   note_repeated(*request);
   return request;
@@ -233,61 +243,62 @@ COKAFKA_DECL bool broker_link::handle_response(std::string_view frame) {
 COKAFKA_DECL void broker_link::settle_request(produce_request& answered, const messages::produce_response& response,
                                               std::chrono::milliseconds throttle, clock_time now) {
   const backoff_policy again{host_.rules().user.effective_retry_backoff(), host_.rules().user.retry_backoff_max};
-  effects out;
-  if (throttle.count() > 0) {
-    ++out.counted.throttled_responses;
-    out.counted.throttle_time += throttle;
-  }
   leader_news leaders;
-  for (auto& each : answered.batches) {
-    partition_queue::answer said;
-    said.broker = id_;
-    if (const auto* found = find_answer(response, each, answered.version)) {
-      said.code = static_cast<broker_errc>(found->error_code);
-      said.base_offset = found->base_offset;
-      said.log_append_time = found->log_append_time_ms;
-      if (found->error_message) said.message = *found->error_message;
-      if (!found->record_errors.empty()) said.culprits = culprits_of(*found, *each.what);
-      leaders.note(each, *found);
-    } else {
-      said.cause = make_error_code(errc::invalid_response);
+  with_effects([&](effects& out) {
+    if (throttle.count() > 0) {
+      ++out.counted.throttled_responses;
+      out.counted.throttle_time += throttle;
     }
-    if (each.moved) {
-      each.partition->owner.load(std::memory_order_acquire)->acknowledged_late_soon(*each.partition, each.what, said);
-      continue;
+    for (auto& each : answered.batches) {
+      partition_queue::answer said;
+      said.broker = id_;
+      if (const auto* found = find_answer(response, each, answered.version)) {
+        said.code = static_cast<broker_errc>(found->error_code);
+        said.base_offset = found->base_offset;
+        said.log_append_time = found->log_append_time_ms;
+        if (found->error_message) said.message = *found->error_message;
+        if (!found->record_errors.empty()) said.culprits = culprits_of(*found, *each.what);
+        leaders.note(each, *found);
+      } else {
+        said.cause = make_error_code(errc::invalid_response);
+      }
+      if (each.moved) {
+        each.partition->owner.load(std::memory_order_acquire)->acknowledged_late_soon(*each.partition, each.what, said);
+        continue;
+      }
+      said.backoff = again.delay(each.what->attempts, host_.env().random());
+      each.settled = true;
+      const verdict judged = each.partition->answered(*each.what, said, now, out);
+      if (judged.is_sent_again()) note_retry(each, out);
     }
-    said.backoff = again.delay(each.what->attempts, host_.env().random());
-    each.settled = true;
-    const verdict judged = each.partition->answered(*each.what, said, now, out);
-    if (judged.is_sent_again()) note_retry(each, out);
-  }
-  carry_out(out);
+  });
   for (auto& each : answered.batches) reconsider(*each.partition, now);
   if (leaders.moved.empty()) return;
   leaders.endpoints = response.node_endpoints;
   host_.learn_leaders(std::move(leaders));
 }
 
+// What finds no memory on the way is for the next call: nothing leaves the line before all of it has been told.
 COKAFKA_DECL void broker_link::lose_requests(error_code why) {
   const clock_time now = host_.env().now();
   const backoff_policy again{host_.rules().user.effective_retry_backoff(), host_.rules().user.retry_backoff_max};
-  effects out;
-  std::deque<std::shared_ptr<produce_request>> lost;
-  lost.swap(in_flight_);
-  for (auto& request : lost) {
-    for (auto& each : request->batches) {
-      if (each.moved || each.settled) continue;
-      partition_queue::answer nothing;
-      nothing.broker = id_;
-      nothing.cause = why;
-      nothing.backoff = again.delay(each.what->attempts, host_.env().random());
-      const verdict judged = each.partition->answered(*each.what, nothing, now, out);
-      if (judged.is_sent_again()) note_retry(each, out);
+  with_effects([&](effects& out) {
+    for (auto& request : in_flight_) {
+      for (auto& each : request->batches) {
+        if (each.moved || each.settled) continue;
+        partition_queue::answer nothing;
+        nothing.broker = id_;
+        nothing.cause = why;
+        nothing.backoff = again.delay(each.what->attempts, host_.env().random());
+        each.settled = true;
+        const verdict judged = each.partition->answered(*each.what, nothing, now, out);
+        if (judged.is_sent_again()) note_retry(each, out);
+      }
     }
-  }
-  carry_out(out);
-  for (auto& request : lost) {
-    for (auto& each : request->batches) reconsider(*each.partition, now);
+  });
+  while (!in_flight_.empty()) {
+    for (auto& each : in_flight_.front()->batches) reconsider(*each.partition, now);
+    in_flight_.pop_front();
   }
 }
 

@@ -125,10 +125,12 @@ COKAFKA_DECL void broker_link::say_connection_lost() const {
 COKAFKA_DECL void broker_link::note_retry(const planned_batch& again, effects& out) const {
   if (!host_.is_logged(log_level::debug)) return;
   const batch& what = *again.what;
-  out.say(log_level::debug, name() + ": " + std::string(again.partition->called().str()) + "-" +
-                                std::to_string(again.partition->index()) + " is tried again (" +
-                                std::to_string(what.records.count()) + " records, attempt " +
-                                std::to_string(what.attempts) + "): " + what.last_cause.message());
+  if_memory([&] {
+    out.say(log_level::debug, name() + ": " + std::string(again.partition->called().str()) + "-" +
+                                  std::to_string(again.partition->index()) + " is tried again (" +
+                                  std::to_string(what.records.count()) + " records, attempt " +
+                                  std::to_string(what.attempts) + "): " + what.last_cause.message());
+  });
 }
 
 COKAFKA_DECL void broker_link::note_repeated(const produce_request& sent) {
@@ -149,31 +151,35 @@ COKAFKA_DECL void broker_link::end() {
 
 COKAFKA_DECL void broker_link::handle_deadlines() {
   const clock_time now = host_.env().now();
-  effects out;
-  while (deadline_entry* due = deadlines_.heap.pop_due(now)) {
-    if (handle_partition_deadline(*due, now, out)) continue;
-    switch (static_cast<deadline_kind>(due->kind)) {
-      case deadline_kind::call_timeout: connection_.timed_out(); break;
-      case deadline_kind::request_timeout:
-        request_timed_out_ = true;
-        last_error_ = make_error_code(errc::request_timed_out);
-        connection_.close();
-        break;
-      case deadline_kind::idle_close:
-        // Used since the entry was set: note_idle sets it again.
-        if (now - last_used_ < clock_duration(host_.rules().user.connections_max_idle)) break;
-        if (in_flight_.empty() && !queue_.has_work()) {
-          host_.say(log_level::debug, name() + ": closed, because it was idle");
-          connection_.close();
-        } else {
-          last_used_ = now;  // what waits for its retry will need it; the entry must not be due again at once
-        }
-        break;
-      default: break;  // backoff or throttle is over: the news below is all it takes
+  with_effects([&](effects& out) {
+    while (deadline_entry* due = deadlines_.heap.pop_due(now)) {
+      if (handle_partition_deadline(*due, now, out)) continue;
+      handle_own_deadline(static_cast<deadline_kind>(due->kind), now);
     }
-  }
-  carry_out(out);
+  });
   news_.set();
+}
+
+COKAFKA_DECL void broker_link::handle_own_deadline(deadline_kind due, clock_time now) {
+  switch (due) {
+    case deadline_kind::call_timeout: connection_.timed_out(); break;
+    case deadline_kind::request_timeout:
+      request_timed_out_ = true;
+      last_error_ = make_error_code(errc::request_timed_out);
+      connection_.close();
+      break;
+    case deadline_kind::idle_close:
+      // Used since the entry was set: note_idle sets it again.
+      if (now - last_used_ < clock_duration(host_.rules().user.connections_max_idle)) break;
+      if (in_flight_.empty() && !queue_.has_work()) {
+        host_.say(log_level::debug, name() + ": closed, because it was idle");
+        connection_.close();
+      } else {
+        last_used_ = now;  // what waits for its retry will need it; the entry must not be due again at once
+      }
+      break;
+    default: break;  // backoff or throttle is over: the news is all it takes
+  }
 }
 
 COKAFKA_DECL void broker_link::note_idle() {

@@ -70,6 +70,18 @@ class partition_keeper : public partition_owner {
   /// Handles an entry of a partition; false for other kinds.
   bool handle_partition_deadline(deadline_entry& due, clock_time now, effects& out);
   void carry_out(effects& wanted);
+  /// Calls function(effects) and carries those out, also where it throws: who has been unlinked must be told.
+  template <class Function>
+  void with_effects(Function function) {
+    effects out;
+    try {
+      function(out);
+    } catch (...) {
+      carry_out(out);
+      throw;
+    }
+    carry_out(out);
+  }
   /// The end: fails what the partitions hold, and those of partitions that are still on their way here.
   void fail_partitions(error_details why);
 
