@@ -551,6 +551,16 @@ struct boost::system::is_error_code_enum<cokafka::broker_errc> : std::true_type 
 
 namespace cokafka::inline COKAFKA_ABI {
 
+class error;
+struct error_details;
+
+namespace detail {
+
+/// The error of these details; where there is no memory for them, of their code and fate alone.
+COKAFKA_DECL error make_error(error_details why) noexcept;
+
+}  // namespace detail
+
 /// What an `error` is made of.
 struct error_details {
   boost::system::error_code code{};        ///< without one the error is `errc::no_result`
@@ -606,6 +616,8 @@ class error {
   }
 
  private:
+  friend error detail::make_error(error_details why) noexcept;
+
   struct shared_details : boost::intrusive_ref_counter<shared_details, boost::thread_safe_counter> {
     explicit shared_details(error_details d) : details(static_cast<error_details&&>(d)) {}
     error_details details;
@@ -616,6 +628,7 @@ class error {
   boost::intrusive_ptr<const shared_details> details_;  // null: only the code below
   int code_ = no_result;
   bool of_broker_ = false;
+  std::int8_t known_ = -1;  // the fate, where it is not what the code says
 };
 
 /// The code of an error; with it Outcome and `boost::system` know that an error carries one.
@@ -961,6 +974,12 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 /// counted. Thread safety: distinct objects safe; shared objects safe for reading.
 class record_marks {
  public:
+  /// From now on set() finds its memory for every index below `end`.
+  void make_room(std::uint32_t end) {
+    const std::size_t words = (std::size_t{end} + 63) / 64;
+    if (words > words_.size()) words_.resize(words);
+  }
+
   /// False when it was marked already.
   bool set(std::uint32_t index) {
     const std::size_t word = index / 64;
@@ -1276,10 +1295,16 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
   bool detach(record_waiter& gone);
 
   /// Ends it and hands out who waited, in record order. Calls after the first change nothing and return none.
-  waiter_list complete(batch_outcome outcome);
+  waiter_list complete(batch_outcome outcome) noexcept;
   /// Ends these records alone (in order, none twice); the others are not concerned. Hands out who waited for them, in
-  /// record order. `base_offset` is that of the first of them.
+  /// record order. `base_offset` is that of the first of them. May find no memory: then nothing has changed.
   waiter_list end_some(std::span<const record_range> which, batch_outcome outcome);
+  /// The same for single records (in order, none twice), each of which ends in its own way.
+  struct single_end {
+    std::uint32_t index = 0;
+    batch_outcome outcome{};
+  };
+  waiter_list end_each(std::span<single_end> all);
 
   /// To be called until it returns none when what complete() handed out has been posted: who attached meanwhile had to
   /// queue up behind them.
@@ -1295,7 +1320,7 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
   /// Nobody waits for this record any more: its delivery was dropped. Noted where `notes_dropped` says so, and only
   /// while it has no answer: who held a delivery when the answer came could have looked.
   void drop(std::uint32_t index);
-  /// Which of [first, end) have been dropped; each is told once.
+  /// Which of [first, end) have been dropped; each is told once, or, where there is no memory, never.
   std::vector<std::uint32_t> take_dropped(std::uint32_t first, std::uint32_t end);
 
   /// The batch's completion that this one, a parked record's, was forwarded to, or null.
@@ -1312,7 +1337,7 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
   };
   /// The batch goes on in pieces, which nobody knows yet: who waits here waits there. Records that have ended stay as
   /// they are.
-  void split(std::vector<redirection> pieces);
+  void split(std::vector<redirection> pieces) noexcept;
   /// Calls visit(first, end) for each stretch of records that have ended.
   template <class Visit>
   void for_each_ended(Visit visit) const {
@@ -1328,7 +1353,7 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
 
   /// Hands out all waiters without an answer, for destruction; for deliveries that outlive the execution context it has
   /// failed with errc::closed.
-  waiter_list abandon(fate known);
+  waiter_list abandon(fate known) noexcept;
 
   bool is_piece = false;            // of a batch that was divided: its deliveries hold that one's completion; constant
   partition_queue* const of;        // of a batch; null for a parked record
@@ -1341,6 +1366,7 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
   std::shared_ptr<refused_record> refused{};  // a copy where send() refused it; for its only delivery
 
  private:
+  friend class completion_line;
   enum class state : std::uint8_t { pending, done, forwarded };
   struct early_end {
     std::uint32_t first;
@@ -1349,6 +1375,8 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
 
   void unlink(record_waiter& gone);
   void add_waiters_of(record_range which, std::vector<record_waiter*>& found);
+  void make_room_to_end(std::uint32_t end, std::size_t more);
+  waiter_list hand_out(const std::vector<record_waiter*>& concerned) noexcept;
   const early_end* find_early_end(std::uint32_t index) const noexcept;
   std::uint32_t place_of(std::uint32_t index) const noexcept { return removed ? index - removed->below(index) : index; }
   void put_in_order(waiter_list& waiting);
@@ -1372,9 +1400,40 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
   std::vector<std::unique_ptr<const early_end>> ended_{};  // under the lock; what they point to is constant
   std::vector<redirection> redirections_;                  // in order; constant once it is forwarded
   record_marks dropped_;                                   // under the lock
+  boost::intrusive_ptr<completion> next_in_line_{};        // the line's
 };
 
 using completion_ptr = boost::intrusive_ptr<completion>;
+
+/// Completions in a row, linked through themselves: joining allocates nothing and cannot fail. Each joins one line,
+/// once. Thread safety: distinct objects safe.
+class completion_line {
+ public:
+  completion_line() = default;
+  completion_line(const completion_line&) = delete;
+  completion_line& operator=(const completion_line&) = delete;
+  ~completion_line() {
+    while (pop_front()) {
+    }
+  }
+
+  void push_back(completion& joining) noexcept {
+    (last_ != nullptr ? last_->next_in_line_ : first_).reset(&joining);
+    last_ = &joining;
+  }
+  /// Null when there is none.
+  completion_ptr pop_front() noexcept {
+    completion_ptr front = std::move(first_);
+    if (!front) return front;
+    first_ = std::move(front->next_in_line_);
+    if (!first_) last_ = nullptr;
+    return front;
+  }
+
+ private:
+  completion_ptr first_{};
+  completion* last_ = nullptr;
+};
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
 
@@ -1409,6 +1468,16 @@ struct deadline_entry {
 /// safe.
 class deadline_heap {
  public:
+  /// Up to so many entries are set at one time: set() finds its memory for them from now on.
+  void expect(std::size_t entries) {
+    if (entries <= expected_) return;
+    entries = std::max(entries, 2 * expected_);
+    slots_.reserve(entries);
+    line_.reserve(2 * entries + least_gaps);  // see leave_line()
+    expected_ = entries;
+  }
+
+  /// May find no memory for more entries than were expected: then an entry that was set may be lost.
   void set(deadline_entry& entry, clock_time at) {
     if (entry.is_set() && entry.at == at) return;
     if (entry.is_set() && is_in_line(entry)) clear(entry);
@@ -1458,6 +1527,7 @@ class deadline_heap {
     deadline_entry* entry;
   };
 
+  static constexpr std::size_t least_gaps = 64;
   static constexpr std::size_t line_flag = ~(deadline_entry::idle >> 1);  // in deadline_entry::slot
 
   static bool is_in_line(const deadline_entry& entry) noexcept { return (entry.slot & line_flag) != 0; }
@@ -1486,7 +1556,7 @@ class deadline_heap {
     --in_line_;
     while (!line_.empty() && line_.back().entry == nullptr) line_.pop_back();
     while (head_ < line_.size() && line_[head_].entry == nullptr) ++head_;
-    if (line_.size() >= 64 && in_line_ < line_.size() / 2) close_gaps();
+    if (line_.size() >= least_gaps && in_line_ < line_.size() / 2) close_gaps();
     if (line_.empty()) head_ = number_ = 0;
   }
 
@@ -1532,7 +1602,8 @@ class deadline_heap {
   std::vector<slot> line_;   // in order; gaps have no entry
   std::size_t head_ = 0;     // the first that is no gap
   std::size_t in_line_ = 0;  // entries
-  std::size_t number_ = 0;   // of the first place: they are counted, and do not change when those in front go
+  std::size_t expected_ = 0;
+  std::size_t number_ = 0;  // of the first place: they are counted, and do not change when those in front go
 };
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
@@ -2201,13 +2272,15 @@ namespace cokafka::inline COKAFKA_ABI {
 /// Totals since the producer was made; in parentheses the names of the Java client's metrics. Each number is right, but
 /// they are not of one moment: strands add to them while they are read.
 struct metrics_snapshot {
-  std::uint64_t records_written = 0;      ///< acknowledged; with acks=0: taken by the socket (`record-send-total`)
-  std::uint64_t records_failed = 0;       ///< accepted by `send`, then failed (`record-error-total`); no withdrawn ones
-  std::uint64_t records_retried = 0;      ///< sent again, each time anew (`record-retry-total`)
-  std::uint64_t batches_split = 0;        ///< too large for their topic, sent again in pieces (`batch-split-total`)
-  std::uint64_t unheard_failures = 0;     ///< nobody waited for these, some of which `send` refused (`config::on_delivery_failed`)
-  std::uint64_t vanished_logs = 0;        ///< times a broker's log had lost what it had acknowledged to this producer
-  std::uint64_t throttled_responses = 0;  ///< answers to Produce requests with a throttle time (KIP-219)
+  std::uint64_t records_written = 0;  ///< acknowledged; with acks=0: taken by the socket (`record-send-total`)
+  std::uint64_t records_failed = 0;   ///< accepted by `send`, then failed (`record-error-total`); no withdrawn ones
+  std::uint64_t records_retried = 0;  ///< sent again, each time anew (`record-retry-total`)
+  std::uint64_t batches_split = 0;    ///< too large for their topic, sent again in pieces (`batch-split-total`)
+  std::uint64_t unheard_failures =
+      0;  ///< nobody waited for these, some of which `send` refused (`config::on_delivery_failed`)
+  std::uint64_t vanished_logs = 0;  ///< times a broker's log had lost what it had acknowledged to this producer
+  std::uint64_t throttled_responses =
+      0;  ///< answers with a throttle time (KIP-219), also about metadata and producer ids
   std::chrono::milliseconds throttle_time{};  ///< their sum (`produce-throttle-time-avg` times their number)
 
   metrics_snapshot& operator+=(const metrics_snapshot& more) noexcept {
@@ -2498,6 +2571,41 @@ class buffer_memory {
   std::atomic<bool> somebody_waits_{false};
   std::function<void()> released_;
 };
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/core/if_memory.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// What the function returns, or nothing where it finds no memory.
+template <class Function>
+auto if_memory(Function function) noexcept -> decltype(function()) {
+  try {
+    return function();
+  } catch (const std::bad_alloc&) {
+    return decltype(function())();
+  }
+}
+
+/// The same but for its message, which may have to be left out.
+inline error_details copied(const error_details& from) noexcept {
+  error_details made;
+  made.code = from.code;
+  made.message = if_memory([&] { return from.message; });
+  made.fate = from.fate;
+  made.attempts = from.attempts;
+  made.broker = from.broker;
+  made.elapsed = from.elapsed;
+  made.cause = from.cause;
+  return made;
+}
+
+/// So that the next push_back() throws nothing.
+template <class Vector>
+void make_room_for_one(Vector& in) {
+  if (in.size() == in.capacity()) in.reserve(2 * in.size() + 8);
+}
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
 
@@ -2917,8 +3025,8 @@ class record_deadlines {
     return is_in_last(at) || runs_.size() < 64 + bytes / 64;
   }
 
-  /// How many bytes the list needs to take a record that is due at `at`, behind `count` others; 0 where it needs no more
-  /// than it has. reserve() so many before add().
+  /// How many bytes the list needs to take a record that is due at `at`, behind `count` others; 0 where it needs no
+  /// more than it has. reserve() so many before add().
   std::size_t memory_for(std::uint32_t count, clock_time at) const noexcept {
     const bool is_full = count != 0 && !is_in_last(at) && runs_.size() == runs_.capacity();
     return is_full ? next_capacity() * sizeof(run) : 0;
@@ -2964,8 +3072,14 @@ class record_deadlines {
   /// `bytes` are those of all records that were added.
   template <class Visit>
   void take_due(clock_time now, std::uint32_t count, std::size_t bytes, Visit visit) {
+    for_each_due(now, count, bytes, visit);
+    forget_due(now);
+  }
+
+  /// The first half of that, which may find no memory.
+  template <class Visit>
+  void for_each_due(clock_time now, std::uint32_t count, std::size_t bytes, Visit visit) {
     if (blocks_.empty()) note_blocks();
-    earliest_ = never;
     const std::uint32_t all = run_count();
     std::uint32_t began = all;  // of the stretch that is being made
     const auto end_stretch = [&](std::uint32_t i) {
@@ -2976,21 +3090,34 @@ class record_deadlines {
     };
     for (std::uint32_t block = 0; block < blocks_.size(); ++block) {
       const std::uint32_t first = block * block_size;
+      if (blocks_[block] > now) {
+        end_stretch(first);
+        continue;
+      }
+      for (std::uint32_t i = first; i < std::min(all, first + block_size); ++i) {
+        const bool due = at(i).at <= now;
+        if (!due) end_stretch(i);
+        if (due && began == all) began = i;
+      }
+    }
+    end_stretch(all);
+  }
+
+  /// And the second. Precondition: for_each_due() for the same time.
+  void forget_due(clock_time now) noexcept {
+    earliest_ = never;
+    const std::uint32_t all = run_count();
+    for (std::uint32_t block = 0; block < blocks_.size(); ++block) {
       if (blocks_[block] <= now) {
+        const std::uint32_t first = block * block_size;
         blocks_[block] = never;
         for (std::uint32_t i = first; i < std::min(all, first + block_size); ++i) {
-          const bool due = at(i).at <= now;
-          if (!due) end_stretch(i);
-          if (due && began == all) began = i;
-          if (due) at(i).at = never;
+          if (at(i).at <= now) at(i).at = never;
           blocks_[block] = std::min(blocks_[block], at(i).at);
         }
-      } else {
-        end_stretch(first);
       }
       earliest_ = std::min(earliest_, blocks_[block]);
     }
-    end_stretch(all);
     last_ = at(all - 1).at;
   }
 
@@ -3139,6 +3266,23 @@ struct batch : boost::intrusive_ref_counter<batch, boost::thread_safe_counter> {
 
 using batch_ptr = boost::intrusive_ptr<batch>;
 
+/// Batches in a row. A list: a batch moves from one line to the next without memory, so that none is lost for want of
+/// it.
+using batch_line = std::list<batch_ptr>;
+
+/// The sequence behind `count` records from `sequence` on: after 2^31 - 1 comes 0.
+constexpr std::int32_t advance_sequence(std::int32_t sequence, std::int32_t count) noexcept {
+  return static_cast<std::int32_t>((static_cast<std::uint32_t>(sequence) + static_cast<std::uint32_t>(count)) &
+                                   0x7fffffffU);
+}
+
+/// By their stamps. A batch of another epoch is not: a former leader may acknowledge one late.
+inline bool is_behind(const batch& later, const batch& earlier) noexcept {
+  return &later != &earlier && later.stamp && earlier.stamp && later.stamp->producer_id == earlier.stamp->producer_id &&
+         later.stamp->producer_epoch == earlier.stamp->producer_epoch &&
+         advance_sequence(later.stamp->base_sequence, -earlier.stamp->base_sequence) < (1 << 30);
+}
+
 }  // namespace cokafka::inline COKAFKA_ABI::detail
 
 // ---- cokafka/detail/core/record_copy.hpp
@@ -3272,33 +3416,37 @@ class unheard_cursor {
 
 namespace cokafka::inline COKAFKA_ABI::detail {
 
-/// Filled under no lock, carried out on a strand, outside every lock.
+/// Filled under no lock, carried out on a strand, outside every lock. To be carried out also where what filled it has
+/// thrown: who is linked here is linked nowhere else.
 struct effects {
-  waiter_list answered{};                    // record_waiters, in record order per batch
-  std::vector<completion_ptr> handed_out{};  // whose: once those have been posted, who came meanwhile is behind them
-  waiter_list ended{};                       // operation_waiters: flushes that have ended, space that is there
-  std::vector<unheard_records> unheard{};    // failed, and nobody waits for them: to be reported
-  metrics_snapshot counted{};                // unheard_failures: these, and those that nobody wants reported
-  error unheard_why{};                       // of the first, and where it was going
+  waiter_list answered{};                  // record_waiters, in record order per batch
+  completion_line handed_out{};            // whose: once those have been posted, who came meanwhile is behind them
+  waiter_list ended{};                     // operation_waiters: flushes that have ended, space that is there
+  std::vector<unheard_records> unheard{};  // failed, and nobody waits for them: to be reported
+  metrics_snapshot counted{};              // unheard_failures: these, and those that nobody wants reported
+  error unheard_why{};                     // of the first, and where it was going
   std::string unheard_where{};
   bool refresh_metadata = false;
   std::vector<std::pair<log_level, std::string>> log{};
 
-  /// The waiters of one completion, as complete() and forward() hand them out.
-  void answer(waiter_list&& more) {
+  /// Ends it, and takes over who waited.
+  void complete(completion& ended_one, batch_outcome outcome) noexcept {
+    waiter_list more = ended_one.complete(std::move(outcome));
     if (more.empty()) return;
-    const completion_ptr& source = static_cast<record_waiter&>(more.front()).source;
-    if (!source->has_one_record) handed_out.push_back(source);
+    if (!ended_one.has_one_record) handed_out.push_back(ended_one);
     answered.splice(answered.end(), more);
   }
-  void note_unheard(std::uint64_t count, const error& why, const topic_name& topic, std::int32_t partition) {
-    if (count > 0 && counted.unheard_failures == 0) {
-      unheard_why = why;
-      unheard_where = std::string(topic.str()) + (partition >= 0 ? "-" + std::to_string(partition) : std::string());
-    }
+  /// The waiters of single records, as end_some() and forward() hand them out: nobody queues up behind those.
+  void answer(waiter_list&& more) noexcept { answered.splice(answered.end(), more); }
+  void note_unheard(std::uint64_t count, const error& why, const topic_name& topic, std::int32_t partition) noexcept {
+    const bool is_first = count > 0 && counted.unheard_failures == 0;
     counted.unheard_failures += count;
+    if (!is_first) return;
+    unheard_why = why;
+    unheard_where = if_memory(
+        [&] { return std::string(topic.str()) + (partition >= 0 ? "-" + std::to_string(partition) : std::string()); });
   }
-  void end_flushes(waiter_list&& more) { ended.splice(ended.end(), more); }
+  void end_flushes(waiter_list&& more) noexcept { ended.splice(ended.end(), more); }
   void say(log_level level, std::string line) { log.emplace_back(level, std::move(line)); }
 };
 
@@ -3583,30 +3731,31 @@ class partition_queue
   batch_ptr take(const std::optional<producer_identity>& identity, std::size_t at_most = static_cast<std::size_t>(-1));
 
   using answer = broker_answer;
-  verdict answered(batch& sent, const answer& said, clock_time now, effects& out);
+  /// Needs no memory: what would take some (dividing the batch, say) is left out where there is none.
+  verdict answered(batch& sent, const answer& said, clock_time now, effects& out) noexcept;
 
   /// Another leader has been named. What is in flight is unknown from now on and waits to be sent again, unchanged and
   /// in order (guarantee.md, rule 10); false without idempotence, when something is in flight: its answer must be
   /// waited for.
-  bool leave_leader();
+  bool leave_leader() noexcept;
   /// The former leader has acknowledged the batch all the same.
-  void acknowledged_late(batch& written, const answer& said, effects& out);
+  void acknowledged_late(batch& written, const answer& said, effects& out) noexcept;
 
   /// acks=0: the socket took the bytes; there is no answer.
-  void written_unacknowledged(batch& sent, effects& out);
+  void written_unacknowledged(batch& sent, effects& out) noexcept;
 
   /// The earliest deadline of all batches; empty when there are none.
   std::optional<clock_time> earliest_deadline();
-  /// Fails what is due.
-  void expire(clock_time now, const stall& by, effects& out);
+  /// Fails what is due. Where it finds no memory for telling single records of a batch, they are due a little later.
+  void expire(clock_time now, const stall& by, effects& out) noexcept;
   /// Fails what has not been sent, or is proven absent, and waits for a producer id. Precondition: needs_identity().
-  void fail_unsent(const error_details& why, clock_time now, effects& out);
+  void fail_unsent(const error_details& why, clock_time now, effects& out) noexcept;
   /// Fails everything: `maybe_written` what is in flight or may have been appended, else `not_written`.
-  void fail_queued(const error_details& why, clock_time now, effects& out);
+  void fail_queued(const error_details& why, clock_time now, effects& out) noexcept;
   /// Its topic was deleted and made anew: no broker remembers our sequences.
   void begin_anew() noexcept;
   /// The end: fails everything that is not in flight, tells the deliveries of what is, and refuses further records.
-  void fail_all(const error_details& why, clock_time now, effects& out);
+  void fail_all(const error_details& why, clock_time now, effects& out) noexcept;
 
   std::size_t in_flight() const noexcept { return in_flight_.size(); }
   bool has_in_flight() const noexcept { return !in_flight_.empty(); }
@@ -3623,7 +3772,7 @@ class partition_queue
   }
   std::optional<producer_identity> identity() const noexcept { return identity_; }
   /// Hands out all waiters without an answer, for destruction.
-  void abandon(waiter_list& out);
+  void abandon(waiter_list& out) noexcept;
 
   partition_owner* adopted_by = nullptr;  // set when the owner has taken it over
   deadline_entry expiry;                  // earliest deadline of a batch
@@ -3642,8 +3791,11 @@ class partition_queue
   bool holds_up(const batch& of) const noexcept;
   void drop_told();
   void drop_told_before(const batch& written);
-  void back_to_retry_line(batch_ptr sent);
-  void wait_for_retry(const batch_ptr& sent, const broker_answer& said, clock_time now);
+  void back_to_retry_line(batch_line& alone) noexcept;
+  void wait_for_retry(batch_line& alone, const broker_answer& said, clock_time now) noexcept;
+  batch_line out_of_flight(const batch& sent) noexcept;
+  attempt_facts facts_of(const batch& sent, const broker_answer& said) const noexcept;
+  void confirm(batch& written, const broker_answer& said, const verdict& judged, clock_time now, effects& out) noexcept;
   bool is_predecessor_missing(const batch& of) const noexcept;
   template <class Visit>
   void for_each_sent(Visit visit) {
@@ -3651,24 +3803,27 @@ class partition_queue
     for (auto& each : retry_) visit(*each);
   }
   void leave_gap(const batch& failed) noexcept;
-  void note_offset(const batch& written, const broker_answer& said, effects& out);
-  void note_vanished(const char* why, effects& out);
+  void note_offset(const batch& written, const broker_answer& said, effects& out) noexcept;
+  void note_vanished(const char* why, effects& out) noexcept;
   void close_gap(batch& taken) noexcept;
-  std::deque<batch_ptr>::iterator next_retry();
-  void expire_written(clock_time now, const stall& by, effects& out);
-  void expire_unsealed(clock_time now, const stall& by, effects& out);
-  void end_due(batch& of, clock_time now, bool remove, error_details why, effects& out);
-  void thin(batch& of);
+  batch_line::iterator next_retry() noexcept;
+  /// Calls visit(place, whether it is in flight) for what has been written and is not answered, or waits for its retry.
+  template <class Visit>
+  void for_each_written(Visit visit);
+  void expire_written(clock_time now, const stall& by, effects& out) noexcept;
+  void expire_unsealed(clock_time now, const stall& by, effects& out) noexcept;
+  void end_due(batch& of, clock_time now, bool remove, error_details why, effects& out) noexcept;
+  void thin(batch& of) noexcept;
   struct failed_count {
     std::uint32_t records;  // that had no answer yet
     std::uint32_t holders;  // deliveries and waiters of the batch
   };
   void note_unheard(batch& of, const error& why, std::span<const record_range> which, failed_count count, bool is_open,
-                    effects& out);
+                    effects& out) noexcept;
+  void note_dropped(batch& of, const error& why, std::span<const record_range> which, bool is_open, effects& out);
   batch_ptr copy_of(batch& of, const std::vector<std::uint32_t>& indexes);
-  void finish(batch& ended, batch_outcome outcome, effects& out);
-  void fail(batch& ended, error_details why, clock_time now, effects& out);
-  std::vector<batch_ptr> written_in_order() const;
+  void finish(batch& ended, batch_outcome outcome, effects& out) noexcept;
+  void fail(batch& ended, error_details why, clock_time now, effects& out) noexcept;
 
   const settings& settings_;
   buffer_memory& memory_;
@@ -3678,39 +3833,53 @@ class partition_queue
   const std::int32_t index_;
 
   struct division {
-    std::deque<batch_ptr> pieces{};
+    batch_line pieces{};
     std::vector<completion::redirection> redirections{};
   };
   division divide(batch& whole, std::size_t at_most, const std::vector<broker_answer::culprit>& without);
-  void split(const batch_ptr& too_large, clock_time now, effects& out);
-  void exclude(const batch_ptr& refused, const answer& said, clock_time now, effects& out);
-  void go_on_as(const batch_ptr& whole, division made, effects& out);
+  division split(batch& too_large, clock_time now);
+  division exclude(batch& refused, const answer& said, clock_time now, effects& out);
+  std::optional<division> divided_as(verdict& judged, batch& refused, const answer& said, clock_time now,
+                                     effects& out) noexcept;
+  void go_on_as(batch& whole, division made, effects& out) noexcept;
 
   spin_lock lock_;
   std::size_t batch_limit_;        // under lock_; what one request takes, or less where the topic refused that
   clock_time limited_until_{};     // under lock_
-  std::deque<batch_ptr> pending_;  // under lock_; the last one may be open
+  batch_line pending_;             // under lock_; the last one may be open
   outstanding_count outstanding_;  // under lock_
   bool closed_ = false;            // under lock_
 
-  std::deque<batch_ptr> retry_;      // written before, in sequence order
-  std::deque<batch_ptr> in_flight_;  // in the order of their requests
+  batch_line retry_;      // written before, in sequence order
+  batch_line in_flight_;  // in the order of their requests
   std::optional<producer_identity> identity_{};
   std::int32_t next_sequence_ = 0;
   clock_time backoff_until_{};
   bool window_open_ = false;
-  bool state_shown_ = false;  // a batch has been acknowledged under `identity_`: the broker holds state for it
-  clock_time acknowledged_at_{};
+  // Since a batch has been acknowledged under `identity_`, when one was last: the broker holds state for it.
+  std::optional<clock_time> state_shown_at_{};
+  clock_time short_until_{};       // no memory was found: what is due waits for this
   std::int64_t last_offset_ = -1;  // acknowledged, of this topic
-  bool stamps_records_ = false;  // the topic has `message.timestamp.type=LogAppendTime`, by the last plain success
-  bool new_epoch_ = false;       // sequences start again once nothing is in flight
+  bool stamps_records_ = false;    // the topic has `message.timestamp.type=LogAppendTime`, by the last plain success
+  bool new_epoch_ = false;         // sequences start again once nothing is in flight
   std::int64_t used_up_id_ = -1;
 };
 
-/// The sequence behind `count` records from `sequence` on: after 2^31 - 1 comes 0.
-constexpr std::int32_t advance_sequence(std::int32_t sequence, std::int32_t count) noexcept {
-  return static_cast<std::int32_t>((static_cast<std::uint32_t>(sequence) + static_cast<std::uint32_t>(count)) &
-                                   0x7fffffffU);
+// In the order of the records. The visited one may leave its line.
+template <class Visit>
+void partition_queue::for_each_written(Visit visit) {
+  // Both are in the order of their sequences; without them a retried batch stands before those still in flight.
+  const auto comes_before = [&](const batch& a, const batch& b) {
+    if (!settings_.idempotent) return false;
+    if (!a.stamp || !b.stamp) return a.stamp.has_value() && !b.stamp;
+    return is_behind(b, a);
+  };
+  for (auto waiting = retry_.begin(), flying = in_flight_.begin();
+       waiting != retry_.end() || flying != in_flight_.end();) {
+    const bool flies = waiting == retry_.end() || (flying != in_flight_.end() && comes_before(**flying, **waiting));
+    const auto at = flies ? flying++ : waiting++;
+    visit(at, flies);
+  }
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
@@ -3873,15 +4042,16 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 
 /// The partitions of a topic at one moment. Immutable: senders read it without a lock.
 struct partition_table {
-  wire::uuid topic_id{};                    // zero where the broker gave none
+  wire::uuid topic_id{};  // zero where the broker gave none
   std::vector<partition_queue*> all{};
   std::vector<partition_queue*> available{};  // those with a leader; all of them when none has
   std::vector<partition_queue*> gone{};       // of former lives of the topic, which had more
   bool operator==(const partition_table&) const = default;
 };
 
-/// Owned by the registry of topics, and for as long as they need it by who has found it there. Once it has partitions it
-/// lives as long as the core, and plain pointers to it may be kept. Fields other than atomics belong to the home strand.
+/// Owned by the registry of topics, and for as long as they need it by who has found it there. Once it has partitions
+/// it lives as long as the core, and plain pointers to it may be kept. Fields other than atomics belong to the home
+/// strand.
 class topic : public boost::intrusive_ref_counter<topic, boost::thread_safe_counter> {
  public:
   topic(topic_name of, std::uint64_t seed) : name(std::move(of)), sticky(seed) {}
@@ -3899,14 +4069,14 @@ class topic : public boost::intrusive_ref_counter<topic, boost::thread_safe_coun
   std::atomic<broker_errc> refused{broker_errc::none};
   /// The last error that metadata had for it while senders wait; named when they time out.
   std::atomic<broker_errc> last_error{broker_errc::none};
-  std::atomic<bool> is_kept{false};  // it has partitions: the registry never gives it up
-  std::atomic<bool> wanted{false};   // the engine has been told
-  std::atomic<bool> used{true};     // somebody has sent to it since the engine looked last
+  std::atomic<bool> is_kept{false};       // it has partitions: the registry never gives it up
+  std::atomic<bool> wanted{false};        // the engine has been told
+  std::atomic<bool> used{true};           // somebody has sent to it since the engine looked last
   std::atomic<bool> is_forgotten{false};  // nobody did for metadata.max.idle.ms: it is not asked for
-  bool asked_for = false;           // metadata has been, once at least
-  std::uint32_t refusals = 0;       // in a row
+  bool asked_for = false;                 // metadata has been, once at least
+  std::uint32_t refusals = 0;             // in a row
   clock_time used_at{};
-  clock_time ask_again_at{};        // while it is refused and somebody sends to it all the same
+  clock_time ask_again_at{};  // while it is refused and somebody sends to it all the same
 
   /// The partition, made when first mentioned.
   partition_queue& partition(std::int32_t index, const settings& rules, buffer_memory& memory, flush_tracker& flushes) {
@@ -3918,9 +4088,11 @@ class topic : public boost::intrusive_ref_counter<topic, boost::thread_safe_coun
   }
   const std::vector<std::unique_ptr<partition_queue>>& partitions() const noexcept { return partitions_; }
 
-  /// Makes a new table visible to senders. Older tables are kept, since a sender may be reading one, and used again: there
-  /// are as many as the topic has had different states.
-  void publish(std::unique_ptr<const partition_table> next) {
+  void make_room_to_publish() { make_room_for_one(tables_); }
+  /// Makes a new table visible to senders. Older tables are kept, since a sender may be reading one, and used again:
+  /// there are as many as the topic has had different states. Precondition: make_room_to_publish(), which may find no
+  /// memory.
+  void publish(std::unique_ptr<const partition_table> next) noexcept {
     auto same = std::find_if(tables_.begin(), tables_.end(), [&](const auto& each) { return *each == *next; });
     if (same == tables_.end()) same = tables_.insert(tables_.end(), std::move(next));
     table.store(same->get(), std::memory_order_release);
@@ -4176,7 +4348,7 @@ class accumulator {
   bool place_waiting(effects& out);
   /// Fails what has waited too long; `unreachable` says why metadata is missing, where that is known.
   void expire(clock_time now, const std::string& unreachable, boost::system::error_code cause, effects& out);
-  void fail_parked(const error_details& why, clock_time now, effects& out);
+  void fail_parked(const error_details& why, clock_time now, effects& out) noexcept;
   /// Parked records fail with errc::purged, and every owner is told to purge its partitions.
   void purge(clock_time now, effects& out);
   std::optional<clock_time> earliest_parked_deadline();
@@ -4185,7 +4357,7 @@ class accumulator {
   /// answer to a question that was asked after it was parked.
   void refresh_begins();
   void refresh_answered();
-  void abandon(waiter_list& out);
+  void abandon(waiter_list& out) noexcept;
 
   /// Of `parked.memory`.
   std::size_t parked_bytes() const noexcept { return parked_bytes_.load(std::memory_order_relaxed); }
@@ -4237,9 +4409,12 @@ class accumulator {
   void block(std::vector<partition_queue*>& open, const partition_queue& blocked,
              const std::vector<partition_owner*>& full) noexcept;
   void note_waited_shares();
-  void fail_without_partition(parked_record& parked, const partition_table& table, clock_time now, effects& out);
-  void fail_one(parked_record& parked, error_details why, clock_time now, effects& out);
-  void note_unheard(parked_record& parked, const error& why, effects& out);
+  void fail_without_partition(parked_record& parked, const partition_table& table, clock_time now,
+                              effects& out) noexcept;
+  void fail_one(parked_record& parked, error_details why, clock_time now, effects& out) noexcept;
+  void note_unheard(parked_record& parked, const error& why, effects& out) noexcept;
+  bool tell_home() noexcept;
+  void want(topic& of) noexcept;
   void place_memory_line(effects& out);
   parking_line& line_of(const parked_record& parked) noexcept {
     if (parked.behind != nullptr) return parked.behind->line->waiting;
@@ -4309,6 +4484,7 @@ class produce_queue {
   /// The batches of the next request, now in flight; empty when nothing may go. At most one per partition, and not more
   /// than max.request.size in all unless a single batch is larger. `link_idle`: nothing is in flight on this broker, so
   /// nobody lingers.
+  /// What finds no memory is left out; throws where that is everything, and has taken nothing then.
   std::vector<planned_batch> next_request(clock_time now, bool link_idle, drain_conditions conditions,
                                           const std::optional<producer_identity>& identity);
 
@@ -4324,8 +4500,13 @@ class produce_queue {
   const std::vector<partition_queue*>& partitions() const noexcept { return partitions_; }
 
  private:
+  /// Per partition, and those of the owner itself.
+  static constexpr std::size_t deadlines_each = 2, other_deadlines = 16;
+
   using ring = boost::intrusive::list<partition_queue, boost::intrusive::constant_time_size<false>>;
 
+  void fill(std::vector<planned_batch>& request, ring& skipped, clock_time now, drain_conditions conditions,
+            const std::optional<producer_identity>& identity);
   bool idle_sends() const noexcept { return settings_.user.linger_policy == linger_policy::when_busy; }
   void reconsider_unless_waiting_for_identity(partition_queue& seen, clock_time now, drain_conditions conditions);
   void put(partition_queue& moved, partition_queue::place where);
@@ -4791,8 +4972,12 @@ class metadata_schedule {
 
   /// Somebody met a sign that the metadata is out of date.
   void want() noexcept { wanted_ = true; }
-  /// A topic that has never been asked for: does not wait for a backoff.
+  /// Does not wait for a backoff.
   void want_now() noexcept { at_once_ = true; }
+  /// A topic that has never been asked for: nor does it, unless names that are no topics have been asked for just so.
+  void want_topic() noexcept { new_topic_ = true; }
+  /// So many of those in a row, until one of them is a topic; then one per `retry.backoff.ms`.
+  static constexpr int most_in_vain = 10;
 
   /// Not before that time.
   void want_at(clock_time at) noexcept { later_ = std::min(later_.value_or(at), at); }
@@ -4805,19 +4990,24 @@ class metadata_schedule {
   /// When the next refresh is due; empty when nothing was ever wanted.
   std::optional<clock_time> due() const noexcept {
     if (at_once_) return clock_time::min();
-    if (wanted_) return not_before_;
     std::optional<clock_time> at = later_;
     if (succeeded_at_) at = std::min(at.value_or(clock_time::max()), *succeeded_at_ + max_age_);
     if (at) at = std::max(*at, not_before_);  // never without a pause
+    if (wanted_) at = not_before_;
+    if (new_topic_) at = std::min(at.value_or(clock_time::max()), new_topic_at());
     return at;
   }
 
   /// A refresh begins; what is wanted from now on is for the next one.
-  void started() noexcept {
+  void started(clock_time now) noexcept {
+    if (new_topic_) in_vain_until_ = std::max(in_vain_until_, now) + shortest(again_.base);
     wanted_ = false;
     at_once_ = false;
+    new_topic_ = false;
     later_.reset();
   }
+  /// Among the names that were asked for was a topic that had not been known.
+  void found_topic() noexcept { in_vain_until_ = clock_time::min(); }
   /// It was answered. `helped`: everything that was waited for is known now.
   void succeeded(clock_time now, bool helped, std::uint64_t random) noexcept {
     succeeded_at_ = now;
@@ -4831,18 +5021,112 @@ class metadata_schedule {
   }
 
  private:
+  static clock_duration shortest(clock_duration pause) noexcept {
+    return std::max<clock_duration>(shortest_pause, pause);
+  }
   clock_duration pause(std::uint32_t attempts, std::uint64_t random) const noexcept {
-    return std::max<clock_duration>(shortest_pause, again_.delay(attempts, random));
+    return shortest(again_.delay(attempts, random));
+  }
+  // Each question takes a pause that it does not wait for, up to so many.
+  clock_time new_topic_at() const noexcept {
+    if (in_vain_until_ == clock_time::min()) return in_vain_until_;
+    return in_vain_until_ - (most_in_vain - 1) * shortest(again_.base);
   }
 
   backoff_policy again_;
   clock_duration max_age_;
   bool wanted_ = false;
   bool at_once_ = false;
+  bool new_topic_ = false;
+  clock_time in_vain_until_ = clock_time::min();
   std::optional<clock_time> later_{};
   std::uint32_t attempts_ = 0;
   clock_time not_before_ = clock_time::min();
   std::optional<clock_time> succeeded_at_{};
+};
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/base/host_port.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+inline constexpr std::uint16_t default_kafka_port = 9092;
+
+/// A server to connect to. The host is a name or an address, IPv6 without its brackets.
+struct host_port {
+  std::string host;
+  std::uint16_t port = default_kafka_port;
+
+  friend bool operator==(const host_port&, const host_port&) = default;
+};
+
+/// What a list of servers says, or the first thing that is wrong with it.
+struct host_port_list {
+  std::vector<host_port> servers;  ///< in the order written, each once
+  std::string problem;             ///< empty when the text is right; else a rule, and `servers` is of no use
+};
+
+/// Reads `host[:port]` entries, separated by commas. Port 9092 when missing, IPv6 addresses in brackets, a prefix
+/// "PLAINTEXT://" is allowed as in Kafka.
+COKAFKA_DECL host_port_list parse_host_ports(std::string_view text);
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/core/throttled_brokers.hpp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+/// By their addresses: another one may be asked meanwhile (guarantee.md, rule 23). Belongs to the home strand.
+class throttled_brokers {
+ public:
+  /// So many are remembered; of more, those that are throttled longest.
+  static constexpr std::size_t most = 64;
+
+  /// An answer of this broker says that it shall not be asked before `until`.
+  void note(const host_port& broker, clock_time until, clock_time now) {
+    forget_past(now);
+    const auto known = std::find_if(all_.begin(), all_.end(), [&](const auto& each) { return each.first == broker; });
+    if (known != all_.end()) {
+      known->second = std::max(known->second, until);
+      return;
+    }
+    if (all_.size() == most) {
+      const auto sooner = [](const auto& a, const auto& b) { return a.second < b.second; };
+      all_.erase(std::min_element(all_.begin(), all_.end(), sooner));
+    }
+    all_.emplace_back(broker, until);
+  }
+
+  /// Until when it is; empty when it may be asked.
+  std::optional<clock_time> until(const host_port& broker, clock_time now) const noexcept {
+    for (const auto& [each, time] : all_) {
+      if (each == broker && time > now) return time;
+    }
+    return std::nullopt;
+  }
+
+  /// When the first of these may be asked; empty when one of them may be now.
+  std::optional<clock_time> first_free(const std::vector<host_port>& brokers, clock_time now) const noexcept {
+    std::optional<clock_time> first;
+    for (const host_port& each : brokers) {
+      const auto time = until(each, now);
+      if (!time) return std::nullopt;
+      first = std::min(first.value_or(*time), *time);
+    }
+    return first;
+  }
+
+  bool is_any(clock_time now) const noexcept {
+    return std::any_of(all_.begin(), all_.end(), [&](const auto& each) { return each.second > now; });
+  }
+
+ private:
+  void forget_past(clock_time now) noexcept {
+    std::erase_if(all_, [&](const auto& each) { return each.second <= now; });
+  }
+
+  std::vector<std::pair<host_port, clock_time>> all_;
 };
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
@@ -5231,6 +5515,18 @@ class partition_keeper : public partition_owner {
   /// Handles an entry of a partition; false for other kinds.
   bool handle_partition_deadline(deadline_entry& due, clock_time now, effects& out);
   void carry_out(effects& wanted);
+  /// Calls function(effects) and carries those out, also where it throws: who has been unlinked must be told.
+  template <class Function>
+  void with_effects(Function function) {
+    effects out;
+    try {
+      function(out);
+    } catch (...) {
+      carry_out(out);
+      throw;
+    }
+    carry_out(out);
+  }
   /// The end: fails what the partitions hold, and those of partitions that are still on their way here.
   void fail_partitions(error_details why);
 
@@ -5267,6 +5563,7 @@ class home_keeper final : public partition_keeper {
   using partition_keeper::fail_partitions;
   using partition_keeper::handle_partition_deadline;
   using partition_keeper::on_strand;
+  using partition_keeper::with_effects;
 
   deadline_timer& deadlines() noexcept { return deadlines_; }
   const asio::any_io_executor& strand() const noexcept { return strand_; }
@@ -5316,32 +5613,6 @@ const messages::produce_response::partition* find_answer(const messages::produce
 /// The records for which the answer says that their batch was refused (KIP-467), in order, each once; numbers that the
 /// batch does not have are left out.
 std::vector<broker_answer::culprit> culprits_of(const messages::produce_response::partition& answer, const batch& sent);
-
-}  // namespace cokafka::inline COKAFKA_ABI::detail
-
-// ---- cokafka/detail/base/host_port.hpp
-
-namespace cokafka::inline COKAFKA_ABI::detail {
-
-inline constexpr std::uint16_t default_kafka_port = 9092;
-
-/// A server to connect to. The host is a name or an address, IPv6 without its brackets.
-struct host_port {
-  std::string host;
-  std::uint16_t port = default_kafka_port;
-
-  friend bool operator==(const host_port&, const host_port&) = default;
-};
-
-/// What a list of servers says, or the first thing that is wrong with it.
-struct host_port_list {
-  std::vector<host_port> servers;  ///< in the order written, each once
-  std::string problem;             ///< empty when the text is right; else a rule, and `servers` is of no use
-};
-
-/// Reads `host[:port]` entries, separated by commas. Port 9092 when missing, IPv6 addresses in brackets, a prefix
-/// "PLAINTEXT://" is allowed as in Kafka.
-COKAFKA_DECL host_port_list parse_host_ports(std::string_view text);
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
 
@@ -6211,6 +6482,7 @@ class broker_link final : public partition_keeper {
   void forget_answers(partition_queue& gone) override;
   stall why_stalled() const override;
   void handle_deadlines();
+  void handle_own_deadline(deadline_kind due, clock_time now);
   void note_idle();
   void end();
   std::string name() const;
@@ -6375,6 +6647,7 @@ class engine final : public link_host,
   std::vector<endpoint> candidates() const;
   messages::metadata_request metadata_request_now();
   clock_duration control_timeout() const;
+  void heed_throttle(bool is_before_throttling, std::int32_t milliseconds, clock_time now);
   std::string unreachable_text() const;
 
   // What an answer changes.
@@ -6396,6 +6669,7 @@ class engine final : public link_host,
   // The home strand's round: after anything that senders, links or timers have changed.
   void look_around();
   void handle_deadlines();
+  void handle_own_deadline(const deadline_entry& due, clock_time now, effects& out);
   void set_home_deadlines();
   void watch_topic(topic_waiter& waiting, std::string_view name, bool warm);
   void check_watches(clock_time now);
@@ -6412,6 +6686,9 @@ class engine final : public link_host,
   void show(unheard_cursor& from);
   bool begin_report();
   void report_ended();
+
+  template <class Function>
+  static void begin_operation(operation_waiter& waiting, Function begin);
 
   // Closing.
   class drained_waiter;
@@ -6433,12 +6710,14 @@ class engine final : public link_host,
   cluster_metadata metadata_;
   metadata_schedule schedule_;
   std::map<std::int32_t, std::unique_ptr<broker_link>> links_;  // written under mutex_, on the home strand
-  std::vector<std::unique_ptr<broker_link>> spare_;  // of brokers that are gone; likewise
+  std::vector<std::unique_ptr<broker_link>> spare_;             // of brokers that are gone; likewise
   std::vector<endpoint> bootstrap_;
 
   // Home strand.
   std::vector<endpoint> given_up_;  // brokers that were known when the bootstrap servers were turned to, latest first
   std::size_t candidate_ = 0;
+  endpoint asked_;  // of the control connection
+  throttled_brokers throttled_;
   std::uint32_t control_failures_ = 0;
   clock_time control_not_before_ = clock_time::min();
   error_code control_error_{};
@@ -8288,6 +8567,26 @@ COKAFKA_DECL error::error(error_details details) {
   details_.reset(new shared_details(std::move(details)));
 }
 
+namespace detail {
+
+// What is not ours, a code of the system say, was met by a connection.
+COKAFKA_DECL error make_error(error_details why) noexcept {
+  const boost::system::error_code code = why.code;
+  const cokafka::fate known = why.fate;
+  try {
+    return error(std::move(why));
+  } catch (const std::bad_alloc&) {
+    error made(errc::disconnected);
+    if (!code) made = error();
+    if (code.category() == client_category()) made = error(static_cast<errc>(code.value()));
+    if (code.category() == broker_category()) made = error(static_cast<broker_errc>(code.value()));
+    made.known_ = static_cast<std::int8_t>(known);
+    return made;
+  }
+}
+
+}  // namespace detail
+
 COKAFKA_DECL boost::system::error_code error::code() const noexcept {
   if (details_) return details_->details.code;
   return of_broker_ ? make_error_code(static_cast<broker_errc>(code_)) : make_error_code(static_cast<errc>(code_));
@@ -8303,6 +8602,7 @@ COKAFKA_DECL std::string error::message() const {
 
 COKAFKA_DECL cokafka::fate error::fate() const noexcept {
   if (details_) return details_->details.fate;
+  if (known_ >= 0) return static_cast<cokafka::fate>(known_);
   if (of_broker_) return detail::fate_of_answer(static_cast<broker_errc>(code_), true);
   const detail::client_error_row* row = detail::find_client_error(static_cast<errc>(code_));
   return row ? row->known : fate::maybe_written;
@@ -8722,7 +9022,7 @@ COKAFKA_DECL bool completion::detach(record_waiter& gone) {
   }
 }
 
-COKAFKA_DECL waiter_list completion::complete(batch_outcome outcome) {
+COKAFKA_DECL waiter_list completion::complete(batch_outcome outcome) noexcept {
   waiter_list waiting;
   {
     std::scoped_lock guard(lock_);
@@ -8746,17 +9046,46 @@ COKAFKA_DECL void completion::put_in_order(waiter_list& waiting) {
 }
 
 COKAFKA_DECL waiter_list completion::end_some(std::span<const record_range> which, batch_outcome outcome) {
-  waiter_list waiting;
   std::scoped_lock guard(lock_);
-  if (state_.load(std::memory_order_relaxed) != state::pending || which.empty()) return waiting;
+  if (state_.load(std::memory_order_relaxed) != state::pending || which.empty()) return {};
   // What may find no memory comes first.
   std::vector<record_waiter*> concerned;
   for (const record_range& each : which) add_waiters_of(each, concerned);
-  if (which.back().end > ended_by_.size()) ended_by_.resize(which.back().end);
+  make_room_to_end(which.back().end, 1);
   ended_.push_back(std::make_unique<const early_end>(early_end{which.front().first, std::move(outcome)}));
   for (const record_range& each : which) {
     std::fill(ended_by_.begin() + each.first, ended_by_.begin() + each.end, static_cast<std::uint32_t>(ended_.size()));
   }
+  return hand_out(concerned);
+}
+
+COKAFKA_DECL waiter_list completion::end_each(std::span<single_end> all) {
+  std::scoped_lock guard(lock_);
+  if (state_.load(std::memory_order_relaxed) != state::pending || all.empty()) return {};
+  std::vector<record_waiter*> concerned;
+  std::vector<std::unique_ptr<const early_end>> made;
+  made.reserve(all.size());
+  make_room_to_end(all.back().index + 1, all.size());
+  for (single_end& each : all) {
+    add_waiters_of({each.index, each.index + 1}, concerned);
+    made.push_back(std::make_unique<const early_end>(early_end{each.index, std::move(each.outcome)}));
+  }
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    ended_.push_back(std::move(made[i]));
+    ended_by_[all[i].index] = static_cast<std::uint32_t>(ended_.size());
+  }
+  return hand_out(concerned);
+}
+
+// Under the lock. For records before `end`, with `more` answers.
+COKAFKA_DECL void completion::make_room_to_end(std::uint32_t end, std::size_t more) {
+  if (end > ended_by_.size()) ended_by_.resize(end);
+  if (ended_.size() + more > ended_.capacity()) ended_.reserve(std::max(ended_.size() + more, 2 * ended_.size()));
+}
+
+// Under the lock. Their records have ended.
+COKAFKA_DECL waiter_list completion::hand_out(const std::vector<record_waiter*>& concerned) noexcept {
+  waiter_list waiting;
   has_early_ends_.store(true, std::memory_order_release);
   for (record_waiter* each : concerned) {
     unlink(*each);
@@ -8791,16 +9120,13 @@ COKAFKA_DECL waiter_list completion::forward(completion_ptr target, std::uint32_
     waiters_.pop_front();
     if (!redirect(each.ticket).attach(each)) ready.push_back(each);
   }
-  try {
-    if (dropped_.count() > 0) redirections_.front().target->drop(index);
-  } catch (const std::bad_alloc&) {
-    // Should it fail, that will not be reported as unheard.
-  }
+  // Should it fail, that will not be reported as unheard where this finds no memory.
+  if (dropped_.count() > 0) if_memory([&] { redirections_.front().target->drop(index); });
   state_.store(state::forwarded, std::memory_order_release);
   return ready;
 }
 
-COKAFKA_DECL void completion::split(std::vector<redirection> pieces) {
+COKAFKA_DECL void completion::split(std::vector<redirection> pieces) noexcept {
   std::scoped_lock guard(lock_);
   assert(state_.load(std::memory_order_relaxed) == state::pending && !pieces.empty());
   redirections_ = std::move(pieces);
@@ -8816,7 +9142,7 @@ COKAFKA_DECL void completion::split(std::vector<redirection> pieces) {
     record_ticket there;
     there.index = index;
     completion& target = redirect(there);
-    target.drop(there.index);
+    if_memory([&] { target.drop(there.index); });
   });
   state_.store(state::forwarded, std::memory_order_release);
 }
@@ -8847,13 +9173,14 @@ COKAFKA_DECL std::vector<std::uint32_t> completion::take_dropped(std::uint32_t f
   return taken;
 }
 
-COKAFKA_DECL waiter_list completion::abandon(fate known) {
+COKAFKA_DECL waiter_list completion::abandon(fate known) noexcept {
   error_details why;
   why.code = errc::closed;
-  why.message = "the execution context was destroyed before the record was acknowledged";
+  why.message =
+      if_memory([] { return std::string("the execution context was destroyed before the record was acknowledged"); });
   why.fate = known;
   batch_outcome outcome;
-  outcome.failure = error(std::move(why));
+  outcome.failure = make_error(std::move(why));
   waiter_list waiting = complete(std::move(outcome));
   // Nobody is posted: who comes now need not queue up. Who queued up behind an answer on its way goes with it.
   waiter_list late = hand_out_rest();
@@ -9453,13 +9780,6 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 
 namespace line {
 
-// By their stamps. A batch of another epoch is not: a former leader may acknowledge one late.
-inline bool is_behind(const batch& later, const batch& earlier) noexcept {
-  return &later != &earlier && later.stamp && earlier.stamp && later.stamp->producer_id == earlier.stamp->producer_id &&
-         later.stamp->producer_epoch == earlier.stamp->producer_epoch &&
-         advance_sequence(later.stamp->base_sequence, -earlier.stamp->base_sequence) < (1 << 30);
-}
-
 // Every record's offset must be a number; what a broken broker says besides is not passed on.
 inline bool has_offsets(const broker_answer& said, const batch& written) noexcept {
   const auto last_possible = std::numeric_limits<std::int64_t>::max() - std::int64_t{written.records.count()};
@@ -9472,28 +9792,27 @@ inline bool has_offsets(const broker_answer& said, const batch& written) noexcep
 
 COKAFKA_DECL bool partition_queue::is_predecessor_missing(const batch& of) const noexcept {
   if (new_epoch_) return true;
-  return std::any_of(retry_.begin(), retry_.end(),
-                     [&](const batch_ptr& waiting) { return line::is_behind(of, *waiting); });
+  return std::any_of(retry_.begin(), retry_.end(), [&](const batch_ptr& waiting) { return is_behind(of, *waiting); });
 }
 
 // What was sent behind a batch that was never appended and will never be under its stamp (guarantee.md, rule 6). Only a
 // broker that holds no state would take it.
 COKAFKA_DECL void partition_queue::leave_gap(const batch& failed) noexcept {
-  if (!state_shown_) return;
-  for_each_sent([&](batch& each) { each.behind_gap = each.behind_gap || line::is_behind(each, failed); });
+  if (!state_shown_at_) return;
+  for_each_sent([&](batch& each) { each.behind_gap = each.behind_gap || is_behind(each, failed); });
 }
 
 // A broker has taken it: no gap before it keeps others out.
 COKAFKA_DECL void partition_queue::close_gap(batch& taken) noexcept {
   if (!std::exchange(taken.behind_gap, false)) return;
-  for_each_sent([&](batch& each) { each.behind_gap = each.behind_gap && !line::is_behind(each, taken); });
+  for_each_sent([&](batch& each) { each.behind_gap = each.behind_gap && !is_behind(each, taken); });
 }
 
 // A batch behind it may have been written under its stamp: such a one keeps that stamp (rule 6), and so no leader takes
 // it before this one, whether this one's deliveries still wait or not.
 COKAFKA_DECL bool partition_queue::holds_up(const batch& of) const noexcept {
   if (!settings_.idempotent || !of.stamp) return false;
-  const auto waits_for_it = [&](const batch_ptr& other) { return !other->finished && line::is_behind(*other, of); };
+  const auto waits_for_it = [&](const batch_ptr& other) { return !other->finished && is_behind(*other, of); };
   return std::any_of(in_flight_.begin(), in_flight_.end(), waits_for_it) ||
          std::any_of(retry_.begin(), retry_.end(), [&](auto& each) { return each->unknown && waits_for_it(each); });
 }
@@ -9511,38 +9830,45 @@ COKAFKA_DECL void partition_queue::drop_told() {
 // absent and stood behind them has to follow under another epoch.
 COKAFKA_DECL void partition_queue::drop_told_before(const batch& written) {
   if (!settings_.idempotent) return;
-  const auto is_before = [&](const batch_ptr& each) { return line::is_behind(written, *each); };
+  const auto is_before = [&](const batch_ptr& each) { return is_behind(written, *each); };
   std::erase_if(retry_, [&](const batch_ptr& each) { return each->finished && is_before(each); });
   new_epoch_ = new_epoch_ || std::any_of(retry_.begin(), retry_.end(),
                                          [&](const batch_ptr& each) { return !each->unknown && is_before(each); });
 }
 
-COKAFKA_DECL void partition_queue::back_to_retry_line(batch_ptr sent) {
+// The batch that stands alone takes its place.
+COKAFKA_DECL void partition_queue::back_to_retry_line(batch_line& alone) noexcept {
+  const batch& sent = *alone.front();
   if (!settings_.idempotent) {
     // Those that wait may be pieces of the same batch: with one request in flight they keep their order (rule 11).
-    retry_.insert(settings_.partition_window == 1 ? retry_.begin() : retry_.end(), std::move(sent));
-    return;
+    return retry_.splice(settings_.partition_window == 1 ? retry_.begin() : retry_.end(), alone);
   }
   // Those without a stamp wait for one of the new epoch, which is behind all that have one.
   const auto behind = std::find_if(retry_.begin(), retry_.end(), [&](const batch_ptr& waiting) {
-    return !waiting->stamp || line::is_behind(*waiting, *sent);
+    return !waiting->stamp || is_behind(*waiting, sent);
   });
-  retry_.insert(behind, std::move(sent));
+  retry_.splice(behind, alone);
 }
 
-COKAFKA_DECL void partition_queue::wait_for_retry(const batch_ptr& sent, const answer& said, clock_time now) {
-  sent->gives_way = sent->finished && said.code;
-  if (!sent->finished) for_each_sent([](batch& each) { each.gives_way = false; });  // all had their turn
+COKAFKA_DECL void partition_queue::wait_for_retry(batch_line& alone, const answer& said, clock_time now) noexcept {
+  batch& sent = *alone.front();
+  sent.gives_way = sent.finished && said.code;
+  if (!sent.finished) for_each_sent([](batch& each) { each.gives_way = false; });  // all had their turn
   backoff_until_ = now + said.backoff;
-  back_to_retry_line(sent);
+  back_to_retry_line(alone);
 }
 
-COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, clock_time now, effects& out) {
+// It stands alone, and goes with what is returned unless that is put into another line.
+COKAFKA_DECL batch_line partition_queue::out_of_flight(const batch& sent) noexcept {
   const auto found =
       std::find_if(in_flight_.begin(), in_flight_.end(), [&](auto& each) { return each.get() == &sent; });
   assert(found != in_flight_.end());
-  const batch_ptr kept = *found;
-  in_flight_.erase(found);
+  batch_line alone;
+  alone.splice(alone.end(), in_flight_, found);
+  return alone;
+}
+
+COKAFKA_DECL attempt_facts partition_queue::facts_of(const batch& sent, const answer& said) const noexcept {
   attempt_facts facts;
   facts.code = said.code;
   facts.idempotent = settings_.idempotent;
@@ -9557,22 +9883,18 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
   facts.names_culprits = !sent.finished && !said.culprits.empty() && said.culprits.size() < sent.records.count();
   facts.attempts = sent.attempts;
   facts.retries = static_cast<std::uint32_t>(settings_.user.retries);
-  verdict judged = judge(facts);
+  return facts;
+}
+
+COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, clock_time now, effects& out) noexcept {
+  batch_line alone = out_of_flight(sent);
+  const batch_ptr kept = alone.front();
+  verdict judged = judge(facts_of(sent, said));
   if (judged.action == verdict_action::complete) {
-    const bool is_confirmed =
-        said.code && fate_of_answer(*said.code, false) == fate::written;  // here, not by a former leader
-    if (is_confirmed) drop_told_before(sent);
-    window_open_ = is_confirmed && !new_epoch_ && retry_.empty();
-    state_shown_ = state_shown_ || window_open_;
-    if (is_confirmed) acknowledged_at_ = now;
-    note_offset(sent, said, out);
-    close_gap(sent);
-    if (is_confirmed && retry_.empty()) backoff_until_ = {};
-    out.refresh_metadata = out.refresh_metadata || judged.refresh_metadata;
-    finish(sent, outcome_of(sent, said, judged), out);
-    drop_told();
+    confirm(sent, said, judged, now, out);
     return judged;
   }
+  std::optional<division> parts = divided_as(judged, sent, said, now, out);  // may change the verdict
   window_open_ = false;
   new_epoch_ = new_epoch_ || judged.new_epoch;
   out.refresh_metadata = out.refresh_metadata || judged.refresh_metadata;
@@ -9582,49 +9904,55 @@ COKAFKA_DECL verdict partition_queue::answered(batch& sent, const answer& said, 
   const bool leaves = judged.action == verdict_action::fail || judged.action == verdict_action::exclude;
   if (leaves && judged.proven_absent && settings_.idempotent) leave_gap(sent);
   if (judged.data_lost) note_vanished("the broker has an older sequence than the last acknowledged", out);
-  try {
-    if (judged.action == verdict_action::split) {
-      split(kept, now, out);
-      ++out.counted.batches_split;
-    }
-    if (judged.action == verdict_action::exclude) exclude(kept, said, now, out);
-  } catch (const std::bad_alloc&) {
-    judged.action = verdict_action::retry;  // whole, and later
+  if (parts) {
+    go_on_as(sent, *std::move(parts), out);
+  } else if (judged.action == verdict_action::retry) {
+    wait_for_retry(alone, said, now);
+  } else {
+    error_details why;
+    why.code = said.code ? make_error_code(*said.code) : said.cause;
+    why.message = if_memory([&] { return said.message; });
+    why.fate = judged.known;
+    why.broker = said.broker;
+    why.cause = said.cause;
+    fail(sent, std::move(why), now, out);
+    if (judged.goes_again) wait_for_retry(alone, said, now);
   }
-  if (judged.action == verdict_action::split || judged.action == verdict_action::exclude) {
-    drop_told();
-    return judged;
-  }
-  if (judged.action == verdict_action::retry) {
-    wait_for_retry(kept, said, now);
-    drop_told();
-    return judged;
-  }
-  error_details why;
-  why.code = said.code ? make_error_code(*said.code) : said.cause;
-  why.message = said.message;
-  why.fate = judged.known;
-  why.broker = said.broker;
-  why.cause = said.cause;
-  fail(sent, std::move(why), now, out);
-  if (judged.goes_again) wait_for_retry(kept, said, now);
   drop_told();
   return judged;
 }
 
+// It is in the log.
+COKAFKA_DECL void partition_queue::confirm(batch& written, const answer& said, const verdict& judged, clock_time now,
+                                           effects& out) noexcept {
+  // Here, not by a former leader.
+  const bool is_confirmed = said.code && fate_of_answer(*said.code, false) == fate::written;
+  if (is_confirmed) drop_told_before(written);
+  window_open_ = is_confirmed && !new_epoch_ && retry_.empty();
+  if (window_open_ || (is_confirmed && state_shown_at_)) state_shown_at_ = now;
+  note_offset(written, said, out);
+  close_gap(written);
+  if (is_confirmed && retry_.empty()) backoff_until_ = {};
+  out.refresh_metadata = out.refresh_metadata || judged.refresh_metadata;
+  finish(written, outcome_of(written, said, judged), out);
+  drop_told();
+}
+
 // Rule 8: a first copy belongs behind all that was acknowledged before it. A duplicate has the first copy's offset.
-COKAFKA_DECL void partition_queue::note_offset(const batch& written, const answer& said, effects& out) {
+COKAFKA_DECL void partition_queue::note_offset(const batch& written, const answer& said, effects& out) noexcept {
   if (said.code != broker_errc::none || !line::has_offsets(said, written) || written.unknown) return;
   if (said.base_offset <= last_offset_) note_vanished("a new batch has the offset of an acknowledged one", out);
   last_offset_ = said.base_offset + std::int64_t{written.records.count()} - 1;
 }
 
 // Once for each loss: what comes next is not held against what is gone.
-COKAFKA_DECL void partition_queue::note_vanished(const char* why, effects& out) {
+COKAFKA_DECL void partition_queue::note_vanished(const char* why, effects& out) noexcept {
   last_offset_ = -1;
   ++out.counted.vanished_logs;
-  out.say(log_level::error, "acknowledged records have vanished from " + std::string(topic_name_.str()) + "-" +
-                                std::to_string(index_) + ": " + why);
+  if_memory([&] {
+    out.say(log_level::error, "acknowledged records have vanished from " + std::string(topic_name_.str()) + "-" +
+                                  std::to_string(index_) + ": " + why);
+  });
 }
 
 COKAFKA_DECL batch_outcome partition_queue::outcome_of(const batch& written, const answer& said,
@@ -9640,27 +9968,36 @@ COKAFKA_DECL batch_outcome partition_queue::outcome_of(const batch& written, con
   return outcome;
 }
 
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/core/partition_endings.ipp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
 // --- the owner: another leader ---------------------------------------------------------------------------------------
 
-COKAFKA_DECL bool partition_queue::leave_leader() {
+COKAFKA_DECL bool partition_queue::leave_leader() noexcept {
   if (!settings_.idempotent && !in_flight_.empty()) return false;
   window_open_ = false;
   backoff_until_ = {};
-  std::deque<batch_ptr> unanswered;
+  batch_line unanswered;
   unanswered.swap(in_flight_);
   for (auto& each : unanswered) each->unknown = true;
-  std::for_each(unanswered.rbegin(), unanswered.rend(), [this](batch_ptr& each) {
-    if (!each->finished || (!each->acknowledged && holds_up(*each))) {
-      back_to_retry_line(std::move(each));
-    } else if (!each->acknowledged) {
+  while (!unanswered.empty()) {
+    batch_line alone;
+    alone.splice(alone.end(), unanswered, std::prev(unanswered.end()));
+    const batch& last = *alone.front();
+    if (!last.finished || (!last.acknowledged && holds_up(last))) {
+      back_to_retry_line(alone);
+    } else if (!last.acknowledged) {
       new_epoch_ = true;  // it has fallen due, and its sequence stays unresolved (rule 9)
     }
-  });
+  }
   return true;
 }
 
 // With acks=all it is in the log of every leader to come. Of a refusal nothing follows: the batch has been sent again.
-COKAFKA_DECL void partition_queue::acknowledged_late(batch& written, const answer& said, effects& out) {
+COKAFKA_DECL void partition_queue::acknowledged_late(batch& written, const answer& said, effects& out) noexcept {
   attempt_facts facts;
   facts.code = said.code;
   facts.earlier_unknown = true;
@@ -9676,18 +10013,14 @@ COKAFKA_DECL void partition_queue::acknowledged_late(batch& written, const answe
   drop_told();
 }
 
-COKAFKA_DECL void partition_queue::written_unacknowledged(batch& sent, effects& out) {
-  const auto found =
-      std::find_if(in_flight_.begin(), in_flight_.end(), [&](auto& each) { return each.get() == &sent; });
-  assert(found != in_flight_.end());
-  const batch_ptr kept = *found;
-  in_flight_.erase(found);
+COKAFKA_DECL void partition_queue::written_unacknowledged(batch& sent, effects& out) noexcept {
+  const batch_line alone = out_of_flight(sent);
   finish(sent, batch_outcome{}, out);
 }
 
 // --- the owner: endings ----------------------------------------------------------------------------------------------
 
-COKAFKA_DECL void partition_queue::finish(batch& ended, batch_outcome outcome, effects& out) {
+COKAFKA_DECL void partition_queue::finish(batch& ended, batch_outcome outcome, effects& out) noexcept {
   if (ended.finished) return;
   ended.finished = true;
   (outcome.failure ? out.counted.records_failed : out.counted.records_written) += ended.live();
@@ -9699,23 +10032,23 @@ COKAFKA_DECL void partition_queue::finish(batch& ended, batch_outcome outcome, e
   const std::optional<error> failure = outcome.failure;
   const record_range all{0, ended.appended()};
   const failed_count count{ended.live(), ended.done->use_count() - 1};
-  out.answer(ended.done->complete(std::move(outcome)));
+  out.complete(*ended.done, std::move(outcome));
   if (failure) note_unheard(ended, *failure, {&all, 1}, count, false, out);
   out.end_flushes(flushes_.leave(ended.generation));
 }
 
-COKAFKA_DECL void partition_queue::fail(batch& ended, error_details why, clock_time now, effects& out) {
+COKAFKA_DECL void partition_queue::fail(batch& ended, error_details why, clock_time now, effects& out) noexcept {
   why.attempts = ended.attempts;
   why.elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(now - ended.created);
   if (!why.cause) why.cause = ended.last_cause;
   batch_outcome outcome;
-  outcome.failure = error(std::move(why));
+  outcome.failure = make_error(std::move(why));
   finish(ended, std::move(outcome), out);
 }
 
 COKAFKA_DECL std::optional<clock_time> partition_queue::earliest_deadline() {
   std::optional<clock_time> earliest;
-  const auto consider = [&](const std::deque<batch_ptr>& batches) {
+  const auto consider = [&](const batch_line& batches) {
     for (const auto& each : batches) {
       if (!each->finished && each->deadline() < earliest.value_or(record_deadlines::never)) earliest = each->deadline();
     }
@@ -9724,23 +10057,11 @@ COKAFKA_DECL std::optional<clock_time> partition_queue::earliest_deadline() {
   consider(in_flight_);
   std::scoped_lock guard(lock_);
   consider(pending_);
+  if (earliest) *earliest = std::max(*earliest, short_until_);
   return earliest;
 }
 
-// What has been written and is not answered, or waits for its retry: in the order of the records.
-COKAFKA_DECL std::vector<batch_ptr> partition_queue::written_in_order() const {
-  // Both are in the order of their sequences; without them a retried batch stands before those still in flight.
-  const auto comes_before = [&](const batch_ptr& a, const batch_ptr& b) {
-    if (!settings_.idempotent) return false;
-    if (!a->stamp || !b->stamp) return a->stamp.has_value() && !b->stamp;
-    return line::is_behind(*b, *a);
-  };
-  std::vector<batch_ptr> all;
-  std::merge(retry_.begin(), retry_.end(), in_flight_.begin(), in_flight_.end(), std::back_inserter(all), comes_before);
-  return all;
-}
-
-COKAFKA_DECL void partition_queue::fail_all(const error_details& why, clock_time now, effects& out) {
+COKAFKA_DECL void partition_queue::fail_all(const error_details& why, clock_time now, effects& out) noexcept {
   {
     std::scoped_lock guard(lock_);
     closed_ = true;
@@ -9748,19 +10069,16 @@ COKAFKA_DECL void partition_queue::fail_all(const error_details& why, clock_time
   fail_queued(why, now, out);
 }
 
-COKAFKA_DECL void partition_queue::fail_queued(const error_details& why, clock_time now, effects& out) {
+COKAFKA_DECL void partition_queue::fail_queued(const error_details& why, clock_time now, effects& out) noexcept {
   const auto fail_one = [&](batch& each, bool maybe) {
-    error_details its = why;
+    error_details its = copied(why);
     its.fate = maybe ? fate::maybe_written : fate::not_written;
     fail(each, std::move(its), now, out);
   };
-  for (auto& each : written_in_order()) {
-    const bool waits = std::find(retry_.begin(), retry_.end(), each) != retry_.end();
-    fail_one(*each, !waits || each->unknown);
-  }
+  for_each_written([&](batch_line::iterator at, bool in_flight) { fail_one(**at, in_flight || (*at)->unknown); });
   if (!retry_.empty() && settings_.idempotent) new_epoch_ = true;
   retry_.clear();
-  std::deque<batch_ptr> unsent;
+  batch_line unsent;
   {
     std::scoped_lock guard(lock_);
     unsent.swap(pending_);
@@ -9768,31 +10086,30 @@ COKAFKA_DECL void partition_queue::fail_queued(const error_details& why, clock_t
   for (auto& each : unsent) fail_one(*each, false);
 }
 
-COKAFKA_DECL void partition_queue::fail_unsent(const error_details& why, clock_time now, effects& out) {
+COKAFKA_DECL void partition_queue::fail_unsent(const error_details& why, clock_time now, effects& out) noexcept {
   assert(needs_identity() && in_flight_.empty());
-  std::deque<batch_ptr> unsent;
+  batch_line unsent;
   unsent.swap(retry_);  // without a stamp: an epoch has ended, which takes proof that none of them is in the log
   {
     std::scoped_lock guard(lock_);
-    std::move(pending_.begin(), pending_.end(), std::back_inserter(unsent));
-    pending_.clear();
+    unsent.splice(unsent.end(), pending_);
   }
   for (auto& each : unsent) {
-    error_details its = why;
+    error_details its = copied(why);
     its.fate = each->unknown ? fate::maybe_written : fate::not_written;
     fail(*each, std::move(its), now, out);
   }
 }
 
 // The batches go too: they give their memory back to owners, which are destroyed before the partitions.
-COKAFKA_DECL void partition_queue::abandon(waiter_list& out) {
-  std::deque<batch_ptr> unsent;
+COKAFKA_DECL void partition_queue::abandon(waiter_list& out) noexcept {
+  batch_line unsent;
   {
     std::scoped_lock guard(lock_);
     closed_ = true;
     unsent.swap(pending_);
   }
-  const auto collect = [&](std::deque<batch_ptr>& batches, bool in_flight) {
+  const auto collect = [&](batch_line& batches, bool in_flight) {
     for (auto& each : batches) {
       waiter_list waiting = each->done->abandon(in_flight || each->unknown ? fate::maybe_written : fate::not_written);
       out.splice(out.end(), waiting);
@@ -9940,7 +10257,10 @@ COKAFKA_DECL readiness partition_queue::look(clock_time now, drain_conditions co
     const bool full = pending_.size() > 1 || first.records.size() >= settings_.batch_size;
     if (!full && !conditions.at_once && lingered > now) seen = {state::lingering, lingered};
   }
-  if (now - acknowledged_at_ > state_trusted_for) window_open_ = state_shown_ = false;
+  if (state_shown_at_ && now - *state_shown_at_ > state_trusted_for) {
+    window_open_ = false;
+    state_shown_at_.reset();
+  }
   const bool alone = settings_.idempotent && (retrying || new_epoch_);
   if (in_flight_.size() >= (alone ? 1 : window())) return {state::blocked, {}};
   if (backoff_until_ > now) return {state::backing_off, backoff_until_};
@@ -9957,19 +10277,20 @@ COKAFKA_DECL std::size_t partition_queue::next_size() {
 // that one may be in the log already. And where the first only waits for the epoch to end, which its sequence is out of
 // order in, it is the turn of those that the end of the epoch waits for: a broker without state would take it, and it
 // would stand before the first.
-COKAFKA_DECL std::deque<batch_ptr>::iterator partition_queue::next_retry() {
+COKAFKA_DECL batch_line::iterator partition_queue::next_retry() noexcept {
   const auto turn = std::find_if(retry_.begin(), retry_.end(), [](const batch_ptr& each) { return !each->gives_way; });
   if (turn != retry_.begin() && turn != retry_.end()) return turn;
   const batch& first = *retry_.front();
   const bool is_out_of_order = first.last_cause == broker_errc::out_of_order_sequence_number;
-  if (!new_epoch_ || !state_shown_ || first.unknown || !is_out_of_order) return retry_.begin();
+  if (!new_epoch_ || !state_shown_at_ || first.unknown || !is_out_of_order) return retry_.begin();
   const auto held = std::find_if(retry_.begin(), retry_.end(), [](const batch_ptr& each) { return each->unknown; });
   return held == retry_.end() ? retry_.begin() : held;
 }
 
 COKAFKA_DECL void partition_queue::begin_anew() noexcept {
   last_offset_ = -1;
-  window_open_ = state_shown_ = false;
+  window_open_ = false;
+  state_shown_at_.reset();
   backoff_until_ = {};
   if (identity_) new_epoch_ = true;
   for_each_sent([](batch& each) { each.behind_gap = false; });
@@ -9980,28 +10301,28 @@ COKAFKA_DECL batch_ptr partition_queue::take(const std::optional<producer_identi
     settle_epoch(latest);
     if (!identity_) return nullptr;
   }
-  batch_ptr taken;
+  batch_line alone;
   if (!retry_.empty()) {
     const auto next = next_retry();
     if ((*next)->records.size() > at_most) return nullptr;
-    taken = std::move(*next);
-    retry_.erase(next);
+    alone.splice(alone.end(), retry_, next);
   } else {
     std::scoped_lock guard(lock_);
     // Senders may have made it larger since next_size() was asked.
     if (pending_.empty() || pending_.front()->records.size() > at_most) return nullptr;
-    taken = std::move(pending_.front());
-    pending_.pop_front();
+    if (auto& removed = pending_.front()->done->removed) removed->finish();  // may find no memory
+    alone.splice(alone.end(), pending_, pending_.begin());
   }
-  if (!taken->records.is_sealed()) {
-    if (taken->done->removed) thin(*taken);
-    taken->records.seal();
-    if (taken->stamp) taken->records.stamp(*taken->stamp);  // a piece of a batch that was split
+  batch& taken = *alone.front();
+  if (!taken.records.is_sealed()) {
+    if (taken.done->removed && taken.done->removed->count() > 0) thin(taken);
+    taken.records.seal();
+    if (taken.stamp) taken.records.stamp(*taken.stamp);  // a piece of a batch that was split
   }
-  if (!taken->stamp) stamp(*taken);
-  ++taken->attempts;
-  in_flight_.push_back(taken);
-  return taken;
+  if (!taken.stamp) stamp(taken);
+  ++taken.attempts;
+  in_flight_.splice(in_flight_.end(), alone);
+  return &taken;
 }
 
 // Rule 1: the stamp is given in queue order, when the request goes to the socket.
@@ -10021,7 +10342,8 @@ COKAFKA_DECL void partition_queue::settle_epoch(const std::optional<producer_ide
   if (new_epoch_ && in_flight_.empty() && identity_ &&
       std::none_of(retry_.begin(), retry_.end(), [](const batch_ptr& each) { return each->unknown; })) {
     new_epoch_ = false;
-    window_open_ = state_shown_ = false;
+    window_open_ = false;
+    state_shown_at_.reset();
     next_sequence_ = 0;
     for (auto& each : retry_) {
       each->stamp.reset();
@@ -10049,11 +10371,14 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 // those are counted that must be more than the batch has deliveries and waiters. An open batch may move its bytes
 // before the report is made: what it loses is copied, into memory that is charged like its own.
 COKAFKA_DECL void partition_queue::note_unheard(batch& of, const error& why, std::span<const record_range> which,
-                                                failed_count count, bool is_open, effects& out) {
-  if (!of.done->notes_dropped) {
-    if (of.done->is_piece) return;  // who holds them is not known here
-    return out.note_unheard(count.records - std::min(count.records, count.holders), why, topic_name_, index_);
-  }
+                                                failed_count count, bool is_open, effects& out) noexcept {
+  if (of.done->notes_dropped) return if_memory([&] { note_dropped(of, why, which, is_open, out); });
+  if (of.done->is_piece) return;  // who holds them is not known here
+  out.note_unheard(count.records - std::min(count.records, count.holders), why, topic_name_, index_);
+}
+
+COKAFKA_DECL void partition_queue::note_dropped(batch& of, const error& why, std::span<const record_range> which,
+                                                bool is_open, effects& out) {
   unheard_records told;
   for (const record_range& each : which) {
     const std::vector<std::uint32_t> dropped = of.done->take_dropped(each.first, each.end);
@@ -10205,72 +10530,94 @@ COKAFKA_DECL auto partition_queue::divide(batch& whole, std::size_t at_most,
   return made;
 }
 
+// Null where the verdict is another, or becomes another: without memory the batch is tried again whole.
+COKAFKA_DECL auto partition_queue::divided_as(verdict& judged, batch& refused, const answer& said, clock_time now,
+                                              effects& out) noexcept -> std::optional<division> {
+  try {
+    if (judged.action == verdict_action::split) {
+      division halves = split(refused, now);
+      ++out.counted.batches_split;
+      return halves;
+    }
+    if (judged.action == verdict_action::exclude) return exclude(refused, said, now, out);
+  } catch (const std::bad_alloc&) {
+    judged.action = verdict_action::retry;
+    judged.new_epoch = false;
+  }
+  return std::nullopt;
+}
+
 // The pieces take the place of the batch: in the order of their records, at the front of the line, and for the flushes
 // that wait for it. Of a piece whose records have all been told nobody waits for anything: it is proven absent, and
 // goes.
-COKAFKA_DECL void partition_queue::go_on_as(const batch_ptr& whole, division made, effects& out) {
+COKAFKA_DECL void partition_queue::go_on_as(batch& whole, division made, effects& out) noexcept {
   auto& [pieces, redirections] = made;
-  whole->finished = true;
-  whole->done->split(std::move(redirections));
+  whole.finished = true;
+  whole.done->split(std::move(redirections));
   const auto is_told = [](const batch_ptr& each) { return each->live() == 0; };
   if (std::erase_if(pieces, is_told) > 0 && settings_.idempotent) {  // a gap in the sequence
     new_epoch_ = true;
-    leave_gap(*whole);
+    leave_gap(whole);
   }
   if (pieces.empty()) {
-    out.end_flushes(flushes_.leave(whole->generation));
+    out.end_flushes(flushes_.leave(whole.generation));
   } else {
-    flushes_.multiply(whole->generation, pieces.size() - 1);
+    flushes_.multiply(whole.generation, pieces.size() - 1);
   }
   std::size_t bytes = 0;
   for (auto& each : pieces) {
-    each->generation = whole->generation;
-    each->last_cause = whole->last_cause;
+    each->generation = whole.generation;
+    each->last_cause = whole.last_cause;
+    each->behind_gap = whole.behind_gap;
     bytes += each->live_bytes();
   }
   {
     std::scoped_lock guard(lock_);
     outstanding_.bytes += bytes;
-    outstanding_.bytes -= whole->live_bytes();
+    outstanding_.bytes -= whole.live_bytes();
   }
-  if (!settings_.idempotent) {
-    retry_.insert(retry_.begin(), pieces.begin(), pieces.end());
-    return;
+  if (!settings_.idempotent) return retry_.splice(retry_.begin(), pieces);
+  while (!pieces.empty()) {
+    batch_line alone;
+    alone.splice(alone.end(), pieces, pieces.begin());
+    back_to_retry_line(alone);
   }
-  for (auto& each : pieces) back_to_retry_line(std::move(each));
 }
 
 // Halves: what the topic takes is not told, and is found in few steps. New batches are not filled further for a while.
-COKAFKA_DECL void partition_queue::split(const batch_ptr& too_large, clock_time now, effects& out) {
-  const std::size_t half = too_large->records.size() / 2;
+COKAFKA_DECL auto partition_queue::split(batch& too_large, clock_time now) -> division {
+  const std::size_t half = too_large.records.size() / 2;
+  division made = divide(too_large, half, {});
   {
     std::scoped_lock guard(lock_);
     batch_limit_ = std::min(batch_limit_, half);
     limited_until_ = now + clock_duration(settings_.user.metadata_max_age);
   }
-  division made = divide(*too_large, half, {});
-  std::optional<batch_stamp> stamp = too_large->stamp;
+  std::optional<batch_stamp> stamp = too_large.stamp;
   for (auto& each : made.pieces) {
-    each->attempts = too_large->attempts - 1;  // splitting takes no retry
+    each->attempts = too_large.attempts - 1;  // splitting takes no retry
     each->stamp = stamp;
-    each->behind_gap = too_large->behind_gap;
     if (!settings_.idempotent) continue;
     stamp->base_sequence = advance_sequence(stamp->base_sequence, static_cast<std::int32_t>(each->records.count()));
   }
-  go_on_as(too_large, std::move(made), out);
+  return made;
 }
 
-COKAFKA_DECL void partition_queue::exclude(const batch_ptr& refused, const answer& said, clock_time now, effects& out) {
-  division rest = divide(*refused, std::numeric_limits<std::size_t>::max(), said.culprits);
+// First everything that may find no memory; the records that were named are told last of that, all or none of them.
+COKAFKA_DECL auto partition_queue::exclude(batch& refused, const answer& said, clock_time now, effects& out)
+    -> division {
+  division rest = divide(refused, std::numeric_limits<std::size_t>::max(), said.culprits);
   assert(rest.pieces.size() == 1);
-  rest.pieces.front()->attempts = refused->attempts;
-  rest.pieces.front()->stamp = refused->stamp;  // its place in the line until the new epoch begins
-  rest.pieces.front()->behind_gap = refused->behind_gap;
-  const splitting::answered_before answered(*refused->done);
-  splitting::original_indexes indexes(*refused);
+  rest.pieces.front()->attempts = refused.attempts;
+  rest.pieces.front()->stamp = refused.stamp;  // its place in the line until the new epoch begins
+  const splitting::answered_before answered(*refused.done);
+  splitting::original_indexes indexes(refused);
   std::uint32_t index = indexes.next();
   std::uint32_t position = 0;
-  std::uint32_t told = 0;
+  std::vector<completion::single_end> ends;
+  std::vector<error> told;
+  ends.reserve(said.culprits.size());
+  told.reserve(said.culprits.size());
   for (const auto& each : said.culprits) {
     for (; position < each.place; ++position) index = indexes.next();
     if (answered.contains(index)) continue;
@@ -10279,23 +10626,24 @@ COKAFKA_DECL void partition_queue::exclude(const batch_ptr& refused, const answe
     why.message = each.message.empty() ? said.message : each.message;
     why.fate = fate::not_written;
     why.broker = said.broker;
-    why.attempts = refused->attempts;
-    why.elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(now - refused->created);
-    batch_outcome outcome;
-    const error failure(std::move(why));
-    outcome.failure = failure;
-    const failed_count alone{1, refused->done->use_count() - 1};
-    const record_range which{index, index + 1};
-    out.answer(refused->done->end_some({&which, 1}, std::move(outcome)));
-    note_unheard(*refused, failure, {&which, 1}, alone, false, out);
-    ++told;
+    why.attempts = refused.attempts;
+    why.elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(now - refused.created);
+    told.emplace_back(std::move(why));
+    ends.push_back({index, {}});
+    ends.back().outcome.failure = told.back();
+  }
+  const failed_count alone{1, refused.done->use_count() - 1};
+  out.answer(refused.done->end_each(ends));
+  for (std::size_t i = 0; i < ends.size(); ++i) {
+    const record_range which{ends[i].index, ends[i].index + 1};
+    note_unheard(refused, told[i], {&which, 1}, alone, false, out);
   }
   {
     std::scoped_lock guard(lock_);
-    outstanding_.records -= told;
+    outstanding_.records -= ends.size();
   }
-  out.counted.records_failed += told;
-  go_on_as(refused, std::move(rest), out);
+  out.counted.records_failed += ends.size();
+  return rest;
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
@@ -10323,13 +10671,16 @@ inline std::size_t bytes_of(const batch& of, const std::vector<record_range>& wh
   return sum;
 }
 
-inline std::string text_of(const stall& by) {
-  return by.message.empty() ? std::string() : make_error_code(errc::timed_out).message() + ": " + by.message;
+inline std::string text_of(const stall& by) noexcept {
+  return if_memory([&] {
+    return by.message.empty() ? std::string() : make_error_code(errc::timed_out).message() + ": " + by.message;
+  });
 }
 
-inline void mark_removed(completion& of, std::uint32_t index) {
+// So that records below `end` can be marked as removed without memory.
+inline void make_room_to_remove(completion& of, std::uint32_t end) {
   if (!of.removed) of.removed = std::make_unique<record_marks>();
-  of.removed->set(index);
+  of.removed->make_room(end);
 }
 
 }  // namespace withdrawing
@@ -10339,15 +10690,16 @@ inline void mark_removed(completion& of, std::uint32_t index) {
 // The partition's lock decides: a batch that is not pending any more has been sealed, or has ended. Marking only;
 // thin() does the rest, once. Where nothing is left nobody would seal the batch: it goes at once.
 COKAFKA_DECL auto partition_queue::withdraw(completion& of, record_waiter& asked, effects& out) -> withdrawal {
-  batch_ptr emptied;
+  batch_line emptied;
   {
     std::scoped_lock guard(lock_);
     const auto found = std::find_if(pending_.rbegin(), pending_.rend(),
                                     [&](const batch_ptr& each) { return each->done.get() == &of; });
     if (found == pending_.rend()) return {};
     batch& in = **found;
+    withdrawing::make_room_to_remove(of, in.records.count());  // nothing has changed yet
     if (!of.detach(asked)) return {};
-    withdrawing::mark_removed(of, asked.ticket.index);
+    of.removed->set(asked.ticket.index);
     in.withdrawn_from = true;
     ++in.ended;
     in.ended_bytes += asked.ticket.bytes;
@@ -10355,18 +10707,16 @@ COKAFKA_DECL auto partition_queue::withdraw(completion& of, record_waiter& asked
     outstanding_.bytes -= asked.ticket.bytes;
     if (in.live() > 0) return {true, false};
     in.finished = true;
-    emptied = std::move(*found);
-    pending_.erase(std::next(found).base());
+    emptied.splice(emptied.end(), pending_, std::next(found).base());
   }
-  out.end_flushes(flushes_.leave(emptied->generation));
+  out.end_flushes(flushes_.leave(emptied.front()->generation));
   return {true, true};
 }
 
-// Just before a batch is sealed, when nobody but its taker sees it any more.
-COKAFKA_DECL void partition_queue::thin(batch& of) {
+// Just before a batch is sealed, when nobody but its taker sees it any more. Precondition: its marks are finished.
+COKAFKA_DECL void partition_queue::thin(batch& of) noexcept {
   const std::size_t before = of.live_bytes();
-  record_marks& gone = *of.done->removed;
-  gone.finish();
+  const record_marks& gone = *of.done->removed;
   // Nobody is left to be told when the last of a run is due.
   of.deadlines.forget(of.appended(), [&](std::uint32_t first, std::uint32_t end) {
     return gone.count_between(first, end) == end - first;
@@ -10381,7 +10731,7 @@ COKAFKA_DECL void partition_queue::thin(batch& of) {
 
 // --- deadlines -------------------------------------------------------------------------------------------------------
 
-COKAFKA_DECL void partition_queue::expire(clock_time now, const stall& by, effects& out) {
+COKAFKA_DECL void partition_queue::expire(clock_time now, const stall& by, effects& out) noexcept {
   expire_written(now, by, out);
   expire_unsealed(now, by, out);
 }
@@ -10389,77 +10739,88 @@ COKAFKA_DECL void partition_queue::expire(clock_time now, const stall& by, effec
 // Rule 15: a sealed batch keeps its bytes. While others of it live, a record that is due can only be told that it may
 // be written; with the last of them the batch goes, and takes its sequence numbers with it where they are on the way:
 // unless one behind it needs them.
-COKAFKA_DECL void partition_queue::expire_written(clock_time now, const stall& by, effects& out) {
-  for (auto& each : written_in_order()) {
-    if (each->finished || each->deadline() > now) continue;
-    const auto waiting = std::find(retry_.begin(), retry_.end(), each);
-    const bool in_flight = waiting == retry_.end();
-    const bool whole = each->deadlines.are_all_due(now);
-    const bool stays = in_flight || holds_up(*each);
+COKAFKA_DECL void partition_queue::expire_written(clock_time now, const stall& by, effects& out) noexcept {
+  for_each_written([&](batch_line::iterator at, bool in_flight) {
+    batch& each = **at;
+    if (each.finished || each.deadline() > now) return;
+    const bool whole = each.deadlines.are_all_due(now);
+    const bool stays = in_flight || holds_up(each);
     error_details why;
     why.code = errc::timed_out;
-    why.fate = stays || each->unknown || !whole ? fate::maybe_written : fate::not_written;
-    why.cause = each->last_cause ? each->last_cause : by.cause;
+    why.fate = stays || each.unknown || !whole ? fate::maybe_written : fate::not_written;
+    why.cause = each.last_cause ? each.last_cause : by.cause;
     why.message = withdrawing::text_of(by);
-    if (!whole) {
-      end_due(*each, now, false, std::move(why), out);
-      continue;
-    }
+    if (!whole) return end_due(each, now, false, std::move(why), out);
     // A batch that was never stamped has no sequence numbers (rule 9).
-    if (!stays && each->stamp && settings_.idempotent) new_epoch_ = true;
-    fail(*each, std::move(why), now, out);
-    if (!stays) retry_.erase(waiting);
-  }
+    if (!stays && each.stamp && settings_.idempotent) new_epoch_ = true;
+    fail(each, std::move(why), now, out);
+    if (!stays) retry_.erase(at);
+  });
   drop_told();
 }
 
-COKAFKA_DECL void partition_queue::expire_unsealed(clock_time now, const stall& by, effects& out) {
+COKAFKA_DECL void partition_queue::expire_unsealed(clock_time now, const stall& by, effects& out) noexcept {
   error_details why;
   why.code = errc::timed_out;
   why.cause = by.cause;
   why.message = withdrawing::text_of(by);
-  std::deque<batch_ptr> due;
+  batch_line due;
   {
     std::scoped_lock guard(lock_);
-    for (auto& each : pending_) {
-      if (each->deadline() > now) continue;
-      if (each->deadlines.are_all_due(now)) {
-        due.push_back(std::move(each));
-      } else {
-        end_due(*each, now, true, why, out);
-        if (each->live() == 0) due.push_back(std::move(each));  // those that are not due were withdrawn
-      }
+    for (auto next = pending_.begin(); next != pending_.end();) {
+      const auto here = next++;
+      batch& each = **here;
+      if (each.deadline() > now) continue;
+      const bool whole = each.deadlines.are_all_due(now);
+      if (!whole) end_due(each, now, true, copied(why), out);
+      // Those that are not due may have been withdrawn.
+      if (whole || each.live() == 0) due.splice(due.end(), pending_, here);
     }
-    std::erase(pending_, nullptr);
   }
   for (auto& each : due) {
     why.cause = each->last_cause ? each->last_cause : by.cause;
-    fail(*each, why, now, out);
+    fail(*each, copied(why), now, out);
   }
 }
 
-// Under the lock where the batch is not sealed: its records are removed then.
-COKAFKA_DECL void partition_queue::end_due(batch& of, clock_time now, bool remove, error_details why, effects& out) {
+// So long until records that are due and cannot be told are looked at again.
+constexpr clock_duration memory_pause = std::chrono::milliseconds(10);
+
+// Under the lock where the batch is not sealed: its records are removed then. All or nothing, where there is no memory.
+COKAFKA_DECL void partition_queue::end_due(batch& of, clock_time now, bool remove, error_details why,
+                                           effects& out) noexcept {
   why.attempts = of.attempts;
   why.elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(now - of.created);
-  const error told(std::move(why));
+  const error told = make_error(std::move(why));
   failed_count failed{0, of.done->use_count() - 1};
   std::vector<record_range> all;
   std::size_t bytes = 0;
-  of.deadlines.take_due(now, of.appended(), of.records.size() - batch_header_size,
-                        [&](std::uint32_t first, std::uint32_t end, std::size_t their_bytes) {
-                          all.push_back({first, end});
-                          bytes += their_bytes;
-                        });
-  if (of.withdrawn_from || of.thinned) bytes = withdrawing::bytes_of(of, all);
-  for (const record_range& each : all) {
-    const std::uint32_t gone = of.done->removed ? of.done->removed->count_between(each.first, each.end) : 0;
-    failed.records += each.end - each.first - gone;
+  try {
+    of.deadlines.for_each_due(now, of.appended(), of.records.size() - batch_header_size,
+                              [&](std::uint32_t first, std::uint32_t end, std::size_t their_bytes) {
+                                all.push_back({first, end});
+                                bytes += their_bytes;
+                              });
+    if (of.withdrawn_from || of.thinned) bytes = withdrawing::bytes_of(of, all);
+    for (const record_range& each : all) {
+      const std::uint32_t gone = of.done->removed ? of.done->removed->count_between(each.first, each.end) : 0;
+      failed.records += each.end - each.first - gone;
+    }
+    if (remove) withdrawing::make_room_to_remove(*of.done, of.appended());
+    // Nobody can ask any more for records that are removed and that nobody holds a delivery of.
+    if (!remove || failed.holders > 0) {
+      batch_outcome outcome;
+      outcome.failure = told;
+      out.answer(of.done->end_some(all, std::move(outcome)));
+    }
+  } catch (const std::bad_alloc&) {
+    short_until_ = now + memory_pause;
+    return;
   }
-  // First it is true, then it is said: what follows may run out of memory.
+  of.deadlines.forget_due(now);
   if (remove) {
     for (const record_range& each : all) {
-      for (std::uint32_t i = each.first; i < each.end; ++i) withdrawing::mark_removed(*of.done, i);
+      for (std::uint32_t i = each.first; i < each.end; ++i) of.done->removed->set(i);
     }
   }
   of.ended += failed.records;
@@ -10470,12 +10831,6 @@ COKAFKA_DECL void partition_queue::end_due(batch& of, clock_time now, bool remov
     if (!remove) guard.lock();
     outstanding_.records -= failed.records;
     outstanding_.bytes -= bytes;
-  }
-  // Nobody can ask any more for records that are removed and that nobody holds a delivery of.
-  if (!remove || failed.holders > 0) {
-    batch_outcome outcome;
-    outcome.failure = told;
-    out.answer(of.done->end_some(all, std::move(outcome)));
   }
   note_unheard(of, told, all, failed, remove, out);
 }
@@ -10544,10 +10899,22 @@ COKAFKA_DECL std::optional<error> accumulator::check(const record_view& record) 
   return std::nullopt;
 }
 
+// What there is to see stays as it is where the word of it finds no memory: the next word is of this as well.
+COKAFKA_DECL bool accumulator::tell_home() noexcept {
+  return if_memory([this] {
+    home_.attention();
+    return true;
+  });
+}
+
+COKAFKA_DECL void accumulator::want(topic& of) noexcept {
+  if (!of.wanted.exchange(true) && !tell_home()) of.wanted = false;  // who asks next says it again
+}
+
 COKAFKA_DECL topic_ptr accumulator::want_topic(std::string_view name) {
   topic_ptr found = topics.find_or_add(name);
   found->used.store(true, std::memory_order_relaxed);
-  if (found->table.load(std::memory_order_acquire) == nullptr && !found->wanted.exchange(true)) home_.attention();
+  if (found->table.load(std::memory_order_acquire) == nullptr) want(*found);
   return found;
 }
 
@@ -10569,7 +10936,7 @@ COKAFKA_DECL std::optional<error> accumulator::find_topic(const record_view& rec
   }
   auto refused = refusal(*to);
   // The permission may have come back: who is refused asks for those that come later.
-  if (refused && !to->wanted.exchange(true)) home_.attention();
+  if (refused) want(*to);
   return refused;
 }
 
@@ -10691,7 +11058,7 @@ COKAFKA_DECL result<send_outcome> accumulator::try_send(const record_view& recor
   error_details why;
   switch (otherwise) {
     case parked_for::metadata:
-      if (!to->wanted.exchange(true)) home_.attention();
+      want(*to);
       why.code = errc::would_park;
       why.message = "the metadata of topic " + std::string(to->name.str()) + " has not arrived yet";
       break;
@@ -10701,7 +11068,8 @@ COKAFKA_DECL result<send_outcome> accumulator::try_send(const record_view& recor
   return error(std::move(why));
 }
 
-// Takes every lock once that a sender may hold: also of topics that have just been forgotten, whose table it may have seen.
+// Takes every lock once that a sender may hold: also of topics that have just been forgotten, whose table it may have
+// seen.
 COKAFKA_DECL void accumulator::await_senders() {
   for (topic* each : topics.kept()) {
     for (const auto& partition : each->partitions()) static_cast<void>(partition->outstanding());
@@ -10780,7 +11148,7 @@ COKAFKA_DECL send_outcome accumulator::park(const record_view& record, topic& to
     }
     enter(std::move(parked), behind);
   }
-  home_.attention();
+  tell_home();
   return out;
 }
 
@@ -10920,16 +11288,6 @@ COKAFKA_DECL void accumulator::wait_for_partition(parked_record& parked) {
   parked.asked_before = refreshes_begun_;
 }
 
-namespace parking {
-
-// So that the next push_back() throws nothing.
-template <class Vector>
-void make_room_for_one(Vector& in) {
-  if (in.size() == in.capacity()) in.reserve(2 * in.size() + 8);
-}
-
-}  // namespace parking
-
 // Under the mutex. True when the record has found its batch; else its reason says what it waits for now. `full` are the
 // owners whose share was full in this pass.
 COKAFKA_DECL bool accumulator::place_parked(parked_record& parked, const partition_table* table,
@@ -10952,8 +11310,7 @@ COKAFKA_DECL bool accumulator::place_parked(parked_record& parked, const partiti
   if (std::find(full.begin(), full.end(), owner) != full.end()) return waits_for_share();
   // What may find no memory comes first: a record that is in a batch must leave its line.
   parked.done->make_room_to_forward();
-  parking::make_room_for_one(to_wake_);
-  parking::make_room_for_one(out.handed_out);
+  make_room_for_one(to_wake_);
   append_outcome appended =
       into->append_parked(parked.record->view(), parked.timestamp, parked.sent_at, parked.timeout, parked.generation);
   switch (appended.state) {
@@ -10976,6 +11333,7 @@ COKAFKA_DECL void accumulator::publish(topic& of, std::unique_ptr<const partitio
   bool waits_for_memory = false;
   {
     std::scoped_lock guard(mutex_);
+    if (table) of.make_room_to_publish();  // may find no memory; nothing has changed yet
     const partition_table& now_known = table ? *table : *of.table.load(std::memory_order_acquire);
     of.last_error.store(broker_errc::none, std::memory_order_relaxed);
     of.refused.store(broker_errc::none, std::memory_order_relaxed);
@@ -11013,15 +11371,17 @@ COKAFKA_DECL void accumulator::publish(topic& of, std::unique_ptr<const partitio
   }
   for (partition_queue* each : woken) wake(*each);
   // Memory may have come back between the look at it and the word that somebody waits: look once more.
-  if (waits_for_memory) home_.attention();
+  if (waits_for_memory) tell_home();
 }
 
 COKAFKA_DECL void accumulator::fail_without_partition(parked_record& parked, const partition_table& table,
-                                                      clock_time now, effects& out) {
+                                                      clock_time now, effects& out) noexcept {
   error_details why;
   why.code = errc::unknown_partition;
-  why.message = "topic " + std::string(parked.of->name.str()) + " has " + std::to_string(table.all.size()) +
-                " partitions, there is no partition " + std::to_string(parked.record->view().partition.value_or(-1));
+  why.message = if_memory([&] {
+    return "topic " + std::string(parked.of->name.str()) + " has " + std::to_string(table.all.size()) +
+           " partitions, there is no partition " + std::to_string(parked.record->view().partition.value_or(-1));
+  });
   fail_one(parked, std::move(why), now, out);
 }
 
@@ -11033,33 +11393,37 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 
 // --- endings ---------------------------------------------------------------------------------------------------------
 
-COKAFKA_DECL void accumulator::fail_one(parked_record& parked, error_details why, clock_time now, effects& out) {
+COKAFKA_DECL void accumulator::fail_one(parked_record& parked, error_details why, clock_time now,
+                                        effects& out) noexcept {
   leave_line(parked);
   if (parked.reason == parked_for::space) {
-    parked.space_waiter->failure = error(std::move(why));
+    parked.space_waiter->failure = make_error(std::move(why));
     out.ended.push_back(*std::exchange(parked.space_waiter, nullptr));
     return;
   }
   why.elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(now - parked.sent_at);
   batch_outcome outcome;
-  outcome.failure = error(std::move(why));
+  outcome.failure = make_error(std::move(why));
   note_unheard(parked, *outcome.failure, out);
   ++out.counted.records_failed;
-  out.answer(parked.done->complete(std::move(outcome)));
+  out.complete(*parked.done, std::move(outcome));
   out.end_flushes(flushes.leave(parked.generation));
 }
 
 // Before it ends. Whoever holds the delivery now can look.
-COKAFKA_DECL void accumulator::note_unheard(parked_record& parked, const error& why, effects& out) {
+COKAFKA_DECL void accumulator::note_unheard(parked_record& parked, const error& why, effects& out) noexcept {
   const record_view& record = parked.record->view();
-  const bool held = parked.done->notes_dropped ? parked.done->take_dropped(0, 1).empty() : parked.done->use_count() > 1;
+  const bool notes_dropped = parked.done->notes_dropped;
+  const bool held =
+      notes_dropped ? if_memory([&] { return parked.done->take_dropped(0, 1); }).empty() : parked.done->use_count() > 1;
   if (held) return;
   const std::int32_t partition = record.partition.value_or(-1);
   out.note_unheard(1, why, parked.of->name, partition);
-  if (!parked.done->notes_dropped) return;
-  if (auto copy = refused_record::make(record, parked.timestamp, reports)) {
-    out.unheard.push_back({why, parked.of->name, partition, nullptr, {}, std::move(copy)});
-  }
+  if (!notes_dropped) return;
+  if_memory([&] {
+    auto copy = refused_record::make(record, parked.timestamp, reports);
+    if (copy) out.unheard.push_back({why, parked.of->name, partition, nullptr, {}, std::move(copy)});
+  });
 }
 
 COKAFKA_DECL void accumulator::refuse(topic& of, broker_errc why, const std::string& message, clock_time now,
@@ -11071,7 +11435,7 @@ COKAFKA_DECL void accumulator::refuse(topic& of, broker_errc why, const std::str
     error_details details;
     details.code =
         why == broker_errc::invalid_topic_exception ? make_error_code(errc::invalid_topic) : make_error_code(why);
-    details.message = message;
+    details.message = if_memory([&] { return message; });
     fail_one(*each, std::move(details), now, out);
     return true;
   };
@@ -11096,10 +11460,11 @@ COKAFKA_DECL void accumulator::expire(clock_time now, const std::string& unreach
         const broker_errc last = parked.of->last_error.load(std::memory_order_relaxed);
         if (!unreachable.empty()) {
           why.code = errc::no_brokers;
-          why.message = unreachable;
+          why.message = if_memory([&] { return unreachable; });
         } else if (last != broker_errc::none) {
           why.code = last;
-          why.message = "topic " + std::string(parked.of->name.str()) + ": " + make_error_code(last).message();
+          why.message = if_memory(
+              [&] { return "topic " + std::string(parked.of->name.str()) + ": " + make_error_code(last).message(); });
         } else {
           why.code = errc::metadata_timed_out;
         }
@@ -11114,10 +11479,10 @@ COKAFKA_DECL void accumulator::expire(clock_time now, const std::string& unreach
   place_waiting(out);  // what was behind them in the line may fit
 }
 
-COKAFKA_DECL void accumulator::fail_parked(const error_details& why, clock_time now, effects& out) {
+COKAFKA_DECL void accumulator::fail_parked(const error_details& why, clock_time now, effects& out) noexcept {
   std::scoped_lock guard(mutex_);
   for_each_line([&](parking_line& line) {
-    for (auto& each : line) fail_one(*each, why, now, out);
+    for (auto& each : line) fail_one(*each, copied(why), now, out);
     line.clear();
   });
   for (share_line& each : share_lines_) each.of->line = nullptr;
@@ -11126,6 +11491,7 @@ COKAFKA_DECL void accumulator::fail_parked(const error_details& why, clock_time 
 }
 
 COKAFKA_DECL void accumulator::purge(clock_time now, effects& out) {
+  const std::vector<topic*> kept = topics.kept();
   {
     error_details why;
     why.code = errc::purged;
@@ -11142,7 +11508,7 @@ COKAFKA_DECL void accumulator::purge(clock_time now, effects& out) {
     }
     note_waited_shares();
   }
-  for (topic* each : topics.kept()) {
+  for (topic* each : kept) {
     for (const auto& partition : each->partitions()) {
       if (partition->owner.load(std::memory_order_acquire) == nullptr) continue;
       partition->purge_wanted.store(true, std::memory_order_release);
@@ -11171,7 +11537,7 @@ COKAFKA_DECL void accumulator::refresh_answered() {
   refreshes_answered_ = refreshes_begun_;
 }
 
-COKAFKA_DECL void accumulator::abandon(waiter_list& out) {
+COKAFKA_DECL void accumulator::abandon(waiter_list& out) noexcept {
   std::scoped_lock guard(mutex_);
   for_each_line([&](parking_line& line) {
     for (auto& each : line) {
@@ -11196,7 +11562,7 @@ COKAFKA_DECL bool accumulator::withdraw(completion& of, record_waiter& asked, ef
       out.end_flushes(flushes.leave(parked->generation));
       take_out(*parked);
       guard.unlock();
-      home_.attention();  // what was behind it in the line may fit
+      tell_home();  // what was behind it in the line may fit
       return true;
     }
     in_batch = of.forwarded_to();
@@ -11235,7 +11601,7 @@ COKAFKA_DECL bool accumulator::wait_for_space(operation_waiter& waiting, std::si
     parked->space_wanted = wanted;
     enter(std::move(parked), nullptr);
   }
-  home_.attention();
+  tell_home();
   return true;
 }
 
@@ -11248,7 +11614,7 @@ COKAFKA_DECL bool accumulator::cancel_space(operation_waiter& waiting) {
     leave_line(**found);
     take_out(**found);
   }
-  home_.attention();  // what was behind it in the line may fit
+  tell_home();  // what was behind it in the line may fit
   return true;
 }
 
@@ -11307,7 +11673,7 @@ COKAFKA_DECL void accumulator::place_memory_line(effects& out) {
     if (table == nullptr) {  // forgotten just when it was parked
       if (behind == nullptr || first->of->is_forgotten.load(std::memory_order_seq_cst)) {
         first->of->wanted.store(true, std::memory_order_release);
-        home_.attention();
+        tell_home();
       }
       if (behind == nullptr) {
         wait_on(*first, parked_for::metadata, nullptr);
@@ -11340,16 +11706,17 @@ COKAFKA_DECL void accumulator::block(std::vector<partition_queue*>& open, const 
   });
 }
 
-// Under the mutex.
+// Under the mutex. A partition may have another owner by now.
 COKAFKA_DECL void accumulator::note_waited_shares() {
-  if (waited_for_.empty() && share_lines_.empty()) return;
-  std::vector<partition_owner*> before;
-  before.swap(waited_for_);
-  for (const share_line& each : share_lines_) share_line_of(*each.of);
-  for (partition_owner* each : before) {
-    const bool still = std::find(waited_for_.begin(), waited_for_.end(), each) != waited_for_.end();
-    if (!still) each->share.waited_for.store(false, std::memory_order_relaxed);
-  }
+  const auto is_over = [this](partition_owner* owner) {
+    const bool waits = std::any_of(share_lines_.begin(), share_lines_.end(), [&](const share_line& each) {
+      return each.of->owner.load(std::memory_order_acquire) == owner;
+    });
+    if (!waits) owner->share.waited_for.store(false, std::memory_order_relaxed);
+    return !waits;
+  };
+  std::erase_if(waited_for_, is_over);
+  for (const share_line& each : share_lines_) share_line_of(*each.of);  // without memory the next pass does it
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
@@ -11359,6 +11726,8 @@ COKAFKA_DECL void accumulator::note_waited_shares() {
 namespace cokafka::inline COKAFKA_ABI::detail {
 
 COKAFKA_DECL void produce_queue::adopt(partition_queue& added, clock_time now, drain_conditions conditions) {
+  make_room_for_one(partitions_);
+  deadlines_.expect(deadlines_each * (partitions_.size() + 1) + other_deadlines);
   partitions_.push_back(&added);
   reconsider(added, now, conditions);
 }
@@ -11425,8 +11794,21 @@ COKAFKA_DECL std::vector<planned_batch> produce_queue::next_request(clock_time n
   }
   identity_missing_ = false;
   std::vector<planned_batch> request;
-  std::size_t total = settings::request_overhead;
   ring skipped;
+  try {
+    fill(request, skipped, now, conditions, identity);
+  } catch (const std::bad_alloc&) {
+    ready_.splice(ready_.begin(), skipped);
+    if (request.empty()) throw;
+    return request;  // what is in it is in flight
+  }
+  ready_.splice(ready_.begin(), skipped);
+  return request;
+}
+
+COKAFKA_DECL void produce_queue::fill(std::vector<planned_batch>& request, ring& skipped, clock_time now,
+                                      drain_conditions conditions, const std::optional<producer_identity>& identity) {
+  std::size_t total = settings::request_overhead;
   for (std::size_t left = static_cast<std::size_t>(std::distance(ready_.begin(), ready_.end())); left > 0; --left) {
     partition_queue& next = ready_.front();
     // Framing of one more partition, with its topic's name where that is new.
@@ -11434,6 +11816,7 @@ COKAFKA_DECL std::vector<planned_batch> produce_queue::next_request(clock_time n
     const std::size_t room = request.empty()
                                  ? static_cast<std::size_t>(-1)
                                  : settings_.max_request_size - std::min(settings_.max_request_size, total + framing);
+    make_room_for_one(request);  // for what is taken
     batch_ptr taken = next.take(identity, room);
     if (!taken && !next.needs_identity() && next.next_size() > room) {
       ready_.pop_front();
@@ -11448,8 +11831,6 @@ COKAFKA_DECL std::vector<planned_batch> produce_queue::next_request(clock_time n
     }
     reconsider_unless_waiting_for_identity(next, now, conditions);
   }
-  ready_.splice(ready_.begin(), skipped);
-  return request;
 }
 
 // Without a producer id it would be ready for ever; the identity's arrival reconsiders all.
@@ -11632,6 +12013,79 @@ COKAFKA_DECL std::vector<partition_info> cluster_metadata::describe(const std::s
     }
   }
   return listed;
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/base/host_port.ipp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+inline constexpr std::string_view host_characters =
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._%";
+inline constexpr std::string_view ipv6_characters = "0123456789abcdefABCDEF:.%";  // a zone follows the %
+
+// The rule that `entry` breaks, or empty; then `made` is set.
+inline std::string_view parse_host_port(std::string_view entry, host_port& made) {
+  if (const std::size_t scheme = entry.find("://"); scheme != std::string_view::npos) {
+    if (!equal_ignoring_case(entry.substr(0, scheme), "plaintext")) return "the only protocol offered is PLAINTEXT://";
+    entry.remove_prefix(scheme + 3);
+  }
+  std::string_view host;
+  std::optional<std::string_view> port;
+  if (!entry.empty() && entry.front() == '[') {
+    const std::size_t close = entry.find(']');
+    if (close == std::string_view::npos) return "the bracket of an IPv6 address is not closed";
+    host = entry.substr(1, close - 1);
+    const std::string_view address = host.substr(0, host.find('%'));
+    if (address.find(':') == std::string_view::npos ||
+        address.find_first_not_of(ipv6_characters) != std::string_view::npos)
+      return "brackets are for IPv6 addresses";
+    const std::string_view rest = entry.substr(close + 1);
+    if (!rest.empty() && rest.front() != ':') return "after an IPv6 address in brackets only :port may follow";
+    if (!rest.empty()) port = rest.substr(1);
+  } else {
+    const std::size_t colon = entry.find(':');
+    if (colon != std::string_view::npos && entry.find(':', colon + 1) != std::string_view::npos)
+      return "IPv6 addresses must be in brackets, [::1]:9092";
+    host = entry.substr(0, colon);
+    if (colon != std::string_view::npos) port = entry.substr(colon + 1);
+    if (host.empty()) return "a host is missing";
+    if (host.find_first_not_of(host_characters) != std::string_view::npos)
+      return "a host has a character it must not have";
+  }
+  made.host = host;
+  made.port = default_kafka_port;
+  if (!port) return {};
+  const auto number = parse_integer(*port);
+  if (!number || *number < 1 || *number > 65535) return "a port must be a number from 1 to 65535";
+  made.port = static_cast<std::uint16_t>(*number);
+  return {};
+}
+
+COKAFKA_DECL host_port_list parse_host_ports(std::string_view text) {
+  host_port_list list;
+  if (trimmed(text).empty()) {
+    list.problem = "must name at least one host[:port]";
+    return list;
+  }
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t comma = std::min(text.find(',', begin), text.size());
+    const std::string_view entry = trimmed(text.substr(begin, comma - begin));
+    begin = comma + 1;
+    host_port made;
+    const std::string_view problem =
+        entry.empty() ? std::string_view("there is nothing between two commas") : parse_host_port(entry, made);
+    if (!problem.empty()) {
+      list.servers.clear();
+      list.problem.assign("must be host[:port],...; ").append(problem);
+      if (!entry.empty()) list.problem.append(" (in \"").append(entry).append("\")");
+      return list;
+    }
+    if (std::find(list.servers.begin(), list.servers.end(), made) == list.servers.end())
+      list.servers.push_back(std::move(made));
+  }
+  return list;
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
@@ -11983,79 +12437,6 @@ COKAFKA_DECL std::vector<broker_answer::culprit> culprits_of(const messages::pro
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
 
-// ---- cokafka/detail/base/host_port.ipp
-
-namespace cokafka::inline COKAFKA_ABI::detail {
-
-inline constexpr std::string_view host_characters =
-    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._%";
-inline constexpr std::string_view ipv6_characters = "0123456789abcdefABCDEF:.%";  // a zone follows the %
-
-// The rule that `entry` breaks, or empty; then `made` is set.
-inline std::string_view parse_host_port(std::string_view entry, host_port& made) {
-  if (const std::size_t scheme = entry.find("://"); scheme != std::string_view::npos) {
-    if (!equal_ignoring_case(entry.substr(0, scheme), "plaintext")) return "the only protocol offered is PLAINTEXT://";
-    entry.remove_prefix(scheme + 3);
-  }
-  std::string_view host;
-  std::optional<std::string_view> port;
-  if (!entry.empty() && entry.front() == '[') {
-    const std::size_t close = entry.find(']');
-    if (close == std::string_view::npos) return "the bracket of an IPv6 address is not closed";
-    host = entry.substr(1, close - 1);
-    const std::string_view address = host.substr(0, host.find('%'));
-    if (address.find(':') == std::string_view::npos ||
-        address.find_first_not_of(ipv6_characters) != std::string_view::npos)
-      return "brackets are for IPv6 addresses";
-    const std::string_view rest = entry.substr(close + 1);
-    if (!rest.empty() && rest.front() != ':') return "after an IPv6 address in brackets only :port may follow";
-    if (!rest.empty()) port = rest.substr(1);
-  } else {
-    const std::size_t colon = entry.find(':');
-    if (colon != std::string_view::npos && entry.find(':', colon + 1) != std::string_view::npos)
-      return "IPv6 addresses must be in brackets, [::1]:9092";
-    host = entry.substr(0, colon);
-    if (colon != std::string_view::npos) port = entry.substr(colon + 1);
-    if (host.empty()) return "a host is missing";
-    if (host.find_first_not_of(host_characters) != std::string_view::npos)
-      return "a host has a character it must not have";
-  }
-  made.host = host;
-  made.port = default_kafka_port;
-  if (!port) return {};
-  const auto number = parse_integer(*port);
-  if (!number || *number < 1 || *number > 65535) return "a port must be a number from 1 to 65535";
-  made.port = static_cast<std::uint16_t>(*number);
-  return {};
-}
-
-COKAFKA_DECL host_port_list parse_host_ports(std::string_view text) {
-  host_port_list list;
-  if (trimmed(text).empty()) {
-    list.problem = "must name at least one host[:port]";
-    return list;
-  }
-  for (std::size_t begin = 0; begin <= text.size();) {
-    const std::size_t comma = std::min(text.find(',', begin), text.size());
-    const std::string_view entry = trimmed(text.substr(begin, comma - begin));
-    begin = comma + 1;
-    host_port made;
-    const std::string_view problem =
-        entry.empty() ? std::string_view("there is nothing between two commas") : parse_host_port(entry, made);
-    if (!problem.empty()) {
-      list.servers.clear();
-      list.problem.assign("must be host[:port],...; ").append(problem);
-      if (!entry.empty()) list.problem.append(" (in \"").append(entry).append("\")");
-      return list;
-    }
-    if (std::find(list.servers.begin(), list.servers.end(), made) == list.servers.end())
-      list.servers.push_back(std::move(made));
-  }
-  return list;
-}
-
-}  // namespace cokafka::inline COKAFKA_ABI::detail
-
 // ---- cokafka/detail/messages/codec.ipp
 
 namespace cokafka::inline COKAFKA_ABI::detail::messages {
@@ -12359,10 +12740,12 @@ COKAFKA_DECL void broker_link::say_connection_lost() const {
 COKAFKA_DECL void broker_link::note_retry(const planned_batch& again, effects& out) const {
   if (!host_.is_logged(log_level::debug)) return;
   const batch& what = *again.what;
-  out.say(log_level::debug, name() + ": " + std::string(again.partition->called().str()) + "-" +
-                                std::to_string(again.partition->index()) + " is tried again (" +
-                                std::to_string(what.records.count()) + " records, attempt " +
-                                std::to_string(what.attempts) + "): " + what.last_cause.message());
+  if_memory([&] {
+    out.say(log_level::debug, name() + ": " + std::string(again.partition->called().str()) + "-" +
+                                  std::to_string(again.partition->index()) + " is tried again (" +
+                                  std::to_string(what.records.count()) + " records, attempt " +
+                                  std::to_string(what.attempts) + "): " + what.last_cause.message());
+  });
 }
 
 COKAFKA_DECL void broker_link::note_repeated(const produce_request& sent) {
@@ -12383,31 +12766,35 @@ COKAFKA_DECL void broker_link::end() {
 
 COKAFKA_DECL void broker_link::handle_deadlines() {
   const clock_time now = host_.env().now();
-  effects out;
-  while (deadline_entry* due = deadlines_.heap.pop_due(now)) {
-    if (handle_partition_deadline(*due, now, out)) continue;
-    switch (static_cast<deadline_kind>(due->kind)) {
-      case deadline_kind::call_timeout: connection_.timed_out(); break;
-      case deadline_kind::request_timeout:
-        request_timed_out_ = true;
-        last_error_ = make_error_code(errc::request_timed_out);
-        connection_.close();
-        break;
-      case deadline_kind::idle_close:
-        // Used since the entry was set: note_idle sets it again.
-        if (now - last_used_ < clock_duration(host_.rules().user.connections_max_idle)) break;
-        if (in_flight_.empty() && !queue_.has_work()) {
-          host_.say(log_level::debug, name() + ": closed, because it was idle");
-          connection_.close();
-        } else {
-          last_used_ = now;  // what waits for its retry will need it; the entry must not be due again at once
-        }
-        break;
-      default: break;  // backoff or throttle is over: the news below is all it takes
+  with_effects([&](effects& out) {
+    while (deadline_entry* due = deadlines_.heap.pop_due(now)) {
+      if (handle_partition_deadline(*due, now, out)) continue;
+      handle_own_deadline(static_cast<deadline_kind>(due->kind), now);
     }
-  }
-  carry_out(out);
+  });
   news_.set();
+}
+
+COKAFKA_DECL void broker_link::handle_own_deadline(deadline_kind due, clock_time now) {
+  switch (due) {
+    case deadline_kind::call_timeout: connection_.timed_out(); break;
+    case deadline_kind::request_timeout:
+      request_timed_out_ = true;
+      last_error_ = make_error_code(errc::request_timed_out);
+      connection_.close();
+      break;
+    case deadline_kind::idle_close:
+      // Used since the entry was set: note_idle sets it again.
+      if (now - last_used_ < clock_duration(host_.rules().user.connections_max_idle)) break;
+      if (in_flight_.empty() && !queue_.has_work()) {
+        host_.say(log_level::debug, name() + ": closed, because it was idle");
+        connection_.close();
+      } else {
+        last_used_ = now;  // what waits for its retry will need it; the entry must not be due again at once
+      }
+      break;
+    default: break;  // backoff or throttle is over: the news is all it takes
+  }
 }
 
 COKAFKA_DECL void broker_link::note_idle() {
@@ -12462,11 +12849,14 @@ COKAFKA_DECL asio::awaitable<void> broker_link::run() {
     }
     try {
       const bool reached = co_await reach();
-      if (reached) co_await serve();
+      if (reached) {
+        lose_requests(asio::error::no_memory);  // none, unless that found no memory below
+        co_await serve();
+      }
     } catch (const std::bad_alloc&) {  // a task's frame, say; what was in flight goes again as after any other loss
       connection_.close();
       retry_connect_at_ = host_.env().now() + clock_duration(host_.rules().user.reconnect_backoff);
-      lose_requests(asio::error::no_memory);
+      if_memory([&] { lose_requests(asio::error::no_memory); });
     }
   }
   end();
@@ -12561,15 +12951,22 @@ COKAFKA_DECL std::shared_ptr<produce_request> broker_link::next_request(clock_ti
   if (moved_ || in_flight_.size() >= rules.max_in_flight || throttled_until_ > now) return nullptr;
   if (!queue_.has_candidates(in_flight_.empty())) return nullptr;
   const auto identity = host_.identity();
+  const bool is_idle = in_flight_.empty();
   auto request = std::make_shared<produce_request>();
-  request->batches = queue_.next_request(now, in_flight_.empty(), conditions(), identity);
+  in_flight_.push_back(request);  // before it takes batches: from now on they are lost with the connection
+  try {
+    request->batches = queue_.next_request(now, is_idle, conditions(), identity);
+  } catch (const std::bad_alloc&) {
+    in_flight_.pop_back();
+    throw;
+  }
+  if (request->batches.empty()) in_flight_.pop_back();
   if (queue_.is_identity_missing()) host_.want_identity(queue_.used_up_id());
   if (request->batches.empty()) return nullptr;
   request->correlation_id = connection_.next_correlation_id();
   request->version = produce_version_;
   if (request->version >= 13 && !has_all_topic_ids(request->batches)) request->version = 12;
   request->written_at = now;
-  in_flight_.push_back(request);  // from now on it is lost with the connection
   encode_produce_request(*request, rules);
   note_repeated(*request);
   return request;
@@ -12654,61 +13051,62 @@ COKAFKA_DECL bool broker_link::handle_response(std::string_view frame) {
 COKAFKA_DECL void broker_link::settle_request(produce_request& answered, const messages::produce_response& response,
                                               std::chrono::milliseconds throttle, clock_time now) {
   const backoff_policy again{host_.rules().user.effective_retry_backoff(), host_.rules().user.retry_backoff_max};
-  effects out;
-  if (throttle.count() > 0) {
-    ++out.counted.throttled_responses;
-    out.counted.throttle_time += throttle;
-  }
   leader_news leaders;
-  for (auto& each : answered.batches) {
-    partition_queue::answer said;
-    said.broker = id_;
-    if (const auto* found = find_answer(response, each, answered.version)) {
-      said.code = static_cast<broker_errc>(found->error_code);
-      said.base_offset = found->base_offset;
-      said.log_append_time = found->log_append_time_ms;
-      if (found->error_message) said.message = *found->error_message;
-      if (!found->record_errors.empty()) said.culprits = culprits_of(*found, *each.what);
-      leaders.note(each, *found);
-    } else {
-      said.cause = make_error_code(errc::invalid_response);
+  with_effects([&](effects& out) {
+    if (throttle.count() > 0) {
+      ++out.counted.throttled_responses;
+      out.counted.throttle_time += throttle;
     }
-    if (each.moved) {
-      each.partition->owner.load(std::memory_order_acquire)->acknowledged_late_soon(*each.partition, each.what, said);
-      continue;
+    for (auto& each : answered.batches) {
+      partition_queue::answer said;
+      said.broker = id_;
+      if (const auto* found = find_answer(response, each, answered.version)) {
+        said.code = static_cast<broker_errc>(found->error_code);
+        said.base_offset = found->base_offset;
+        said.log_append_time = found->log_append_time_ms;
+        if (found->error_message) said.message = *found->error_message;
+        if (!found->record_errors.empty()) said.culprits = culprits_of(*found, *each.what);
+        leaders.note(each, *found);
+      } else {
+        said.cause = make_error_code(errc::invalid_response);
+      }
+      if (each.moved) {
+        each.partition->owner.load(std::memory_order_acquire)->acknowledged_late_soon(*each.partition, each.what, said);
+        continue;
+      }
+      said.backoff = again.delay(each.what->attempts, host_.env().random());
+      each.settled = true;
+      const verdict judged = each.partition->answered(*each.what, said, now, out);
+      if (judged.is_sent_again()) note_retry(each, out);
     }
-    said.backoff = again.delay(each.what->attempts, host_.env().random());
-    each.settled = true;
-    const verdict judged = each.partition->answered(*each.what, said, now, out);
-    if (judged.is_sent_again()) note_retry(each, out);
-  }
-  carry_out(out);
+  });
   for (auto& each : answered.batches) reconsider(*each.partition, now);
   if (leaders.moved.empty()) return;
   leaders.endpoints = response.node_endpoints;
   host_.learn_leaders(std::move(leaders));
 }
 
+// What finds no memory on the way is for the next call: nothing leaves the line before all of it has been told.
 COKAFKA_DECL void broker_link::lose_requests(error_code why) {
   const clock_time now = host_.env().now();
   const backoff_policy again{host_.rules().user.effective_retry_backoff(), host_.rules().user.retry_backoff_max};
-  effects out;
-  std::deque<std::shared_ptr<produce_request>> lost;
-  lost.swap(in_flight_);
-  for (auto& request : lost) {
-    for (auto& each : request->batches) {
-      if (each.moved || each.settled) continue;
-      partition_queue::answer nothing;
-      nothing.broker = id_;
-      nothing.cause = why;
-      nothing.backoff = again.delay(each.what->attempts, host_.env().random());
-      const verdict judged = each.partition->answered(*each.what, nothing, now, out);
-      if (judged.is_sent_again()) note_retry(each, out);
+  with_effects([&](effects& out) {
+    for (auto& request : in_flight_) {
+      for (auto& each : request->batches) {
+        if (each.moved || each.settled) continue;
+        partition_queue::answer nothing;
+        nothing.broker = id_;
+        nothing.cause = why;
+        nothing.backoff = again.delay(each.what->attempts, host_.env().random());
+        each.settled = true;
+        const verdict judged = each.partition->answered(*each.what, nothing, now, out);
+        if (judged.is_sent_again()) note_retry(each, out);
+      }
     }
-  }
-  carry_out(out);
-  for (auto& request : lost) {
-    for (auto& each : request->batches) reconsider(*each.partition, now);
+  });
+  while (!in_flight_.empty()) {
+    for (auto& each : in_flight_.front()->batches) reconsider(*each.partition, now);
+    in_flight_.pop_front();
   }
 }
 
@@ -12765,6 +13163,7 @@ COKAFKA_DECL asio::awaitable<void> engine::ask_cluster() {
   const auto metadata_due = schedule_.due();
   const bool wants_metadata = metadata_due && *metadata_due <= env_->now();
   if (wants_metadata && !metadata_missing_since_) metadata_missing_since_ = env_->now();
+  if (control_.is_open() && throttled_.until(asked_, env_->now())) control_.close();  // another one may be asked
   if (!control_.is_open()) {
     const bool reached = co_await reach_somebody();
     if (!reached) co_return;
@@ -12780,7 +13179,10 @@ COKAFKA_DECL asio::awaitable<void> engine::ask_cluster() {
 COKAFKA_DECL std::optional<clock_time> engine::next_control_time() const {
   std::optional<clock_time> next = schedule_.due();
   if (identity_wanted_) next = std::min(next.value_or(clock_time::max()), identity_not_before_);
-  if (next) next = std::max(*next, control_not_before_);
+  if (!next) return next;
+  next = std::max(*next, control_not_before_);
+  const clock_time now = env_->now();
+  if (throttled_.is_any(now)) next = std::max(*next, throttled_.first_free(candidates(), now).value_or(*next));
   return next;
 }
 
@@ -12799,6 +13201,8 @@ COKAFKA_DECL std::vector<endpoint> engine::candidates() const {
 
 COKAFKA_DECL asio::awaitable<bool> engine::reach_somebody() {
   const std::vector<endpoint> all = candidates();
+  for (std::size_t i = 0; i < all.size() && throttled_.until(all[candidate_ % all.size()], env_->now()); ++i)
+    ++candidate_;
   const endpoint to = all[candidate_ % all.size()];
   const backoff_policy setup{settings_.user.effective_connection_setup_timeout(),
                              settings_.user.socket_connection_setup_timeout_max};
@@ -12811,6 +13215,7 @@ COKAFKA_DECL asio::awaitable<bool> engine::reach_somebody() {
     control_failed(failed);
     co_return false;
   }
+  asked_ = to;
   control_error_ = {};
   say(log_level::debug, "asking " + text_of(to) + " for metadata");
   co_return true;
@@ -12835,7 +13240,8 @@ COKAFKA_DECL void engine::control_failed(error_code why) {
 COKAFKA_DECL bool engine::is_stranded(error_code why, bool all_failed, clock_time now) const {
   if (settings_.user.metadata_recovery_strategy == metadata_recovery::none || metadata_.brokers().empty()) return false;
   const clock_duration patience = settings_.user.metadata_recovery_rebootstrap_trigger;
-  return all_failed || why == make_error_code(broker_errc::rebootstrap_required) ||
+  // One that is throttled can be reached.
+  return (all_failed && !throttled_.is_any(now)) || why == make_error_code(broker_errc::rebootstrap_required) ||
          (metadata_missing_since_ && now - *metadata_missing_since_ >= patience);
 }
 
@@ -12879,6 +13285,18 @@ COKAFKA_DECL clock_duration engine::control_timeout() const {
   return std::min<clock_duration>(settings_.user.request_timeout, std::chrono::seconds(5));
 }
 
+// Before these versions a broker that throttles answers late instead (KIP-219). Only this broker is left alone, and not
+// by the connection for records, which hears of its own.
+COKAFKA_DECL void engine::heed_throttle(bool is_before_throttling, std::int32_t milliseconds, clock_time now) {
+  if (!is_before_throttling || milliseconds <= 0) return;
+  const std::chrono::milliseconds time(milliseconds);
+  metrics_snapshot more;
+  more.throttled_responses = 1;
+  more.throttle_time = time;
+  count(more);
+  throttled_.note(asked_, now + clock_duration(time), now);
+}
+
 COKAFKA_DECL messages::metadata_request engine::metadata_request_now() {
   messages::metadata_request request;
   request.allow_auto_topic_creation = settings_.user.allow_auto_create_topics;
@@ -12894,11 +13312,13 @@ COKAFKA_DECL messages::metadata_request engine::metadata_request_now() {
 COKAFKA_DECL asio::awaitable<void> engine::refresh_metadata() {
   const messages::metadata_request request = metadata_request_now();
   messages::metadata_response response;
-  schedule_.started();
+  schedule_.started(env_->now());
   accumulator_.refresh_begins();
   const error_code failed = co_await control_.call(request, response, control_timeout());
   if (stopping_) co_return;
   const clock_time now = env_->now();
+  heed_throttle(control_.versions().newest(messages::api_key::metadata).value_or(0) >= 6, response.throttle_time_ms,
+                now);
   if (failed || response.error_code != 0) {
     schedule_.failed(now, env_->random());
     control_failed(failed ? failed : make_error_code(static_cast<broker_errc>(response.error_code)));
@@ -12915,6 +13335,8 @@ COKAFKA_DECL asio::awaitable<void> engine::fetch_identity() {
   messages::init_producer_id_response response;
   const error_code failed = co_await control_.call(request, response, control_timeout());
   if (stopping_) co_return;
+  heed_throttle(control_.versions().newest(messages::api_key::init_producer_id).value_or(0) >= 1,
+                response.throttle_time_ms, env_->now());
   const auto answered = static_cast<broker_errc>(response.error_code);
   const bool is_usable = response.producer_id >= 0 && response.producer_epoch >= 0;
   if (!failed && answered == broker_errc::none && is_usable) {
@@ -12984,15 +13406,18 @@ COKAFKA_DECL std::shared_ptr<link_host> engine::keep_alive() {
 COKAFKA_DECL void engine::carry_out(effects& wanted) {
   if (wanted.counted != metrics_snapshot{}) count(wanted.counted);  // before anybody hears of it
   const bool dead = dead_.load(std::memory_order_acquire);
-  const auto end = [dead](waiter_list& waiting) { dead ? destroy_waiters(waiting) : post_waiters(waiting); };
+  // Handlers that find no memory to be posted are destroyed; the others are not concerned.
+  const auto end = [dead](waiter_list& waiting) {
+    while (!waiting.empty()) if_memory([&] { dead ? destroy_waiters(waiting) : post_waiters(waiting); });
+  };
   end(wanted.answered);
-  for (auto& each : wanted.handed_out) {
+  while (const completion_ptr each = wanted.handed_out.pop_front()) {
     for (waiter_list late = each->hand_out_rest(); !late.empty(); late = each->hand_out_rest()) end(late);
   }
   if (!dead) report(wanted);  // before a flush ends, which may be what close() waits for
   end(wanted.ended);
   if (dead) return;
-  for (auto& [level, line] : wanted.log) say(level, std::move(line));
+  for (auto& [level, line] : wanted.log) if_memory([&] { say(level, std::move(line)); });
 }
 
 COKAFKA_DECL void engine::say(log_level level, std::string line) {
@@ -13021,7 +13446,12 @@ COKAFKA_DECL metrics_snapshot engine::metrics() const {
 }
 
 COKAFKA_DECL void engine::want_metadata() {
-  if (!metadata_wanted_.exchange(true, std::memory_order_acq_rel)) attention();
+  if (metadata_wanted_.exchange(true, std::memory_order_acq_rel)) return;
+  const bool told = if_memory([this] {
+    attention();
+    return true;
+  });
+  if (!told) metadata_wanted_.store(false, std::memory_order_release);  // who asks next says it again
 }
 
 COKAFKA_DECL std::optional<producer_identity> engine::identity() const {
@@ -13032,7 +13462,13 @@ COKAFKA_DECL std::optional<producer_identity> engine::identity() const {
 COKAFKA_DECL void engine::want_identity(std::optional<std::int64_t> used_up) {
   const auto have = identity();
   if (have && (!used_up || *used_up != have->id)) return;
-  if (!identity_requested_.exchange(true, std::memory_order_acq_rel)) attention();
+  if (identity_requested_.exchange(true, std::memory_order_acq_rel)) return;
+  try {
+    attention();
+  } catch (...) {
+    identity_requested_.store(false, std::memory_order_release);
+    throw;
+  }
 }
 
 COKAFKA_DECL drain_conditions engine::conditions() const {
@@ -13068,7 +13504,7 @@ COKAFKA_DECL void engine::look_around() {
       return;
     }
     // Only the first question is urgent: sends to a topic that does not exist must not become as many requests.
-    std::exchange(each.asked_for, true) ? schedule_.want() : schedule_.want_now();
+    std::exchange(each.asked_for, true) ? schedule_.want() : schedule_.want_topic();
   });
   effects out;
   const bool pressed = accumulator_.place_waiting(out);
@@ -13112,33 +13548,39 @@ COKAFKA_DECL void engine::set_home_deadlines() {
 
 COKAFKA_DECL void engine::handle_deadlines() {
   const clock_time now = env_->now();
-  effects out;
-  while (deadline_entry* due = home_.deadlines().heap.pop_due(now)) {
-    if (home_.handle_partition_deadline(*due, now, out)) continue;
-    switch (static_cast<deadline_kind>(due->kind)) {
-      case deadline_kind::call_timeout: control_.timed_out(); break;
-      case deadline_kind::parked_expiry: accumulator_.expire(now, unreachable_text(), control_error_, out); break;
-      case deadline_kind::idle_close: close_idle_control(now); break;
-      case deadline_kind::watch_expiry:
-        check_watches(now);
-        check_flushes(now);
-        break;
-      case deadline_kind::close_timeout: {
-        error_details why;
-        why.code = errc::timed_out;
-        why.message = "the producer was closed before " + left_text() + " were acknowledged";
-        close_failure_ = error(why);
-        why.code = errc::closed;
-        why.message = "the producer was closed before the record was acknowledged";
-        stop_everything(std::move(why));
-        break;
-      }
-      default: break;  // the control task looks at the time itself
+  home_.with_effects([&](effects& out) {
+    while (deadline_entry* due = home_.deadlines().heap.pop_due(now)) {
+      if (!home_.handle_partition_deadline(*due, now, out)) handle_own_deadline(*due, now, out);
     }
-  }
-  carry_out(out);
+  });
   news_.set();
   if (!stopping_) set_home_deadlines();
+}
+
+COKAFKA_DECL void engine::handle_own_deadline(const deadline_entry& due, clock_time now, effects& out) {
+  switch (static_cast<deadline_kind>(due.kind)) {
+    case deadline_kind::call_timeout: control_.timed_out(); break;
+    case deadline_kind::parked_expiry:
+      accumulator_.expire(now, if_memory([this] { return unreachable_text(); }), control_error_, out);
+      break;
+    case deadline_kind::idle_close: close_idle_control(now); break;
+    case deadline_kind::watch_expiry:
+      check_watches(now);
+      check_flushes(now);
+      break;
+    case deadline_kind::close_timeout: {
+      error_details why;
+      why.code = errc::timed_out;
+      why.message =
+          if_memory([this] { return "the producer was closed before " + left_text() + " were acknowledged"; });
+      close_failure_ = make_error(copied(why));
+      why.code = errc::closed;
+      why.message = if_memory([] { return std::string("the producer was closed before the record was acknowledged"); });
+      stop_everything(std::move(why));
+      break;
+    }
+    default: break;  // the control task looks at the time itself
+  }
 }
 
 // Why there is no metadata, for records that have waited too long; empty while a broker answers.
@@ -13181,7 +13623,7 @@ COKAFKA_DECL void engine::watch_topic(topic_waiter& waiting, std::string_view na
   // The answer to the question that find_topic() asked may have come when nobody watched.
   if (of->last_error.load(std::memory_order_seq_cst) != broker_errc::none)
     of->wanted.store(true, std::memory_order_release);
-  attention();
+  if_memory([this] { attention(); });  // it waits already
 }
 
 COKAFKA_DECL void engine::check_watches(clock_time now) {
@@ -13416,6 +13858,7 @@ COKAFKA_DECL void engine::let_go(completion& of, const record_ticket& ticket) no
 // ---- cokafka/detail/engine/lifecycle.ipp
 
 #include <boost/asio/query.hpp>
+#include <boost/system/errc.hpp>
 
 namespace cokafka::inline COKAFKA_ABI::detail {
 
@@ -13490,24 +13933,42 @@ COKAFKA_DECL std::uint64_t engine::timer_wake_ups() {
 
 // --- flush and space -------------------------------------------------------------------------------------------------
 
-COKAFKA_DECL void engine::flush(operation_waiter& waiting) {
-  if (accumulator_.flushes.begin(waiting)) {
-    hurry_.store(true, std::memory_order_release);
-    return attention();
+// What finds no memory before it has begun ends with that failure; `begin` is false where there is nothing to wait for.
+template <class Function>
+void engine::begin_operation(operation_waiter& waiting, Function begin) {
+  try {
+    if (begin()) return;
+  } catch (const std::bad_alloc&) {
+    error_details why;
+    why.code = make_error_code(boost::system::errc::not_enough_memory);
+    waiting.failure = make_error(std::move(why));
   }
   post_waiter(waiting);
 }
 
+COKAFKA_DECL void engine::flush(operation_waiter& waiting) {
+  begin_operation(waiting, [&] {
+    if (!accumulator_.flushes.begin(waiting)) return false;
+    hurry_.store(true, std::memory_order_release);
+    if_memory([this] { attention(); });  // it has begun: else the next who has news hurries the others
+    return true;
+  });
+}
+
 COKAFKA_DECL void engine::flush_for(operation_waiter& waiting, std::chrono::milliseconds timeout) {
-  const auto begun = accumulator_.flushes.begin(waiting);
-  if (!begun) return post_waiter(waiting);
-  hurry_.store(true, std::memory_order_release);
   const clock_time due = env_->now() + std::max(std::chrono::milliseconds::zero(), settings::bounded(timeout));
-  {
-    std::scoped_lock guard(mutex_);
-    timed_flushes_.push_back({*begun, due});
-  }
-  attention();
+  begin_operation(waiting, [&] {
+    {
+      std::scoped_lock guard(mutex_);
+      make_room_for_one(timed_flushes_);
+      const auto begun = accumulator_.flushes.begin(waiting);
+      if (!begun) return false;
+      timed_flushes_.push_back({*begun, due});
+    }
+    hurry_.store(true, std::memory_order_release);
+    if_memory([this] { attention(); });
+    return true;
+  });
 }
 
 COKAFKA_DECL void engine::check_flushes(clock_time now) {
@@ -13536,8 +13997,7 @@ COKAFKA_DECL std::string engine::left_text() {
 COKAFKA_DECL bool engine::cancel_flush(operation_waiter& waiting) { return accumulator_.flushes.cancel(waiting); }
 
 COKAFKA_DECL void engine::wait_for_space(operation_waiter& waiting, std::size_t bytes) {
-  if (accumulator_.wait_for_space(waiting, bytes, env_->now())) return;
-  post_waiter(waiting);
+  begin_operation(waiting, [&] { return accumulator_.wait_for_space(waiting, bytes, env_->now()); });
 }
 
 COKAFKA_DECL bool engine::cancel_space(operation_waiter& waiting) { return accumulator_.cancel_space(waiting); }
@@ -13564,15 +14024,13 @@ COKAFKA_DECL bool engine::withdraw(completion& of, record_waiter& asked) {
 
 COKAFKA_DECL void engine::close(operation_waiter& waiting, std::chrono::milliseconds timeout) {
   accumulator_.close();
-  {
+  begin_operation(waiting, [&] {
     std::scoped_lock guard(mutex_);
-    if (!closed_) {
-      closers_.push_back(waiting);
-      home_.on_strand([this, timeout] { begin_close(timeout); });
-      return;
-    }
-  }
-  post_waiter(waiting);
+    if (closed_) return false;
+    home_.on_strand([this, timeout] { begin_close(timeout); });
+    closers_.push_back(waiting);
+    return true;
+  });
 }
 
 // Cancelling close() stops waiting; the producer closes all the same.
@@ -13715,19 +14173,19 @@ COKAFKA_DECL void engine::apply(const messages::metadata_request& request, messa
   const std::vector<topic_news> news = metadata_.merge(response);
   apply_brokers();
   accumulator_.set_wall_offset(env_->wall_now().time_since_epoch() - now.time_since_epoch());
-  effects out;
-  // Records for a partition without a leader wait on the home strand: ask until it has one.
-  bool helped = !metadata_.brokers().empty() && !home_.has_work();
-  for (const auto& each : news) helped = apply_topic(each, now, out) && helped;
-  for (const auto& each : left_out(request, response)) {
-    apply_topic(each, now, out);
-    helped = false;
-  }
-  spare_links();
-  schedule_.succeeded(now, helped, env_->random());
-  // For a record whose partition this answer does not know, one more refresh decides.
-  if (accumulator_.is_partition_missing()) schedule_.want();
-  carry_out(out);
+  home_.with_effects([&](effects& out) {
+    // Records for a partition without a leader wait on the home strand: ask until it has one.
+    bool helped = !metadata_.brokers().empty() && !home_.has_work();
+    for (const auto& each : news) helped = apply_topic(each, now, out) && helped;
+    for (const auto& each : left_out(request, response)) {
+      apply_topic(each, now, out);
+      helped = false;
+    }
+    spare_links();
+    schedule_.succeeded(now, helped, env_->random());
+    // For a record whose partition this answer does not know, one more refresh decides.
+    if (accumulator_.is_partition_missing()) schedule_.want();
+  });
   check_watches(now);
 }
 
@@ -13763,6 +14221,7 @@ COKAFKA_DECL bool engine::apply_topic(const topic_news& news, clock_time now, ef
   switch (news.is) {
     case topic_news::kind::known:
       of->refusals = 0;
+      if (of->table.load(std::memory_order_acquire) == nullptr) schedule_.found_topic();
       if (news.made_anew) say(log_level::warning, "topic " + news.name + " was deleted and made anew");
       accumulator_.publish(*of, route(*of, *metadata_.find(news.name), news.made_anew), now, out);
       return !news.doubtful;
@@ -13792,12 +14251,12 @@ COKAFKA_DECL void engine::apply_leaders(const leader_news& news) {
   const clock_time now = env_->now();
   const std::vector<std::string> changed = metadata_.learn(news);
   apply_brokers();
-  effects out;
-  for (const std::string& name : changed) {
-    const topic_ptr of = accumulator_.topics.find(name);
-    accumulator_.publish(*of, route(*of, *metadata_.find(name), false), now, out);
-  }
-  carry_out(out);
+  home_.with_effects([&](effects& out) {
+    for (const std::string& name : changed) {
+      const topic_ptr of = accumulator_.topics.find(name);
+      accumulator_.publish(*of, route(*of, *metadata_.find(name), false), now, out);
+    }
+  });
 }
 
 COKAFKA_DECL partition_owner& engine::owner_for(std::int32_t leader) {
