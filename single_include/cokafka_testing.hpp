@@ -1869,14 +1869,14 @@ COKAFKA_DECL indexed_offset partition_log::newest() const {
 
 COKAFKA_DECL std::vector<stored_record> partition_log::records(std::int64_t from) const {
   std::vector<stored_record> all;
-  for (std::size_t i = index_of(std::max(from, start_offset())); i != entries_.size(); ++i) {
+  from = std::max(from, start_offset_);
+  for (std::size_t i = index_of(from); i != entries_.size(); ++i) {
     const entry& e = entries_[i];
     const detail::batch_view batch = log_parts::view_of(e.bytes);
     batch.for_each([&](const detail::record_entry& record) {
       if (e.base_offset + record.offset_delta < from) return;
       stored_record copy;
       copy.offset = e.base_offset + record.offset_delta;
-      if (copy.offset < start_offset_) return;
       copy.timestamp = log_parts::time_of(batch, record);
       copy.key = log_parts::copy_of(record.key);
       copy.value = log_parts::copy_of(record.value);
