@@ -57,6 +57,46 @@ struct delivery_source {
   }
 };
 
+/// A record whose answer somebody may still ask for: held by a delivery, and by a lazy operation that has not begun.
+/// Who gives it up unasked is noted, where somebody wants failures reported that nobody waits for. Of copies the
+/// latest answers for that.
+class held_record {
+ public:
+  held_record(operation_home_ptr home, completion_ptr done, const record_ticket& ticket) noexcept
+      : home_(std::move(home)), done_(std::move(done)), ticket_(ticket) {}
+  held_record(held_record&&) noexcept = default;  // leaves nothing behind
+  held_record(const held_record& other) noexcept
+      : home_(other.home_), done_(other.done_), ticket_(other.ticket_), notes_(std::exchange(other.notes_, false)) {}
+  held_record& operator=(held_record&& other) noexcept {
+    if (this == &other) return *this;
+    let_go();
+    home_ = std::move(other.home_);
+    done_ = std::move(other.done_);
+    ticket_ = other.ticket_;
+    notes_ = other.notes_;
+    return *this;
+  }
+  ~held_record() { let_go(); }
+
+  const operation_home_ptr& home() const noexcept { return home_; }
+  completion& done() const noexcept { return *done_; }
+  const record_ticket& ticket() const noexcept { return ticket_; }
+  /// Somebody waits from now on.
+  completion_ptr take() noexcept { return std::move(done_); }
+
+  void let_go() noexcept {
+    const completion_ptr gone = std::move(done_);
+    if (!gone || !notes_ || !gone->notes_dropped) return;
+    if (const auto core = home_->core.lock()) core->let_go(*gone, ticket_);
+  }
+
+ private:
+  operation_home_ptr home_;
+  completion_ptr done_;
+  record_ticket ticket_;
+  mutable bool notes_ = true;
+};
+
 }  // namespace detail
 
 /// The handle to one record, itself an asynchronous operation with the signature `void(result<record_metadata>)`:
@@ -74,34 +114,26 @@ struct delivery_source {
 class [[nodiscard]] delivery {
  public:
   delivery(delivery&&) noexcept = default;
-  delivery& operator=(delivery&& other) noexcept {
-    if (this == &other) return *this;
-    let_go();
-    home_ = std::move(other.home_);
-    done_ = std::move(other.done_);
-    ticket_ = other.ticket_;
-    return *this;
-  }
-  ~delivery() { let_go(); }
+  delivery& operator=(delivery&&) noexcept = default;
 
   /// Waits for the answer. Completion signature: `void(result<record_metadata>)`.
   template <asio::completion_token_for<void(result<record_metadata>)> Token>
   auto operator()(Token&& token) && {
-    return asio::async_initiate<Token, void(result<record_metadata>)>(initiation{home_}, token, std::move(done_),
-                                                                      ticket_);
+    return asio::async_initiate<Token, void(result<record_metadata>)>(initiation{held_.home()}, token,
+                                                                      std::move(held_));
   }
 
   /// The answer is there: get() has it, and awaiting it does not wait.
-  bool ready() const noexcept { return done_->is_ready(ticket_); }
+  bool ready() const noexcept { return held_.done().is_ready(held_.ticket()); }
 
   /// The answer without waiting. Errors: errc::not_ready, or the record's own.
   result<record_metadata> get() const {
-    if (!done_->is_ready(ticket_)) return error(errc::not_ready);
-    return done_->get(ticket_);
+    if (!held_.done().is_ready(held_.ticket())) return error(errc::not_ready);
+    return held_.done().get(held_.ticket());
   }
 
   /// Fire and forget, said out loud.
-  void detach() && { let_go(); }
+  void detach() && { held_.let_go(); }
 
  private:
   friend class producer;
@@ -114,11 +146,12 @@ class [[nodiscard]] delivery {
     executor_type get_executor() const noexcept { return home_->executor; }
 
     template <class Handler>
-    void operator()(Handler&& handler, detail::completion_ptr done, detail::record_ticket ticket) const {
+    void operator()(Handler&& handler, detail::held_record held) const {
       using op = detail::waiter_op<detail::delivery_source, std::decay_t<Handler>>;
       std::decay_t<Handler> own(std::forward<Handler>(handler));
-      op& made = op::make(home_, detail::delivery_source{done}, std::move(own));
-      made.ticket = ticket;
+      op& made = op::make(home_, detail::delivery_source{&held.done()}, std::move(own));
+      const detail::completion_ptr done = held.take();
+      made.ticket = held.ticket();
       made.listen_for_cancellation();
       if (done->attach(made)) return;
       detail::post_waiter(made);
@@ -129,18 +162,9 @@ class [[nodiscard]] delivery {
   };
 
   delivery(detail::operation_home_ptr home, detail::completion_ptr done, const detail::record_ticket& ticket) noexcept
-      : home_(std::move(home)), done_(std::move(done)), ticket_(ticket) {}
+      : held_(std::move(home), std::move(done), ticket) {}
 
-  // Only where somebody wants failures reported that nobody waits for.
-  void let_go() noexcept {
-    const detail::completion_ptr gone = std::move(done_);
-    if (!gone || !gone->notes_dropped) return;
-    if (const auto core = home_->core.lock()) core->let_go(*gone, ticket_);
-  }
-
-  detail::operation_home_ptr home_;
-  detail::completion_ptr done_;
-  detail::record_ticket ticket_;
+  detail::held_record held_;
 };
 
 }  // namespace cokafka::inline COKAFKA_ABI

@@ -4,10 +4,12 @@
 #include "cokafka/producer.hpp"
 #include "cokafka/testing.hpp"
 #include "support/catch.hpp"
+#include "support/sending.hpp"
 #include "support/shop.hpp"
 
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
+#include <optional>
 #include <string>
 
 using namespace cokafka_tests;
@@ -96,4 +98,27 @@ TEST_CASE("when one broker cannot give a producer id the next one is asked", "[s
     world.kafka.fail_next(api_key::init_producer_id, broker_errc::coordinator_not_available, 1000, broker);
   }
   CHECK(send_one(world).has_value());
+}
+
+TEST_CASE("a broker that answers without a producer id is asked again after the backoff, and is not called unreachable",
+          "[stories]") {
+  cokafka::testing::simulation world;
+  auto kafka = world.make_cluster();
+  kafka->create_topic("t", 1);
+  kafka->fail_next(api_key::init_producer_id, broker_errc::coordinator_load_in_progress, 3);
+  cokafka_test::log_lines log;
+  cokafka::config settings;
+  settings.bootstrap_servers = kafka->bootstrap_servers();
+  settings.log_sink = log.sink();
+  auto shop = world.make_producer(settings);
+  std::optional<outcome> answer;
+  shop.send({.topic = "t", .value = "v"})([&](const outcome& said) { answer = said; });
+  REQUIRE(world.run_until([&] { return answer.has_value(); }, 10s));
+  CHECK(answer->has_value());
+  CHECK(world.elapsed() > 500ms);
+  CHECK(kafka->request_count(api_key::init_producer_id) == 4);
+  CHECK(kafka->request_count(api_key::metadata) == 1);
+  CHECK(log.text().find("no producer id") != std::string::npos);
+  CHECK(log.text().find("reached") == std::string::npos);
+  CHECK(log.text().find("bootstrap") == std::string::npos);
 }

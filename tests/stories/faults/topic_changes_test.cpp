@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 using namespace cokafka_tests;
@@ -18,6 +19,7 @@ using cokafka::fate;
 using cokafka::testing::api_key;
 using cokafka::testing::cluster;
 using cokafka::testing::kafka_version;
+using cokafka::testing::simulation;
 
 namespace {
 
@@ -219,4 +221,88 @@ TEST_CASE("a topic that an answer leaves out is asked for again", "[stories]") {
   const outcome said = here.send(0);
   REQUIRE(said.has_value());
   CHECK(here.kafka.request_count(api_key::metadata) == 4);
+}
+
+TEST_CASE("warm_up waits for a leader that is elected meanwhile, whether the topic was known before or not",
+          "[stories]") {
+  const bool was_known = GENERATE(false, true);
+  simulation world;
+  auto kafka = world.make_cluster();
+  kafka->create_topic("t", 2);
+  const std::int32_t leader = kafka->leader("t", 1);
+  kafka->set_leader("t", 1, -1);
+  cokafka::config settings;
+  settings.bootstrap_servers = kafka->bootstrap_servers();
+  auto shop = world.make_producer(settings);
+  if (was_known) {
+    bool listed = false;
+    shop.partitions_for("t", [&](const auto& said) { listed = said.has_value(); });
+    REQUIRE(world.run_until([&] { return listed; }, 10s));
+  }
+  std::optional<cokafka::result<void>> warm;
+  shop.warm_up("t", [&](const auto& said) { warm = said; });
+  world.run_for(200ms);
+  CHECK_FALSE(warm);
+  kafka->set_leader("t", 1, leader);
+  REQUIRE(world.run_until([&] { return warm.has_value(); }, 2s));
+  CHECK(warm->has_value());
+  const std::size_t asked = kafka->request_count(api_key::metadata);
+  world.run_for(10s);
+  CHECK(kafka->request_count(api_key::metadata) <= asked + 1);
+}
+
+TEST_CASE("who asks for the partitions of a refused topic notices that the permission has come back", "[stories]") {
+  simulation world;
+  auto kafka = world.make_cluster();
+  kafka->create_topic("t", 1);
+  kafka->create_topic("other", 1);
+  cokafka::config settings;
+  settings.bootstrap_servers = kafka->bootstrap_servers();
+  auto shop = world.make_producer(settings);
+  const auto ask = [&](std::string_view topic) {
+    std::optional<bool> listed;
+    shop.partitions_for(topic, [&](const auto& said) { listed = said.has_value(); });
+    REQUIRE(world.run_until([&] { return listed.has_value(); }, 10s));
+    return *listed;
+  };
+  REQUIRE(ask("t"));
+  kafka->set_topic_error("t", broker_errc::topic_authorization_failed);
+  world.run_for(1s);
+  REQUIRE(ask("other"));  // whose refresh tells it
+  CHECK_FALSE(ask("t"));
+  kafka->set_topic_error("t", broker_errc::none);
+  bool noticed = false;
+  for (int i = 0; i < 30 && !noticed; ++i) {
+    noticed = ask("t");
+    world.run_for(100ms);
+  }
+  CHECK(noticed);
+}
+
+TEST_CASE("try_send to a partition that is not there asks for it, and seldom", "[stories]") {
+  simulation world;
+  auto kafka = world.make_cluster();
+  kafka->create_topic("t", 1);
+  cokafka::config settings;
+  settings.bootstrap_servers = kafka->bootstrap_servers();
+  auto shop = world.make_producer(settings);
+  shop.send({.topic = "t", .value = "v"}).detach();
+  REQUIRE(world.run_until([&] { return kafka->records("t", 0).size() == 1; }, 10s));
+  world.run_for(1s);
+  const auto is_taken = [&] { return shop.try_send({.topic = "t", .value = "v", .partition = 1}).has_value(); };
+  const std::size_t before = kafka->request_count(api_key::metadata);
+  for (int i = 0; i < 1000; ++i) {
+    CHECK_FALSE(is_taken());
+    world.run_for(1ms);
+  }
+  const std::size_t asked = kafka->request_count(api_key::metadata) - before;
+  CHECK(asked >= 5);
+  CHECK(asked <= 15);
+  kafka->add_partitions("t", 2);
+  bool taken = false;
+  for (int i = 0; i < 100 && !taken; ++i) {
+    world.run_for(10ms);
+    taken = is_taken();
+  }
+  CHECK(taken);
 }

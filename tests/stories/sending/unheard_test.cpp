@@ -5,6 +5,8 @@
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -161,6 +163,30 @@ TEST_CASE("what send() refuses is shown when its delivery is dropped unread", "[
   CHECK(world.shown[0].why == errc::invalid_topic);
   CHECK(world.shown[0].topic == "not a topic");
   CHECK(world.shown[0].value == "lost");
+}
+
+TEST_CASE("a lazy operation that is dropped before it has begun is nobody who waits", "[stories]") {
+  listening_shop world;
+  world.kafka.fail_next(api_key::produce, broker_errc::invalid_record);
+  { const auto never_begun = world.shop.send({.topic = "t", .value = "accepted"}, asio::deferred); }
+  { const auto refused = world.shop.send({.topic = "not a topic", .value = "refused"}, asio::deferred); }
+  { const auto never_awaited = world.shop.send({.topic = "t", .value = "awaitable"}, asio::use_awaitable); }
+  bool answered = false;
+  {
+    const auto op = world.shop.send({.topic = "t", .value = "begun"}, asio::deferred);
+    auto copy = op;
+    std::move(copy)([&](const outcome&) { answered = true; });
+  }
+  REQUIRE(world.shows(3));
+  CHECK(world.settled());
+  CHECK(run_until(world.io, [&] { return answered; }));
+  CHECK(world.shown[0].value == "refused");
+  CHECK(world.shown[0].why == errc::invalid_topic);
+  CHECK(world.shown[1].value == "accepted");
+  CHECK(world.shown[2].value == "awaitable");
+  CHECK(world.shown[2].why == broker_errc::invalid_record);
+  CHECK(world.shop.metrics().unheard_failures == 3);
+  CHECK(world.is_logged("2 records failed and nobody waits for them"));
 }
 
 TEST_CASE("many failures are shown in order, a hook that throws is logged, and close waits for the last of them",

@@ -4,8 +4,10 @@
 #include "cokafka/detail/base/murmur2.hpp"
 #include "support/core_bench.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
@@ -223,4 +225,28 @@ TEST_CASE("the first record of an unknown topic is charged for the topic as well
   CHECK(to_one > 2 * to_many);
   many.expire_after(std::chrono::minutes(1));
   CHECK_FALSE(many.send("t", "v").is_ready());  // it was given back
+}
+
+TEST_CASE("leaders that come and go leave no tables behind", "[core]") {
+  lot_bench bench;
+  topic& of = bench.publish("t", 8);
+  const partition_table* const first = of.table;
+  for (unsigned leaders = 1; leaders < 256; ++leaders) {
+    auto table = std::make_unique<partition_table>();
+    table->all = first->all;
+    std::vector<partition_queue*> led;
+    for (unsigned i = 0; i < 8; ++i) {
+      if ((leaders >> i & 1) != 0) led.push_back(table->all[i]);
+    }
+    table->available = led;
+    bench.lot.publish(of, std::move(table), bench.now, bench.out);
+    REQUIRE(of.table.load() == first);
+    REQUIRE(first->available.list() == led);
+    bench.send("t", "v", std::nullopt);
+    const auto took = std::count_if(led.begin(), led.end(), [](auto* each) { return each->outstanding().records > 0; });
+    REQUIRE(took == 1);
+    for (partition_queue* each : led) bench.acknowledge(*each);
+  }
+  CHECK(bench.publish("t", 9).table.load() != first);  // a sender may be reading the old one
+  CHECK(first->all.size() == 8);
 }

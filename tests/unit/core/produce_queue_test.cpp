@@ -198,3 +198,36 @@ TEST_CASE("a request reads back as what was planned, grouped by topic, in every 
   CHECK(find_answer(response, by_id, 13) == &response.responses[0].partitions[1]);
   CHECK(find_answer(response, of_t, 13) == nullptr);
 }
+
+TEST_CASE("answers are found in whatever order the broker gives them, thousands of them soon", "[core]") {
+  queue_bench bench(2);
+  bench.publish("u", 3000);
+  const auto version = static_cast<std::int16_t>(GENERATE(9, 13));
+  const auto id_of = [](std::uint64_t number) { return wire::uuid::from_halves(number, 7); };
+  messages::produce_response response;
+  response.responses.resize(3);
+  const std::string_view names[] = {"u", "t", "another"};
+  for (std::size_t i = 0; i < 3; ++i) {
+    response.responses[i].name = std::string(names[i]);
+    response.responses[i].topic_id = id_of(3 - i);
+    for (std::int32_t at = 0; at < 3000; ++at) {
+      auto& made = response.responses[i].partitions.emplace_back();
+      made.index = (at * 1009 + 5) % 3000;
+      made.base_offset = made.index + 10'000 * static_cast<std::int64_t>(i);
+    }
+  }
+  put_in_order(response, version);
+  for (std::int32_t i = 0; i < 3000; ++i) {
+    planned_batch sent{&bench.queue("u", i), nullptr, {}};
+    sent.topic_id = id_of(3);
+    const auto* const found = find_answer(response, sent, version);
+    REQUIRE(found != nullptr);
+    CHECK(found->base_offset == i);
+  }
+  planned_batch sent{&bench.queue("t", 1), nullptr, {}};
+  sent.topic_id = id_of(2);
+  REQUIRE(find_answer(response, sent, version) != nullptr);
+  CHECK(find_answer(response, sent, version)->base_offset == 10'001);
+  response.responses[1].partitions.clear();  // t, in both orders
+  CHECK(find_answer(response, sent, version) == nullptr);
+}

@@ -76,7 +76,7 @@ class accumulator {
   // --- the home strand -----------------------------------------------------------------------------------------------
 
   /// New metadata of a topic: places its parked records, then lets senders see the table (null: nothing new in it).
-  void publish(topic& of, std::unique_ptr<const partition_table> table, clock_time now, effects& out);
+  void publish(topic& of, std::unique_ptr<partition_table> table, clock_time now, effects& out);
   /// Metadata says that the topic cannot be used: its parked records fail.
   void refuse(topic& of, broker_errc why, const std::string& message, clock_time now, effects& out);
   /// Memory was given back: places what waits for it. True when somebody still waits, and not only for a broker's

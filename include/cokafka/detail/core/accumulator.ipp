@@ -67,7 +67,10 @@ COKAFKA_DECL void accumulator::want(topic& of) noexcept {
 COKAFKA_DECL topic_ptr accumulator::want_topic(std::string_view name) {
   topic_ptr found = topics.find_or_add(name);
   found->used.store(true, std::memory_order_relaxed);
-  if (found->table.load(std::memory_order_acquire) == nullptr) want(*found);
+  // What is refused may be allowed by now.
+  const bool is_open_question = found->table.load(std::memory_order_acquire) == nullptr ||
+                                found->refused.load(std::memory_order_relaxed) != broker_errc::none;
+  if (is_open_question) want(*found);
   return found;
 }
 
@@ -215,7 +218,10 @@ COKAFKA_DECL result<send_outcome> accumulator::try_send(const record_view& recor
       why.code = errc::would_park;
       why.message = "the metadata of topic " + std::string(to->name.str()) + " has not arrived yet";
       break;
-    case parked_for::partition: why.code = errc::unknown_partition; break;
+    case parked_for::partition:
+      want(*to);  // it may have been added
+      why.code = errc::unknown_partition;
+      break;
     default: why.code = errc::buffer_full; break;
   }
   return error(std::move(why));

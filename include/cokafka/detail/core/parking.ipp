@@ -88,6 +88,7 @@ COKAFKA_DECL void accumulator::enter(parked_ptr entering, partition_queue* behin
     throw;
   }
   parked.number = ++entered_;
+  if (&line == &metadata_line_) ++parked.of->waiting;
   parked_bytes_.fetch_add(parked.memory, std::memory_order_relaxed);
   if (&line != &metadata_line_) memory.somebody_waits(true);
   switch (parked.reason) {
@@ -119,6 +120,7 @@ COKAFKA_DECL void accumulator::enter(parked_ptr entering, partition_queue* behin
 // overtakes it.
 COKAFKA_DECL void accumulator::leave_line(parked_record& parked) noexcept {
   deadlines_.clear(parked.expiry);
+  if (&line_of(parked) == &metadata_line_) --parked.of->waiting;
   if (parked.behind != nullptr) share_bytes_.fetch_sub(parked.memory, std::memory_order_relaxed);
   parked_bytes_.fetch_sub(std::exchange(parked.memory, 0), std::memory_order_relaxed);
   if (parked.reason == parked_for::metadata) parked.of->parked.fetch_sub(1, std::memory_order_release);
@@ -172,6 +174,8 @@ COKAFKA_DECL void accumulator::wait_on(parked_record& parked, parked_for reason,
   if (before == parked_for::memory) waiting_for_memory_.fetch_sub(1, std::memory_order_release);
   if (reason == parked_for::memory || reason == parked_for::share) memory.somebody_waits(true);
   parking_line& to = line_of(parked);
+  if (&from == &metadata_line_) --parked.of->waiting;
+  if (&to == &metadata_line_) ++parked.of->waiting;
   const bool had_no_metadata = before == parked_for::metadata;
   if (had_no_metadata) parked.number = ++entered_;
   if (&to == &from && !had_no_metadata) return;
@@ -236,21 +240,24 @@ COKAFKA_DECL bool accumulator::place_parked(parked_record& parked, const partiti
   return true;
 }
 
-COKAFKA_DECL void accumulator::publish(topic& of, std::unique_ptr<const partition_table> table, clock_time now,
+COKAFKA_DECL void accumulator::publish(topic& of, std::unique_ptr<partition_table> table, clock_time now,
                                        effects& out) {
   std::vector<partition_queue*> woken;
   bool waits_for_memory = false;
   {
     std::scoped_lock guard(mutex_);
-    if (table) of.make_room_to_publish();  // may find no memory; nothing has changed yet
+    if (table) of.make_room_to_publish(*table);  // may find no memory; nothing has changed yet
     const partition_table& now_known = table ? *table : *of.table.load(std::memory_order_acquire);
     of.last_error.store(broker_errc::none, std::memory_order_relaxed);
     of.refused.store(broker_errc::none, std::memory_order_relaxed);
     begin_pass();
     std::vector<partition_owner*> full;
-    for (auto next = metadata_line_.begin(); next != metadata_line_.end();) {
+    // Of thousands of topics few are waited for: the line is walked no further than to the last who does.
+    std::size_t left = of.waiting;
+    for (auto next = metadata_line_.begin(); left > 0 && next != metadata_line_.end();) {
       parked_record& each = **next++;
       if (each.of != &of) continue;
+      --left;
       // Behind records that wait for memory nothing is placed: first in, first out.
       const bool wait = waiting_for_memory_.load(std::memory_order_relaxed) > 0;
       const auto& wanted = each.record->view().partition;

@@ -64,7 +64,7 @@ COKAFKA_DECL void accumulator::refuse(topic& of, broker_errc why, const std::str
     fail_one(*each, std::move(details), now, out);
     return true;
   };
-  std::erase_if(metadata_line_, fails);
+  if (of.waiting > 0) std::erase_if(metadata_line_, fails);
 }
 
 COKAFKA_DECL void accumulator::expire(clock_time now, const std::string& unreachable, boost::system::error_code cause,

@@ -33,7 +33,11 @@ bool has_all_topic_ids(std::span<const planned_batch> batches) noexcept;
 /// Fills framing, gather and size. Batches of one topic need not be neighbours; `sent` gets them grouped by topic.
 void encode_produce_request(produce_request& sent, const settings& rules);
 
+/// So that find_answer() need not look through all of them for each batch: brokers answer in the order of a hash map.
+void put_in_order(messages::produce_response& response, std::int16_t version);
+
 /// Where the answer for a batch of the request stands in the response; null when the broker left it out.
+/// Precondition: put_in_order().
 const messages::produce_response::partition* find_answer(const messages::produce_response& response,
                                                          const planned_batch& sent, std::int16_t version) noexcept;
 

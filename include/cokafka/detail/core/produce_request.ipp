@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 
@@ -73,15 +74,28 @@ COKAFKA_DECL void encode_produce_request(produce_request& sent, const settings& 
   if (from < sent.framing.size()) sent.gather.emplace_back(sent.framing.data() + from, sent.framing.size() - from);
 }
 
+COKAFKA_DECL void put_in_order(messages::produce_response& response, std::int16_t version) {
+  std::sort(response.responses.begin(), response.responses.end(),
+            [&](const auto& a, const auto& b) { return version >= 13 ? a.topic_id < b.topic_id : a.name < b.name; });
+  for (auto& topic : response.responses) {
+    std::sort(topic.partitions.begin(), topic.partitions.end(),
+              [](const auto& a, const auto& b) { return a.index < b.index; });
+  }
+}
+
 COKAFKA_DECL const messages::produce_response::partition* find_answer(const messages::produce_response& response,
                                                                       const planned_batch& sent,
                                                                       std::int16_t version) noexcept {
-  for (const auto& topic : response.responses) {
-    const bool same = version >= 13 ? topic.topic_id == sent.topic_id : topic.name == sent.partition->called().str();
-    if (!same) continue;
-    for (const auto& each : topic.partitions) {
-      if (each.index == sent.partition->index()) return &each;
-    }
+  const std::string_view name = sent.partition->called().str();
+  const std::int32_t index = sent.partition->index();
+  auto topic = std::partition_point(response.responses.begin(), response.responses.end(), [&](const auto& each) {
+    return version >= 13 ? each.topic_id < sent.topic_id : each.name < name;
+  });
+  for (; topic != response.responses.end(); ++topic) {  // one, unless the broker repeats itself
+    if (version >= 13 ? topic->topic_id != sent.topic_id : topic->name != name) break;
+    const auto found = std::partition_point(topic->partitions.begin(), topic->partitions.end(),
+                                            [&](const auto& each) { return each.index < index; });
+    if (found != topic->partitions.end() && found->index == index) return &*found;
   }
   return nullptr;
 }

@@ -151,9 +151,10 @@ COKAFKA_DECL bool engine::is_stranded(error_code why, bool all_failed, clock_tim
 // At once: the bootstrap servers have not been tried yet. Connections to brokers that work are left alone; the next
 // metadata says where everybody is.
 COKAFKA_DECL void engine::rebootstrap(error_code why) {
-  say(log_level::warning, "back to the bootstrap servers: " + unreachable_text());
+  const bool is_told_to = why == make_error_code(broker_errc::rebootstrap_required);
+  say(log_level::warning, "back to the bootstrap servers: " + (is_told_to ? why.message() : unreachable_text()));
   constexpr std::size_t most_given_up = 32;
-  if (why == make_error_code(broker_errc::rebootstrap_required)) {
+  if (is_told_to) {
     given_up_.clear();  // nor are they to be asked again
   } else {
     const std::vector<endpoint> before = std::exchange(given_up_, candidates());
@@ -266,7 +267,13 @@ COKAFKA_DECL asio::awaitable<void> engine::fetch_identity() {
   const bool passes =
       failed ? !is_too_old : answered == broker_errc::none || has(classify(answered), error_class::retriable);
   say(passes ? log_level::warning : log_level::error, "no producer id: " + why.message());
-  control_failed(why);  // the next broker may do better
+  const bool answers = (!failed || is_too_old) && why != make_error_code(broker_errc::rebootstrap_required);
+  if (answers) {  // the next broker may do better, but this one can be reached
+    control_.close();
+    candidate_ = (candidate_ + 1) % candidates().size();
+  } else {
+    control_failed(why);
+  }
   if (!passes) refuse_identity(why);
 }
 

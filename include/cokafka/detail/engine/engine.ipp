@@ -285,6 +285,7 @@ COKAFKA_DECL bool engine::is_warm(const topic_watch& watch) {
   for (const auto& partition : state->partitions) {
     const auto found = links_.find(partition.leader);
     if (found == links_.end()) {
+      schedule_.want();  // no leader: nobody else may ask until there is one
       warm = false;
       continue;
     }

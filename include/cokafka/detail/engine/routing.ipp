@@ -69,13 +69,18 @@ COKAFKA_DECL void engine::apply_brokers() {
 COKAFKA_DECL bool engine::apply_topic(const topic_news& news, clock_time now, effects& out) {
   const topic_ptr of = accumulator_.topics.find(news.name);
   if (of == nullptr) return true;
+  const auto is_watched = [&](auto counts) {
+    std::scoped_lock guard(mutex_);
+    return std::any_of(watches_.begin(), watches_.end(),
+                       [&](const topic_watch& each) { return each.of == of && counts(each); });
+  };
   switch (news.is) {
     case topic_news::kind::known:
       of->refusals = 0;
       if (of->table.load(std::memory_order_acquire) == nullptr) schedule_.found_topic();
       if (news.made_anew) say(log_level::warning, "topic " + news.name + " was deleted and made anew");
       accumulator_.publish(*of, route(*of, *metadata_.find(news.name), news.made_anew), now, out);
-      return !news.doubtful;
+      return !news.doubtful && (news.complete || !is_watched([](const topic_watch& each) { return each.warm; }));
     case topic_news::kind::refused: {
       const backoff_policy again{settings_.user.effective_retry_backoff(), settings_.user.retry_backoff_max};
       of->ask_again_at = now + again.delay(++of->refusals, env_->random());
@@ -88,8 +93,7 @@ COKAFKA_DECL bool engine::apply_topic(const topic_news& news, clock_time now, ef
   }
   of->last_error.store(news.error, std::memory_order_seq_cst);  // before the question, see accumulator::park
   if (of->parked.load(std::memory_order_seq_cst) > 0) return false;
-  std::scoped_lock guard(mutex_);
-  return std::none_of(watches_.begin(), watches_.end(), [&](const topic_watch& each) { return each.of == of; });
+  return !is_watched([](const topic_watch&) { return true; });
 }
 
 COKAFKA_DECL void engine::learn_leaders(leader_news news) {
@@ -122,6 +126,7 @@ COKAFKA_DECL std::unique_ptr<partition_table> engine::route(topic& of, const top
   accumulator_.topics.keep(of);
   auto table = std::make_unique<partition_table>();
   table->topic_id = state.id;
+  std::vector<partition_queue*> led;
   for (std::size_t i = 0; i < state.partitions.size(); ++i) {
     partition_queue& partition =
         of.partition(static_cast<std::int32_t>(i), settings_, accumulator_.memory, accumulator_.flushes);
@@ -129,9 +134,9 @@ COKAFKA_DECL std::unique_ptr<partition_table> engine::route(topic& of, const top
     partition.is_gone.store(false, std::memory_order_release);
     assign(partition, owner_for(leader), made_anew);
     table->all.push_back(&partition);
-    if (leader >= 0) table->available.push_back(&partition);
+    if (leader >= 0) led.push_back(&partition);
   }
-  if (table->available.empty()) table->available = table->all;
+  table->available = led.empty() ? table->all : led;
   for (std::size_t i = state.partitions.size(); i < of.partitions().size(); ++i) {
     partition_queue& gone = *of.partitions()[i];
     const bool was_there = !gone.is_gone.exchange(true, std::memory_order_acq_rel);

@@ -226,6 +226,7 @@ COKAFKA_DECL bool broker_link::handle_response(std::string_view frame) {
   const clock_time now = host_.env().now();
   const std::shared_ptr<produce_request> answered = in_flight_.front();
   const std::chrono::milliseconds throttle(answered->version >= 6 ? response.throttle_time_ms : 0);
+  put_in_order(response, answered->version);
   settle_request(*answered, response, throttle, now);
   in_flight_.pop_front();
   failed_attempts_ = 0;
