@@ -2177,6 +2177,46 @@ struct delivery_source {
   }
 };
 
+/// A record whose answer somebody may still ask for: held by a delivery, and by a lazy operation that has not begun.
+/// Who gives it up unasked is noted, where somebody wants failures reported that nobody waits for. Of copies the
+/// latest answers for that.
+class held_record {
+ public:
+  held_record(operation_home_ptr home, completion_ptr done, const record_ticket& ticket) noexcept
+      : home_(std::move(home)), done_(std::move(done)), ticket_(ticket) {}
+  held_record(held_record&&) noexcept = default;  // leaves nothing behind
+  held_record(const held_record& other) noexcept
+      : home_(other.home_), done_(other.done_), ticket_(other.ticket_), notes_(std::exchange(other.notes_, false)) {}
+  held_record& operator=(held_record&& other) noexcept {
+    if (this == &other) return *this;
+    let_go();
+    home_ = std::move(other.home_);
+    done_ = std::move(other.done_);
+    ticket_ = other.ticket_;
+    notes_ = other.notes_;
+    return *this;
+  }
+  ~held_record() { let_go(); }
+
+  const operation_home_ptr& home() const noexcept { return home_; }
+  completion& done() const noexcept { return *done_; }
+  const record_ticket& ticket() const noexcept { return ticket_; }
+  /// Somebody waits from now on.
+  completion_ptr take() noexcept { return std::move(done_); }
+
+  void let_go() noexcept {
+    const completion_ptr gone = std::move(done_);
+    if (!gone || !notes_ || !gone->notes_dropped) return;
+    if (const auto core = home_->core.lock()) core->let_go(*gone, ticket_);
+  }
+
+ private:
+  operation_home_ptr home_;
+  completion_ptr done_;
+  record_ticket ticket_;
+  mutable bool notes_ = true;
+};
+
 }  // namespace detail
 
 /// The handle to one record, itself an asynchronous operation with the signature `void(result<record_metadata>)`:
@@ -2194,34 +2234,26 @@ struct delivery_source {
 class [[nodiscard]] delivery {
  public:
   delivery(delivery&&) noexcept = default;
-  delivery& operator=(delivery&& other) noexcept {
-    if (this == &other) return *this;
-    let_go();
-    home_ = std::move(other.home_);
-    done_ = std::move(other.done_);
-    ticket_ = other.ticket_;
-    return *this;
-  }
-  ~delivery() { let_go(); }
+  delivery& operator=(delivery&&) noexcept = default;
 
   /// Waits for the answer. Completion signature: `void(result<record_metadata>)`.
   template <asio::completion_token_for<void(result<record_metadata>)> Token>
   auto operator()(Token&& token) && {
-    return asio::async_initiate<Token, void(result<record_metadata>)>(initiation{home_}, token, std::move(done_),
-                                                                      ticket_);
+    return asio::async_initiate<Token, void(result<record_metadata>)>(initiation{held_.home()}, token,
+                                                                      std::move(held_));
   }
 
   /// The answer is there: get() has it, and awaiting it does not wait.
-  bool ready() const noexcept { return done_->is_ready(ticket_); }
+  bool ready() const noexcept { return held_.done().is_ready(held_.ticket()); }
 
   /// The answer without waiting. Errors: errc::not_ready, or the record's own.
   result<record_metadata> get() const {
-    if (!done_->is_ready(ticket_)) return error(errc::not_ready);
-    return done_->get(ticket_);
+    if (!held_.done().is_ready(held_.ticket())) return error(errc::not_ready);
+    return held_.done().get(held_.ticket());
   }
 
   /// Fire and forget, said out loud.
-  void detach() && { let_go(); }
+  void detach() && { held_.let_go(); }
 
  private:
   friend class producer;
@@ -2234,11 +2266,12 @@ class [[nodiscard]] delivery {
     executor_type get_executor() const noexcept { return home_->executor; }
 
     template <class Handler>
-    void operator()(Handler&& handler, detail::completion_ptr done, detail::record_ticket ticket) const {
+    void operator()(Handler&& handler, detail::held_record held) const {
       using op = detail::waiter_op<detail::delivery_source, std::decay_t<Handler>>;
       std::decay_t<Handler> own(std::forward<Handler>(handler));
-      op& made = op::make(home_, detail::delivery_source{done}, std::move(own));
-      made.ticket = ticket;
+      op& made = op::make(home_, detail::delivery_source{&held.done()}, std::move(own));
+      const detail::completion_ptr done = held.take();
+      made.ticket = held.ticket();
       made.listen_for_cancellation();
       if (done->attach(made)) return;
       detail::post_waiter(made);
@@ -2249,18 +2282,9 @@ class [[nodiscard]] delivery {
   };
 
   delivery(detail::operation_home_ptr home, detail::completion_ptr done, const detail::record_ticket& ticket) noexcept
-      : home_(std::move(home)), done_(std::move(done)), ticket_(ticket) {}
+      : held_(std::move(home), std::move(done), ticket) {}
 
-  // Only where somebody wants failures reported that nobody waits for.
-  void let_go() noexcept {
-    const detail::completion_ptr gone = std::move(done_);
-    if (!gone || !gone->notes_dropped) return;
-    if (const auto core = home_->core.lock()) core->let_go(*gone, ticket_);
-  }
-
-  detail::operation_home_ptr home_;
-  detail::completion_ptr done_;
-  detail::record_ticket ticket_;
+  detail::held_record held_;
 };
 
 }  // namespace cokafka::inline COKAFKA_ABI
@@ -4040,13 +4064,59 @@ constexpr presence between(std::int16_t first, std::int16_t last) noexcept { ret
 
 namespace cokafka::inline COKAFKA_ABI::detail {
 
-/// The partitions of a topic at one moment. Immutable: senders read it without a lock.
+/// Partitions among which a record without a key may go. They change in place while senders read them without a lock:
+/// who does gets one of the old ones or of the new ones. One writer at a time.
+class available_partitions {
+ public:
+  available_partitions& operator=(const std::vector<partition_queue*>& now) {
+    make_room(now.size());
+    take(now);
+    return *this;
+  }
+  /// A list or another of these. Precondition: there is room.
+  template <class Partitions>
+  void take(const Partitions& now) noexcept {
+    for (std::size_t i = 0; i < now.size(); ++i) slots_[i].store(now[i], std::memory_order_release);
+    size_.store(now.size(), std::memory_order_release);  // after the slots; those above keep what they have
+  }
+  /// Before the first sender reads it, for as many as there may ever be.
+  void make_room(std::size_t capacity) {
+    if (capacity <= capacity_) return;
+    const std::vector<partition_queue*> before = list();
+    slots_ = std::make_unique<std::atomic<partition_queue*>[]>(capacity);
+    capacity_ = capacity;
+    for (std::size_t i = 0; i < before.size(); ++i) slots_[i].store(before[i], std::memory_order_release);
+  }
+  std::size_t size() const noexcept { return size_.load(std::memory_order_acquire); }
+  /// Precondition: less than a size that was read.
+  partition_queue* operator[](std::size_t index) const noexcept {
+    return slots_[index].load(std::memory_order_acquire);
+  }
+  std::vector<partition_queue*> list() const {
+    std::vector<partition_queue*> listed(size());
+    for (std::size_t i = 0; i < listed.size(); ++i) listed[i] = (*this)[i];
+    return listed;
+  }
+  bool operator==(const available_partitions& other) const { return list() == other.list(); }
+
+ private:
+  std::unique_ptr<std::atomic<partition_queue*>[]> slots_{};
+  std::size_t capacity_ = 0;
+  std::atomic<std::size_t> size_{0};
+};
+
+/// The partitions of a topic at one moment. But for those that are available it is immutable: senders read it without a
+/// lock.
 struct partition_table {
   wire::uuid topic_id{};  // zero where the broker gave none
   std::vector<partition_queue*> all{};
-  std::vector<partition_queue*> available{};  // those with a leader; all of them when none has
-  std::vector<partition_queue*> gone{};       // of former lives of the topic, which had more
+  available_partitions available{};      // those with a leader; all of them when none has
+  std::vector<partition_queue*> gone{};  // of former lives of the topic, which had more
   bool operator==(const partition_table&) const = default;
+  /// But for the leaders.
+  bool is_of_same_topic(const partition_table& other) const {
+    return topic_id == other.topic_id && all == other.all && gone == other.gone;
+  }
 };
 
 /// Owned by the registry of topics, and for as long as they need it by who has found it there. Once it has partitions
@@ -4074,6 +4144,7 @@ class topic : public boost::intrusive_ref_counter<topic, boost::thread_safe_coun
   std::atomic<bool> used{true};           // somebody has sent to it since the engine looked last
   std::atomic<bool> is_forgotten{false};  // nobody did for metadata.max.idle.ms: it is not asked for
   bool asked_for = false;                 // metadata has been, once at least
+  std::size_t waiting = 0;                // parked for its metadata or a partition of it; under the parking lot's mutex
   std::uint32_t refusals = 0;             // in a row
   clock_time used_at{};
   clock_time ask_again_at{};  // while it is refused and somebody sends to it all the same
@@ -4088,20 +4159,29 @@ class topic : public boost::intrusive_ref_counter<topic, boost::thread_safe_coun
   }
   const std::vector<std::unique_ptr<partition_queue>>& partitions() const noexcept { return partitions_; }
 
-  void make_room_to_publish() { make_room_for_one(tables_); }
+  /// What publish() needs of memory, which it may not find.
+  void make_room_to_publish(partition_table& next) {
+    make_room_for_one(tables_);
+    next.available.make_room(next.all.size());
+  }
   /// Makes a new table visible to senders. Older tables are kept, since a sender may be reading one, and used again:
-  /// there are as many as the topic has had different states. Precondition: make_room_to_publish(), which may find no
-  /// memory.
-  void publish(std::unique_ptr<const partition_table> next) noexcept {
-    auto same = std::find_if(tables_.begin(), tables_.end(), [&](const auto& each) { return *each == *next; });
-    if (same == tables_.end()) same = tables_.insert(tables_.end(), std::move(next));
+  /// one for each life of the topic and each number of partitions in it. Leaders come and go in place.
+  /// Precondition: make_room_to_publish().
+  void publish(std::unique_ptr<partition_table> next) noexcept {
+    auto same =
+        std::find_if(tables_.begin(), tables_.end(), [&](const auto& each) { return each->is_of_same_topic(*next); });
+    if (same == tables_.end()) {
+      same = tables_.insert(tables_.end(), std::move(next));
+    } else {
+      (*same)->available.take(next->available);
+    }
     table.store(same->get(), std::memory_order_release);
     sticky.reset();
   }
 
  private:
   std::vector<std::unique_ptr<partition_queue>> partitions_;
-  std::vector<std::unique_ptr<const partition_table>> tables_;
+  std::vector<std::unique_ptr<partition_table>> tables_;
 };
 
 using topic_ptr = boost::intrusive_ptr<topic>;
@@ -4340,7 +4420,7 @@ class accumulator {
   // --- the home strand -----------------------------------------------------------------------------------------------
 
   /// New metadata of a topic: places its parked records, then lets senders see the table (null: nothing new in it).
-  void publish(topic& of, std::unique_ptr<const partition_table> table, clock_time now, effects& out);
+  void publish(topic& of, std::unique_ptr<partition_table> table, clock_time now, effects& out);
   /// Metadata says that the topic cannot be used: its parked records fail.
   void refuse(topic& of, broker_errc why, const std::string& message, clock_time now, effects& out);
   /// Memory was given back: places what waits for it. True when somebody still waits, and not only for a broker's
@@ -5606,7 +5686,11 @@ bool has_all_topic_ids(std::span<const planned_batch> batches) noexcept;
 /// Fills framing, gather and size. Batches of one topic need not be neighbours; `sent` gets them grouped by topic.
 void encode_produce_request(produce_request& sent, const settings& rules);
 
+/// So that find_answer() need not look through all of them for each batch: brokers answer in the order of a hash map.
+void put_in_order(messages::produce_response& response, std::int16_t version);
+
 /// Where the answer for a batch of the request stands in the response; null when the broker left it out.
+/// Precondition: put_in_order().
 const messages::produce_response::partition* find_answer(const messages::produce_response& response,
                                                          const planned_batch& sent, std::int16_t version) noexcept;
 
@@ -10914,7 +10998,10 @@ COKAFKA_DECL void accumulator::want(topic& of) noexcept {
 COKAFKA_DECL topic_ptr accumulator::want_topic(std::string_view name) {
   topic_ptr found = topics.find_or_add(name);
   found->used.store(true, std::memory_order_relaxed);
-  if (found->table.load(std::memory_order_acquire) == nullptr) want(*found);
+  // What is refused may be allowed by now.
+  const bool is_open_question = found->table.load(std::memory_order_acquire) == nullptr ||
+                                found->refused.load(std::memory_order_relaxed) != broker_errc::none;
+  if (is_open_question) want(*found);
   return found;
 }
 
@@ -11062,7 +11149,10 @@ COKAFKA_DECL result<send_outcome> accumulator::try_send(const record_view& recor
       why.code = errc::would_park;
       why.message = "the metadata of topic " + std::string(to->name.str()) + " has not arrived yet";
       break;
-    case parked_for::partition: why.code = errc::unknown_partition; break;
+    case parked_for::partition:
+      want(*to);  // it may have been added
+      why.code = errc::unknown_partition;
+      break;
     default: why.code = errc::buffer_full; break;
   }
   return error(std::move(why));
@@ -11179,6 +11269,7 @@ COKAFKA_DECL void accumulator::enter(parked_ptr entering, partition_queue* behin
     throw;
   }
   parked.number = ++entered_;
+  if (&line == &metadata_line_) ++parked.of->waiting;
   parked_bytes_.fetch_add(parked.memory, std::memory_order_relaxed);
   if (&line != &metadata_line_) memory.somebody_waits(true);
   switch (parked.reason) {
@@ -11210,6 +11301,7 @@ COKAFKA_DECL void accumulator::enter(parked_ptr entering, partition_queue* behin
 // overtakes it.
 COKAFKA_DECL void accumulator::leave_line(parked_record& parked) noexcept {
   deadlines_.clear(parked.expiry);
+  if (&line_of(parked) == &metadata_line_) --parked.of->waiting;
   if (parked.behind != nullptr) share_bytes_.fetch_sub(parked.memory, std::memory_order_relaxed);
   parked_bytes_.fetch_sub(std::exchange(parked.memory, 0), std::memory_order_relaxed);
   if (parked.reason == parked_for::metadata) parked.of->parked.fetch_sub(1, std::memory_order_release);
@@ -11263,6 +11355,8 @@ COKAFKA_DECL void accumulator::wait_on(parked_record& parked, parked_for reason,
   if (before == parked_for::memory) waiting_for_memory_.fetch_sub(1, std::memory_order_release);
   if (reason == parked_for::memory || reason == parked_for::share) memory.somebody_waits(true);
   parking_line& to = line_of(parked);
+  if (&from == &metadata_line_) --parked.of->waiting;
+  if (&to == &metadata_line_) ++parked.of->waiting;
   const bool had_no_metadata = before == parked_for::metadata;
   if (had_no_metadata) parked.number = ++entered_;
   if (&to == &from && !had_no_metadata) return;
@@ -11327,21 +11421,24 @@ COKAFKA_DECL bool accumulator::place_parked(parked_record& parked, const partiti
   return true;
 }
 
-COKAFKA_DECL void accumulator::publish(topic& of, std::unique_ptr<const partition_table> table, clock_time now,
+COKAFKA_DECL void accumulator::publish(topic& of, std::unique_ptr<partition_table> table, clock_time now,
                                        effects& out) {
   std::vector<partition_queue*> woken;
   bool waits_for_memory = false;
   {
     std::scoped_lock guard(mutex_);
-    if (table) of.make_room_to_publish();  // may find no memory; nothing has changed yet
+    if (table) of.make_room_to_publish(*table);  // may find no memory; nothing has changed yet
     const partition_table& now_known = table ? *table : *of.table.load(std::memory_order_acquire);
     of.last_error.store(broker_errc::none, std::memory_order_relaxed);
     of.refused.store(broker_errc::none, std::memory_order_relaxed);
     begin_pass();
     std::vector<partition_owner*> full;
-    for (auto next = metadata_line_.begin(); next != metadata_line_.end();) {
+    // Of thousands of topics few are waited for: the line is walked no further than to the last who does.
+    std::size_t left = of.waiting;
+    for (auto next = metadata_line_.begin(); left > 0 && next != metadata_line_.end();) {
       parked_record& each = **next++;
       if (each.of != &of) continue;
+      --left;
       // Behind records that wait for memory nothing is placed: first in, first out.
       const bool wait = waiting_for_memory_.load(std::memory_order_relaxed) > 0;
       const auto& wanted = each.record->view().partition;
@@ -11439,7 +11536,7 @@ COKAFKA_DECL void accumulator::refuse(topic& of, broker_errc why, const std::str
     fail_one(*each, std::move(details), now, out);
     return true;
   };
-  std::erase_if(metadata_line_, fails);
+  if (of.waiting > 0) std::erase_if(metadata_line_, fails);
 }
 
 COKAFKA_DECL void accumulator::expire(clock_time now, const std::string& unreachable, boost::system::error_code cause,
@@ -12409,15 +12506,28 @@ COKAFKA_DECL void encode_produce_request(produce_request& sent, const settings& 
   if (from < sent.framing.size()) sent.gather.emplace_back(sent.framing.data() + from, sent.framing.size() - from);
 }
 
+COKAFKA_DECL void put_in_order(messages::produce_response& response, std::int16_t version) {
+  std::sort(response.responses.begin(), response.responses.end(),
+            [&](const auto& a, const auto& b) { return version >= 13 ? a.topic_id < b.topic_id : a.name < b.name; });
+  for (auto& topic : response.responses) {
+    std::sort(topic.partitions.begin(), topic.partitions.end(),
+              [](const auto& a, const auto& b) { return a.index < b.index; });
+  }
+}
+
 COKAFKA_DECL const messages::produce_response::partition* find_answer(const messages::produce_response& response,
                                                                       const planned_batch& sent,
                                                                       std::int16_t version) noexcept {
-  for (const auto& topic : response.responses) {
-    const bool same = version >= 13 ? topic.topic_id == sent.topic_id : topic.name == sent.partition->called().str();
-    if (!same) continue;
-    for (const auto& each : topic.partitions) {
-      if (each.index == sent.partition->index()) return &each;
-    }
+  const std::string_view name = sent.partition->called().str();
+  const std::int32_t index = sent.partition->index();
+  auto topic = std::partition_point(response.responses.begin(), response.responses.end(), [&](const auto& each) {
+    return version >= 13 ? each.topic_id < sent.topic_id : each.name < name;
+  });
+  for (; topic != response.responses.end(); ++topic) {  // one, unless the broker repeats itself
+    if (version >= 13 ? topic->topic_id != sent.topic_id : topic->name != name) break;
+    const auto found = std::partition_point(topic->partitions.begin(), topic->partitions.end(),
+                                            [&](const auto& each) { return each.index < index; });
+    if (found != topic->partitions.end() && found->index == index) return &*found;
   }
   return nullptr;
 }
@@ -13034,6 +13144,7 @@ COKAFKA_DECL bool broker_link::handle_response(std::string_view frame) {
   const clock_time now = host_.env().now();
   const std::shared_ptr<produce_request> answered = in_flight_.front();
   const std::chrono::milliseconds throttle(answered->version >= 6 ? response.throttle_time_ms : 0);
+  put_in_order(response, answered->version);
   settle_request(*answered, response, throttle, now);
   in_flight_.pop_front();
   failed_attempts_ = 0;
@@ -13248,9 +13359,10 @@ COKAFKA_DECL bool engine::is_stranded(error_code why, bool all_failed, clock_tim
 // At once: the bootstrap servers have not been tried yet. Connections to brokers that work are left alone; the next
 // metadata says where everybody is.
 COKAFKA_DECL void engine::rebootstrap(error_code why) {
-  say(log_level::warning, "back to the bootstrap servers: " + unreachable_text());
+  const bool is_told_to = why == make_error_code(broker_errc::rebootstrap_required);
+  say(log_level::warning, "back to the bootstrap servers: " + (is_told_to ? why.message() : unreachable_text()));
   constexpr std::size_t most_given_up = 32;
-  if (why == make_error_code(broker_errc::rebootstrap_required)) {
+  if (is_told_to) {
     given_up_.clear();  // nor are they to be asked again
   } else {
     const std::vector<endpoint> before = std::exchange(given_up_, candidates());
@@ -13363,7 +13475,13 @@ COKAFKA_DECL asio::awaitable<void> engine::fetch_identity() {
   const bool passes =
       failed ? !is_too_old : answered == broker_errc::none || has(classify(answered), error_class::retriable);
   say(passes ? log_level::warning : log_level::error, "no producer id: " + why.message());
-  control_failed(why);  // the next broker may do better
+  const bool answers = (!failed || is_too_old) && why != make_error_code(broker_errc::rebootstrap_required);
+  if (answers) {  // the next broker may do better, but this one can be reached
+    control_.close();
+    candidate_ = (candidate_ + 1) % candidates().size();
+  } else {
+    control_failed(why);
+  }
   if (!passes) refuse_identity(why);
 }
 
@@ -13669,6 +13787,7 @@ COKAFKA_DECL bool engine::is_warm(const topic_watch& watch) {
   for (const auto& partition : state->partitions) {
     const auto found = links_.find(partition.leader);
     if (found == links_.end()) {
+      schedule_.want();  // no leader: nobody else may ask until there is one
       warm = false;
       continue;
     }
@@ -14218,13 +14337,18 @@ COKAFKA_DECL void engine::apply_brokers() {
 COKAFKA_DECL bool engine::apply_topic(const topic_news& news, clock_time now, effects& out) {
   const topic_ptr of = accumulator_.topics.find(news.name);
   if (of == nullptr) return true;
+  const auto is_watched = [&](auto counts) {
+    std::scoped_lock guard(mutex_);
+    return std::any_of(watches_.begin(), watches_.end(),
+                       [&](const topic_watch& each) { return each.of == of && counts(each); });
+  };
   switch (news.is) {
     case topic_news::kind::known:
       of->refusals = 0;
       if (of->table.load(std::memory_order_acquire) == nullptr) schedule_.found_topic();
       if (news.made_anew) say(log_level::warning, "topic " + news.name + " was deleted and made anew");
       accumulator_.publish(*of, route(*of, *metadata_.find(news.name), news.made_anew), now, out);
-      return !news.doubtful;
+      return !news.doubtful && (news.complete || !is_watched([](const topic_watch& each) { return each.warm; }));
     case topic_news::kind::refused: {
       const backoff_policy again{settings_.user.effective_retry_backoff(), settings_.user.retry_backoff_max};
       of->ask_again_at = now + again.delay(++of->refusals, env_->random());
@@ -14237,8 +14361,7 @@ COKAFKA_DECL bool engine::apply_topic(const topic_news& news, clock_time now, ef
   }
   of->last_error.store(news.error, std::memory_order_seq_cst);  // before the question, see accumulator::park
   if (of->parked.load(std::memory_order_seq_cst) > 0) return false;
-  std::scoped_lock guard(mutex_);
-  return std::none_of(watches_.begin(), watches_.end(), [&](const topic_watch& each) { return each.of == of; });
+  return !is_watched([](const topic_watch&) { return true; });
 }
 
 COKAFKA_DECL void engine::learn_leaders(leader_news news) {
@@ -14271,6 +14394,7 @@ COKAFKA_DECL std::unique_ptr<partition_table> engine::route(topic& of, const top
   accumulator_.topics.keep(of);
   auto table = std::make_unique<partition_table>();
   table->topic_id = state.id;
+  std::vector<partition_queue*> led;
   for (std::size_t i = 0; i < state.partitions.size(); ++i) {
     partition_queue& partition =
         of.partition(static_cast<std::int32_t>(i), settings_, accumulator_.memory, accumulator_.flushes);
@@ -14278,9 +14402,9 @@ COKAFKA_DECL std::unique_ptr<partition_table> engine::route(topic& of, const top
     partition.is_gone.store(false, std::memory_order_release);
     assign(partition, owner_for(leader), made_anew);
     table->all.push_back(&partition);
-    if (leader >= 0) table->available.push_back(&partition);
+    if (leader >= 0) led.push_back(&partition);
   }
-  if (table->available.empty()) table->available = table->all;
+  table->available = led.empty() ? table->all : led;
   for (std::size_t i = state.partitions.size(); i < of.partitions().size(); ++i) {
     partition_queue& gone = *of.partitions()[i];
     const bool was_there = !gone.is_gone.exchange(true, std::memory_order_acq_rel);
