@@ -5583,7 +5583,7 @@ class partition_keeper : public partition_owner {
   /// The partition leaves: answers to what is in flight here are no longer this owner's to judge.
   virtual void forget_answers(partition_queue&) {}
   /// What to tell records that fall due here.
-  virtual stall why_stalled() const = 0;
+  virtual stall why_stalled() const noexcept = 0;
 
   /// Everybody's, and that records are parked because our share of the memory is full.
   drain_conditions conditions() const {
@@ -5617,6 +5617,7 @@ class partition_keeper : public partition_owner {
 
  private:
   void take_woken();
+  void adopt(partition_queue& added);
   void fail_one(partition_queue& partition);
   void heed_its_topic(partition_queue& seen, clock_time now);
   void purge_if_wanted(partition_queue& seen, clock_time now);
@@ -5658,7 +5659,9 @@ class home_keeper final : public partition_keeper {
   void news() override {
     if (queue_.has_work()) host_.want_metadata();
   }
-  stall why_stalled() const override { return {control_error_, "its partition has no leader that is known"}; }
+  stall why_stalled() const noexcept override {
+    return {control_error_, if_memory([] { return std::string("its partition has no leader that is known"); })};
+  }
 
   const error_code& control_error_;
 };
@@ -6564,7 +6567,7 @@ class broker_link final : public partition_keeper {
 
   void news() override;
   void forget_answers(partition_queue& gone) override;
-  stall why_stalled() const override;
+  stall why_stalled() const noexcept override;
   void handle_deadlines();
   void handle_own_deadline(deadline_kind due, clock_time now);
   void note_idle();
@@ -10983,12 +10986,15 @@ COKAFKA_DECL std::optional<error> accumulator::check(const record_view& record) 
   return std::nullopt;
 }
 
-// What there is to see stays as it is where the word of it finds no memory: the next word is of this as well.
+// What there is to see stays as it is where the word of it finds no memory, or an executor that refuses it: the next
+// word is of this as well.
 COKAFKA_DECL bool accumulator::tell_home() noexcept {
-  return if_memory([this] {
+  try {
     home_.attention();
     return true;
-  });
+  } catch (...) {
+    return false;
+  }
 }
 
 COKAFKA_DECL void accumulator::want(topic& of) noexcept {
@@ -11471,17 +11477,6 @@ COKAFKA_DECL void accumulator::publish(topic& of, std::unique_ptr<partition_tabl
   if (waits_for_memory) tell_home();
 }
 
-COKAFKA_DECL void accumulator::fail_without_partition(parked_record& parked, const partition_table& table,
-                                                      clock_time now, effects& out) noexcept {
-  error_details why;
-  why.code = errc::unknown_partition;
-  why.message = if_memory([&] {
-    return "topic " + std::string(parked.of->name.str()) + " has " + std::to_string(table.all.size()) +
-           " partitions, there is no partition " + std::to_string(parked.record->view().partition.value_or(-1));
-  });
-  fail_one(parked, std::move(why), now, out);
-}
-
 }  // namespace cokafka::inline COKAFKA_ABI::detail
 
 // ---- cokafka/detail/core/parking_end.ipp
@@ -11521,6 +11516,17 @@ COKAFKA_DECL void accumulator::note_unheard(parked_record& parked, const error& 
     auto copy = refused_record::make(record, parked.timestamp, reports);
     if (copy) out.unheard.push_back({why, parked.of->name, partition, nullptr, {}, std::move(copy)});
   });
+}
+
+COKAFKA_DECL void accumulator::fail_without_partition(parked_record& parked, const partition_table& table,
+                                                      clock_time now, effects& out) noexcept {
+  error_details why;
+  why.code = errc::unknown_partition;
+  why.message = if_memory([&] {
+    return "topic " + std::string(parked.of->name.str()) + " has " + std::to_string(table.all.size()) +
+           " partitions, there is no partition " + std::to_string(parked.record->view().partition.value_or(-1));
+  });
+  fail_one(parked, std::move(why), now, out);
 }
 
 COKAFKA_DECL void accumulator::refuse(topic& of, broker_errc why, const std::string& message, clock_time now,
@@ -12251,7 +12257,10 @@ COKAFKA_DECL void deadline_timer::arm(clock_time at) {
                        if (!owner || failed || mine != generation_) return;
                        armed_for_.reset();
                        wake_ups_.fetch_add(1, std::memory_order_relaxed);
-                       due_();
+                       try {
+                         due_();
+                       } catch (const std::bad_alloc&) {  // what is still due follows at once
+                       }
                        update();
                      }));
   armed_for_ = at;
@@ -12297,17 +12306,23 @@ COKAFKA_DECL void partition_keeper::wake(partition_queue& woken) {
 
 COKAFKA_DECL void partition_keeper::adopt_soon(partition_queue& added) {
   on_strand([this, &added] {
-    if (added.owner.load(std::memory_order_acquire) != this || added.adopted_by == this) return;
-    added.adopted_by = this;
-    if (ended_) return fail_one(added);
+    if (added.owner.load(std::memory_order_acquire) == this && added.adopted_by != this) adopt(added);
+  });
+}
+
+// May find no memory: then the next word of it brings it here.
+COKAFKA_DECL void partition_keeper::adopt(partition_queue& added) {
+  if (!ended_) {
     heed_its_topic(added, host_.env().now());
     purge_if_wanted(added, host_.env().now());
     queue_.adopt(added, host_.env().now(), conditions());
-    hand_over_if_wanted(added);
-    if (added.parked.load(std::memory_order_relaxed) > 0) host_.link_changed();  // our share may have room for them
-    news();
-    deadlines_.update();
-  });
+  }
+  added.adopted_by = this;
+  if (ended_) return fail_one(added);
+  hand_over_if_wanted(added);
+  if (added.parked.load(std::memory_order_relaxed) > 0) host_.link_changed();  // our share may have room for them
+  news();
+  deadlines_.update();
 }
 
 COKAFKA_DECL void partition_keeper::reconsider_owner_soon(partition_queue& moved) {
@@ -12315,7 +12330,7 @@ COKAFKA_DECL void partition_keeper::reconsider_owner_soon(partition_queue& moved
     partition_owner* const owner = moved.owner.load(std::memory_order_acquire);
     // Handed over meanwhile: the news must not be lost, the new owner may have taken it over before the wish changed.
     if (owner != this) return owner->reconsider_owner_soon(moved);
-    if (moved.adopted_by == this) reconsider(moved, host_.env().now());
+    moved.adopted_by == this ? reconsider(moved, host_.env().now()) : adopt(moved);
   });
 }
 
@@ -12350,8 +12365,8 @@ COKAFKA_DECL void partition_keeper::take_woken() {
     partition_owner* owner = woken.owner.load(std::memory_order_acquire);
     if (owner != this) {  // handed over while the news was on its way
       if (!woken.wake_pending.exchange(true, std::memory_order_acq_rel)) owner->wake(woken);
-    } else if (woken.adopted_by == this) {
-      reconsider(woken, now);
+    } else {
+      woken.adopted_by == this ? reconsider(woken, now) : adopt(woken);
     }
   });
   news();
@@ -12379,7 +12394,8 @@ COKAFKA_DECL void partition_keeper::purge_if_wanted(partition_queue& seen, clock
   carry_out(out);
 }
 
-// A topic that was deleted and made anew: sequences begin again, and where it has fewer partitions there is nowhere to go.
+// A topic that was deleted and made anew: sequences begin again, and where it has fewer partitions there is nowhere to
+// go.
 COKAFKA_DECL void partition_keeper::heed_its_topic(partition_queue& seen, clock_time now) {
   if (seen.is_made_anew.exchange(false, std::memory_order_acq_rel)) seen.begin_anew();
   if (!seen.is_gone.load(std::memory_order_acquire)) return;
@@ -12834,11 +12850,13 @@ COKAFKA_DECL void broker_link::forget_answers(partition_queue& gone) {
   }
 }
 
-COKAFKA_DECL stall broker_link::why_stalled() const {
+COKAFKA_DECL stall broker_link::why_stalled() const noexcept {
   if (connection_.is_open()) return {last_error_, {}};
-  std::string message = name() + " is not connected";
-  if (last_error_) message += ": " + last_error_.message();
-  return {last_error_, std::move(message)};
+  return {last_error_, if_memory([this] {
+            std::string message = name() + " is not connected";
+            if (last_error_) message += ": " + last_error_.message();
+            return message;
+          })};
 }
 
 COKAFKA_DECL void broker_link::say_connection_lost() const {
@@ -13406,7 +13424,8 @@ COKAFKA_DECL void engine::heed_throttle(bool is_before_throttling, std::int32_t 
   more.throttled_responses = 1;
   more.throttle_time = time;
   count(more);
-  throttled_.note(asked_, now + clock_duration(time), now);
+  constexpr std::chrono::milliseconds longest = std::chrono::minutes(1);  // a broker's mistake must not end the questions
+  throttled_.note(asked_, now + clock_duration(std::min(time, longest)), now);
 }
 
 COKAFKA_DECL messages::metadata_request engine::metadata_request_now() {
@@ -13439,6 +13458,9 @@ COKAFKA_DECL asio::awaitable<void> engine::refresh_metadata() {
   control_failures_ = 0;
   metadata_missing_since_.reset();
   apply(request, response, now);
+  // The only broker that there is, by whatever name it was asked.
+  const auto throttled_until = throttled_.until(asked_, now);
+  if (throttled_until && metadata_.brokers().size() == 1) throttled_.note(candidates().front(), *throttled_until, now);
 }
 
 COKAFKA_DECL asio::awaitable<void> engine::fetch_identity() {
@@ -13524,9 +13546,16 @@ COKAFKA_DECL std::shared_ptr<link_host> engine::keep_alive() {
 COKAFKA_DECL void engine::carry_out(effects& wanted) {
   if (wanted.counted != metrics_snapshot{}) count(wanted.counted);  // before anybody hears of it
   const bool dead = dead_.load(std::memory_order_acquire);
-  // Handlers that find no memory to be posted are destroyed; the others are not concerned.
+  // Handlers that find no memory to be posted, or whose executor refuses them, are destroyed; the others are not
+  // concerned.
   const auto end = [dead](waiter_list& waiting) {
-    while (!waiting.empty()) if_memory([&] { dead ? destroy_waiters(waiting) : post_waiters(waiting); });
+    while (!waiting.empty()) {
+      try {
+        dead ? destroy_waiters(waiting) : post_waiters(waiting);
+      } catch (...) {
+        continue;
+      }
+    }
   };
   end(wanted.answered);
   while (const completion_ptr each = wanted.handed_out.pop_front()) {
@@ -13535,7 +13564,13 @@ COKAFKA_DECL void engine::carry_out(effects& wanted) {
   if (!dead) report(wanted);  // before a flush ends, which may be what close() waits for
   end(wanted.ended);
   if (dead) return;
-  for (auto& [level, line] : wanted.log) if_memory([&] { say(level, std::move(line)); });
+  for (auto& [level, line] : wanted.log) {
+    try {
+      say(level, std::move(line));
+    } catch (...) {
+      continue;
+    }
+  }
 }
 
 COKAFKA_DECL void engine::say(log_level level, std::string line) {
@@ -13547,7 +13582,7 @@ COKAFKA_DECL void engine::say(log_level level, std::string line) {
       logger_.log(level, line);
       report_ended();
     });
-  } catch (const std::bad_alloc&) {
+  } catch (...) {
     report_ended();
     throw;
   }
@@ -13953,7 +13988,11 @@ COKAFKA_DECL void engine::report_ended() {
     std::scoped_lock guard(mutex_);
     if (--reports_pending_ > 0 || !tasks_ended_) return;
   }
-  home_.on_strand([this] { end_when_silent(); });
+  try {
+    home_.on_strand([this] { end_when_silent(); });
+  } catch (const std::bad_alloc&) {
+    end_when_silent();  // all tasks have ended: nobody else is on the strand
+  }
 }
 
 COKAFKA_DECL void engine::let_go(completion& of, const record_ticket& ticket) noexcept {

@@ -5,11 +5,16 @@
 
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/execution.hpp>
+#include <boost/asio/execution_context.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_future.hpp>
 #include <memory>
 #include <optional>
+#include <stdexcept>
+#include <utility>
 #include <vector>
 
 using namespace cokafka_tests;
@@ -326,4 +331,41 @@ TEST_CASE("a topic handle that was moved from is as good as before, and outlives
   shop.reset();
   CHECK(first.send(record_of({})).get().error() == errc::closed);
   CHECK(second.send(record_of({})).get().error() == errc::closed);
+}
+
+namespace {
+
+// Posts to a context, or throws: a pool that is full.
+struct refusing_executor {
+  asio::io_context* io;
+  const bool* refuses;
+
+  template <class Function>
+  void execute(Function&& function) const {
+    if (*refuses) throw std::runtime_error("the pool is full");
+    asio::post(*io, std::forward<Function>(function));
+  }
+  asio::execution_context& query(asio::execution::context_t) const noexcept { return *io; }
+  static constexpr asio::execution::blocking_t query(asio::execution::blocking_t) noexcept {
+    return asio::execution::blocking.never;
+  }
+  refusing_executor require(asio::execution::blocking_t::never_t) const noexcept { return *this; }
+  bool operator==(const refusing_executor&) const noexcept = default;
+};
+
+}  // namespace
+
+TEST_CASE("a handler whose executor refuses it is destroyed, and the others hear of their records", "[lifetime]") {
+  asio::io_context io;
+  cokafka::testing::cluster kafka(io);
+  cokafka::producer shop(io, config_for(kafka));
+  bool refuses = false;
+  int called = 0;
+  const auto kept = std::make_shared<int>(0);
+  shop.send(one, asio::bind_executor(refusing_executor{&io, &refuses}, [&called, kept](const outcome&) { ++called; }));
+  shop.send(one, [&called](const outcome& said) { called += said.has_value() ? 10 : 100; });
+  refuses = true;
+  CHECK(run_until(io, [&] { return called == 10; }));
+  CHECK(kept.use_count() == 1);
+  CHECK(shop.outstanding().records == 0);
 }

@@ -65,6 +65,27 @@ TEST_CASE("a broker that throttles metadata or producer ids is not asked again b
   CHECK(here.shop.metrics().throttle_time == 7s);
 }
 
+TEST_CASE("the only broker is not asked by another name while it throttles", "[stories]") {
+  asking_world here(1);
+  cokafka::config by_name = here.settings(60s);
+  by_name.bootstrap_servers = "localhost" + by_name.bootstrap_servers.substr(by_name.bootstrap_servers.find(':'));
+  here.shop = here.world.make_producer(by_name);
+  here.send("t");
+  here.kafka->throttle(api_key::metadata, 7s);
+  CHECK(here.send("u") == 0ns);
+  here.kafka->clear_script();
+  CHECK(here.send("v") == 7s);
+}
+
+TEST_CASE("a throttle time that no broker means ends after a minute", "[stories]") {
+  asking_world here(1, 120s);
+  here.send("t");
+  here.kafka->throttle(api_key::metadata, 24h);
+  CHECK(here.send("u") == 0ns);
+  here.kafka->clear_script();
+  CHECK(here.send("v") <= 66s);  // and the patience with a connection that nobody listens to
+}
+
 TEST_CASE("while one broker throttles metadata another one is asked", "[stories]") {
   asking_world here(2);
   here.send("t");

@@ -52,12 +52,15 @@ COKAFKA_DECL std::optional<error> accumulator::check(const record_view& record) 
   return std::nullopt;
 }
 
-// What there is to see stays as it is where the word of it finds no memory: the next word is of this as well.
+// What there is to see stays as it is where the word of it finds no memory, or an executor that refuses it: the next
+// word is of this as well.
 COKAFKA_DECL bool accumulator::tell_home() noexcept {
-  return if_memory([this] {
+  try {
     home_.attention();
     return true;
-  });
+  } catch (...) {
+    return false;
+  }
 }
 
 COKAFKA_DECL void accumulator::want(topic& of) noexcept {

@@ -290,17 +290,6 @@ COKAFKA_DECL void accumulator::publish(topic& of, std::unique_ptr<partition_tabl
   if (waits_for_memory) tell_home();
 }
 
-COKAFKA_DECL void accumulator::fail_without_partition(parked_record& parked, const partition_table& table,
-                                                      clock_time now, effects& out) noexcept {
-  error_details why;
-  why.code = errc::unknown_partition;
-  why.message = if_memory([&] {
-    return "topic " + std::string(parked.of->name.str()) + " has " + std::to_string(table.all.size()) +
-           " partitions, there is no partition " + std::to_string(parked.record->view().partition.value_or(-1));
-  });
-  fail_one(parked, std::move(why), now, out);
-}
-
 }  // namespace cokafka::inline COKAFKA_ABI::detail
 
 #endif

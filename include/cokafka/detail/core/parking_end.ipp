@@ -51,6 +51,17 @@ COKAFKA_DECL void accumulator::note_unheard(parked_record& parked, const error& 
   });
 }
 
+COKAFKA_DECL void accumulator::fail_without_partition(parked_record& parked, const partition_table& table,
+                                                      clock_time now, effects& out) noexcept {
+  error_details why;
+  why.code = errc::unknown_partition;
+  why.message = if_memory([&] {
+    return "topic " + std::string(parked.of->name.str()) + " has " + std::to_string(table.all.size()) +
+           " partitions, there is no partition " + std::to_string(parked.record->view().partition.value_or(-1));
+  });
+  fail_one(parked, std::move(why), now, out);
+}
+
 COKAFKA_DECL void accumulator::refuse(topic& of, broker_errc why, const std::string& message, clock_time now,
                                       effects& out) {
   std::scoped_lock guard(mutex_);

@@ -198,7 +198,8 @@ COKAFKA_DECL void engine::heed_throttle(bool is_before_throttling, std::int32_t 
   more.throttled_responses = 1;
   more.throttle_time = time;
   count(more);
-  throttled_.note(asked_, now + clock_duration(time), now);
+  constexpr std::chrono::milliseconds longest = std::chrono::minutes(1);  // a broker's mistake must not end the questions
+  throttled_.note(asked_, now + clock_duration(std::min(time, longest)), now);
 }
 
 COKAFKA_DECL messages::metadata_request engine::metadata_request_now() {
@@ -231,6 +232,9 @@ COKAFKA_DECL asio::awaitable<void> engine::refresh_metadata() {
   control_failures_ = 0;
   metadata_missing_since_.reset();
   apply(request, response, now);
+  // The only broker that there is, by whatever name it was asked.
+  const auto throttled_until = throttled_.until(asked_, now);
+  if (throttled_until && metadata_.brokers().size() == 1) throttled_.note(candidates().front(), *throttled_until, now);
 }
 
 COKAFKA_DECL asio::awaitable<void> engine::fetch_identity() {

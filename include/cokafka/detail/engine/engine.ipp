@@ -22,9 +22,16 @@ COKAFKA_DECL std::shared_ptr<link_host> engine::keep_alive() {
 COKAFKA_DECL void engine::carry_out(effects& wanted) {
   if (wanted.counted != metrics_snapshot{}) count(wanted.counted);  // before anybody hears of it
   const bool dead = dead_.load(std::memory_order_acquire);
-  // Handlers that find no memory to be posted are destroyed; the others are not concerned.
+  // Handlers that find no memory to be posted, or whose executor refuses them, are destroyed; the others are not
+  // concerned.
   const auto end = [dead](waiter_list& waiting) {
-    while (!waiting.empty()) if_memory([&] { dead ? destroy_waiters(waiting) : post_waiters(waiting); });
+    while (!waiting.empty()) {
+      try {
+        dead ? destroy_waiters(waiting) : post_waiters(waiting);
+      } catch (...) {
+        continue;
+      }
+    }
   };
   end(wanted.answered);
   while (const completion_ptr each = wanted.handed_out.pop_front()) {
@@ -33,7 +40,13 @@ COKAFKA_DECL void engine::carry_out(effects& wanted) {
   if (!dead) report(wanted);  // before a flush ends, which may be what close() waits for
   end(wanted.ended);
   if (dead) return;
-  for (auto& [level, line] : wanted.log) if_memory([&] { say(level, std::move(line)); });
+  for (auto& [level, line] : wanted.log) {
+    try {
+      say(level, std::move(line));
+    } catch (...) {
+      continue;
+    }
+  }
 }
 
 COKAFKA_DECL void engine::say(log_level level, std::string line) {
@@ -45,7 +58,7 @@ COKAFKA_DECL void engine::say(log_level level, std::string line) {
       logger_.log(level, line);
       report_ended();
     });
-  } catch (const std::bad_alloc&) {
+  } catch (...) {
     report_ended();
     throw;
   }

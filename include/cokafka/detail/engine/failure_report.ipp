@@ -78,7 +78,11 @@ COKAFKA_DECL void engine::report_ended() {
     std::scoped_lock guard(mutex_);
     if (--reports_pending_ > 0 || !tasks_ended_) return;
   }
-  home_.on_strand([this] { end_when_silent(); });
+  try {
+    home_.on_strand([this] { end_when_silent(); });
+  } catch (const std::bad_alloc&) {
+    end_when_silent();  // all tasks have ended: nobody else is on the strand
+  }
 }
 
 COKAFKA_DECL void engine::let_go(completion& of, const record_ticket& ticket) noexcept {

@@ -5,9 +5,11 @@
 #define COKAFKA_DETAIL_ENGINE_HOME_KEEPER_HPP
 
 #include "cokafka/detail/base/config.hpp"
+#include "cokafka/detail/core/if_memory.hpp"
 #include "cokafka/detail/io/partition_keeper.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
+#include <string>
 #include <utility>
 
 namespace cokafka::inline COKAFKA_ABI::detail {
@@ -38,7 +40,9 @@ class home_keeper final : public partition_keeper {
   void news() override {
     if (queue_.has_work()) host_.want_metadata();
   }
-  stall why_stalled() const override { return {control_error_, "its partition has no leader that is known"}; }
+  stall why_stalled() const noexcept override {
+    return {control_error_, if_memory([] { return std::string("its partition has no leader that is known"); })};
+  }
 
   const error_code& control_error_;
 };

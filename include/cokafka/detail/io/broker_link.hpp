@@ -78,7 +78,7 @@ class broker_link final : public partition_keeper {
 
   void news() override;
   void forget_answers(partition_queue& gone) override;
-  stall why_stalled() const override;
+  stall why_stalled() const noexcept override;
   void handle_deadlines();
   void handle_own_deadline(deadline_kind due, clock_time now);
   void note_idle();

@@ -6,6 +6,8 @@
 
 #include "cokafka/detail/io/broker_link.hpp"
 
+#include "cokafka/detail/core/if_memory.hpp"
+
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <exception>
@@ -109,11 +111,13 @@ COKAFKA_DECL void broker_link::forget_answers(partition_queue& gone) {
   }
 }
 
-COKAFKA_DECL stall broker_link::why_stalled() const {
+COKAFKA_DECL stall broker_link::why_stalled() const noexcept {
   if (connection_.is_open()) return {last_error_, {}};
-  std::string message = name() + " is not connected";
-  if (last_error_) message += ": " + last_error_.message();
-  return {last_error_, std::move(message)};
+  return {last_error_, if_memory([this] {
+            std::string message = name() + " is not connected";
+            if (last_error_) message += ": " + last_error_.message();
+            return message;
+          })};
 }
 
 COKAFKA_DECL void broker_link::say_connection_lost() const {

@@ -7,6 +7,7 @@
 #include "cokafka/detail/io/deadline_timer.hpp"
 
 #include <boost/asio/bind_executor.hpp>
+#include <new>
 #include <utility>
 
 namespace cokafka::inline COKAFKA_ABI::detail {
@@ -47,7 +48,10 @@ COKAFKA_DECL void deadline_timer::arm(clock_time at) {
                        if (!owner || failed || mine != generation_) return;
                        armed_for_.reset();
                        wake_ups_.fetch_add(1, std::memory_order_relaxed);
-                       due_();
+                       try {
+                         due_();
+                       } catch (const std::bad_alloc&) {  // what is still due follows at once
+                       }
                        update();
                      }));
   armed_for_ = at;

@@ -58,7 +58,7 @@ class partition_keeper : public partition_owner {
   /// The partition leaves: answers to what is in flight here are no longer this owner's to judge.
   virtual void forget_answers(partition_queue&) {}
   /// What to tell records that fall due here.
-  virtual stall why_stalled() const = 0;
+  virtual stall why_stalled() const noexcept = 0;
 
   /// Everybody's, and that records are parked because our share of the memory is full.
   drain_conditions conditions() const {
@@ -92,6 +92,7 @@ class partition_keeper : public partition_owner {
 
  private:
   void take_woken();
+  void adopt(partition_queue& added);
   void fail_one(partition_queue& partition);
   void heed_its_topic(partition_queue& seen, clock_time now);
   void purge_if_wanted(partition_queue& seen, clock_time now);

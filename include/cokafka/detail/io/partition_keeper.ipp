@@ -21,17 +21,23 @@ COKAFKA_DECL void partition_keeper::wake(partition_queue& woken) {
 
 COKAFKA_DECL void partition_keeper::adopt_soon(partition_queue& added) {
   on_strand([this, &added] {
-    if (added.owner.load(std::memory_order_acquire) != this || added.adopted_by == this) return;
-    added.adopted_by = this;
-    if (ended_) return fail_one(added);
+    if (added.owner.load(std::memory_order_acquire) == this && added.adopted_by != this) adopt(added);
+  });
+}
+
+// May find no memory: then the next word of it brings it here.
+COKAFKA_DECL void partition_keeper::adopt(partition_queue& added) {
+  if (!ended_) {
     heed_its_topic(added, host_.env().now());
     purge_if_wanted(added, host_.env().now());
     queue_.adopt(added, host_.env().now(), conditions());
-    hand_over_if_wanted(added);
-    if (added.parked.load(std::memory_order_relaxed) > 0) host_.link_changed();  // our share may have room for them
-    news();
-    deadlines_.update();
-  });
+  }
+  added.adopted_by = this;
+  if (ended_) return fail_one(added);
+  hand_over_if_wanted(added);
+  if (added.parked.load(std::memory_order_relaxed) > 0) host_.link_changed();  // our share may have room for them
+  news();
+  deadlines_.update();
 }
 
 COKAFKA_DECL void partition_keeper::reconsider_owner_soon(partition_queue& moved) {
@@ -39,7 +45,7 @@ COKAFKA_DECL void partition_keeper::reconsider_owner_soon(partition_queue& moved
     partition_owner* const owner = moved.owner.load(std::memory_order_acquire);
     // Handed over meanwhile: the news must not be lost, the new owner may have taken it over before the wish changed.
     if (owner != this) return owner->reconsider_owner_soon(moved);
-    if (moved.adopted_by == this) reconsider(moved, host_.env().now());
+    moved.adopted_by == this ? reconsider(moved, host_.env().now()) : adopt(moved);
   });
 }
 
@@ -74,8 +80,8 @@ COKAFKA_DECL void partition_keeper::take_woken() {
     partition_owner* owner = woken.owner.load(std::memory_order_acquire);
     if (owner != this) {  // handed over while the news was on its way
       if (!woken.wake_pending.exchange(true, std::memory_order_acq_rel)) owner->wake(woken);
-    } else if (woken.adopted_by == this) {
-      reconsider(woken, now);
+    } else {
+      woken.adopted_by == this ? reconsider(woken, now) : adopt(woken);
     }
   });
   news();
@@ -103,7 +109,8 @@ COKAFKA_DECL void partition_keeper::purge_if_wanted(partition_queue& seen, clock
   carry_out(out);
 }
 
-// A topic that was deleted and made anew: sequences begin again, and where it has fewer partitions there is nowhere to go.
+// A topic that was deleted and made anew: sequences begin again, and where it has fewer partitions there is nowhere to
+// go.
 COKAFKA_DECL void partition_keeper::heed_its_topic(partition_queue& seen, clock_time now) {
   if (seen.is_made_anew.exchange(false, std::memory_order_acq_rel)) seen.begin_anew();
   if (!seen.is_gone.load(std::memory_order_acquire)) return;
