@@ -65,6 +65,7 @@ void story::heal() {
   }
   name_leaders();
   end(trouble::topic_error, -1);
+  for (const planned_topic& each : plan_.topics) kafka_->leave_out_topic(each.name, 0);
   if (is_hopeless_ = !can_be_found(); is_hopeless_) return;
   // Some codes tell that the batch has been appended, and here they were told of batches that were not. Behind a batch
   // that was refused for good they take away the proof that nothing is there: what follows waits until it is due (seed

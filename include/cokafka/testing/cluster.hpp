@@ -127,7 +127,7 @@ class cluster {
   /// What Metadata and Produce answer for the topic, which need not exist, until it is broker_errc::none:
   /// topic_authorization_failed, for instance.
   COKAFKA_DECL void set_topic_error(std::string_view name, broker_errc error);
-  /// The next answers to Metadata requests that ask for the topic do not mention it.
+  /// So many more answers to Metadata requests that ask for the topic do not mention it; 0: none from now on.
   COKAFKA_DECL void leave_out_topic(std::string_view name, int times = 1);
 
   /// -1: nobody. The leader epoch counts up.

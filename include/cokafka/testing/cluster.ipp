@@ -150,7 +150,11 @@ COKAFKA_DECL void cluster::set_topic_error(std::string_view name, broker_errc er
 
 COKAFKA_DECL void cluster::leave_out_topic(std::string_view name, int times) {
   const std::scoped_lock lock(core_->mutex);
-  core_->state.left_out[std::string(name)] += times;
+  if (times == 0) {
+    core_->state.left_out.erase(std::string(name));
+  } else {
+    core_->state.left_out[std::string(name)] += times;
+  }
 }
 
 COKAFKA_DECL std::vector<stored_record> cluster::records(std::string_view topic, std::int32_t partition) const {
