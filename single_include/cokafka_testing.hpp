@@ -605,7 +605,7 @@ class cluster {
   /// What Metadata and Produce answer for the topic, which need not exist, until it is broker_errc::none:
   /// topic_authorization_failed, for instance.
   COKAFKA_DECL void set_topic_error(std::string_view name, broker_errc error);
-  /// The next answers to Metadata requests that ask for the topic do not mention it.
+  /// So many more answers to Metadata requests that ask for the topic do not mention it; 0: none from now on.
   COKAFKA_DECL void leave_out_topic(std::string_view name, int times = 1);
 
   /// -1: nobody. The leader epoch counts up.
@@ -2470,7 +2470,11 @@ COKAFKA_DECL void cluster::set_topic_error(std::string_view name, broker_errc er
 
 COKAFKA_DECL void cluster::leave_out_topic(std::string_view name, int times) {
   const std::scoped_lock lock(core_->mutex);
-  core_->state.left_out[std::string(name)] += times;
+  if (times == 0) {
+    core_->state.left_out.erase(std::string(name));
+  } else {
+    core_->state.left_out[std::string(name)] += times;
+  }
 }
 
 COKAFKA_DECL std::vector<stored_record> cluster::records(std::string_view topic, std::int32_t partition) const {
