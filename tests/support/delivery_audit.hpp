@@ -73,7 +73,7 @@ class delivery_audit {
   void detached(std::uint64_t number);
   /// From now on nothing is broken any more.
   void healed(moment at) { healed_ = at; }
-  /// Something happened to the topic from which its records need not recover before they are due.
+  /// Something is true of the topic, or happened to it, for which its records may wait until they are due.
   void excuse(const std::string& topic) { excused_.insert(topic); }
   bool has_excuses() const noexcept { return !excused_.empty(); }
   /// An answer from before need not have come in time any more: the producer was closed or destroyed.

@@ -187,3 +187,17 @@ TEST_CASE("what nobody sent, a gap and a damaged value are noticed", "[testing]"
   CHECK(other.complains_of("a gap"));
   CHECK(other.complains_of("other bytes"));
 }
+
+TEST_CASE("what waits where nothing hinders it is noticed, unless its topic explains it", "[testing]") {
+  producer_promise prompt = books::patient();
+  prompt.answer_within = 500ms;
+  books of(prompt);
+  of.send();
+  of.written(0, 0);  // after a second
+  CHECK(of.complains_of("where nothing hindered it"));
+  books excused(prompt);
+  excused.audit.excuse("t");
+  excused.send();
+  excused.written(0, 0);
+  CHECK(excused.complaint() == "");
+}
