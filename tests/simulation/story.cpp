@@ -111,7 +111,8 @@ void story::check_memory(const actor& of, std::size_t held) {
   const auto allowed = static_cast<std::size_t>(of.plan.settings.buffer_memory);
   if (held <= allowed) return;
   const bool has_split = of.producer->metrics().batches_split > 0;
-  const std::size_t beyond = 2 * static_cast<std::size_t>(of.plan.settings.max_request_size);
+  constexpr std::size_t largest_chunk = 16 * 1024;
+  const std::size_t beyond = 2 * (static_cast<std::size_t>(of.plan.settings.max_request_size) + largest_chunk);
   if (!has_split || held > allowed + beyond)
     audit_.violated(std::to_string(held) + " bytes are held, buffer.memory is " + std::to_string(allowed));
 }
