@@ -251,6 +251,7 @@ void story::begin_of_answers(trouble kind) {
     }
     case trouble::error_after: {
       const broker_errc code = errors_after[random(errors_after.size())];
+      claims_appends_ = claims_appends_ || cokafka::detail::tells_append(code);  // also of those that are refused then
       kafka_->fail_after_append(api_key::produce, code, times, broker);
       break;
     }
