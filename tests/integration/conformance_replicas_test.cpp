@@ -125,8 +125,7 @@ TEST_CASE("both refuse acks=all before the append while too few replicas are in 
   const auto test = [](target& kafka) {
     // kafka.topic has two replicas, of which the leader stays, and both must be in sync; `alone` has the other only.
     const std::int32_t leader = kafka.leader_id();
-    std::vector<std::int32_t> replicas = kafka.describe(kafka.topic).partitions.at(0).replica_nodes;
-    const std::int32_t follower = replicas.at(0) == leader ? replicas.at(1) : replicas.at(0);
+    const std::int32_t follower = kafka.follower_id();
     wire_client client = kafka.leader();
     const std::string alone = unique_topic();
     create_topics_request create;

@@ -99,6 +99,12 @@ std::int32_t target::leader_id(std::int32_t partition) const {
   return found;
 }
 
+std::int32_t target::follower_id() const {
+  const std::int32_t leader = leader_id();
+  const std::vector<std::int32_t> replicas = describe(topic).partitions.at(0).replica_nodes;
+  return replicas.at(0) == leader ? replicas.at(1) : replicas.at(0);
+}
+
 std::uint16_t target::port_of(std::int32_t id) const {
   for (const auto& each : metadata(bootstrap, topic).brokers) {
     if (each.node_id == id) return static_cast<std::uint16_t>(each.port);

@@ -60,6 +60,8 @@ class target {
   topic_description describe(const std::string& name, bool create = false) const;
   cokafka::detail::messages::metadata_response::partition describe_partition(std::int32_t partition = 0) const;
   std::int32_t leader_id(std::int32_t partition = 0) const;
+  // A replica of partition 0 that does not lead it.
+  std::int32_t follower_id() const;
   // A connection to the leader, as soon as there is one and it knows that it leads.
   wire_client leader(std::int32_t partition = 0, const std::string& client_id = "wire_client") const;
   wire_client broker(std::int32_t id) const;

@@ -96,8 +96,7 @@ void target::delete_records(std::int64_t before) {
 
 void target::elect_uncleanly(const std::function<void()>& write) {
   const std::int32_t former = leader_id();
-  const std::vector<std::int32_t> replicas = describe(topic).partitions.at(0).replica_nodes;
-  const std::int32_t next = replicas.at(0) == former ? replicas.at(1) : replicas.at(0);
+  const std::int32_t next = follower_id();
   if (embedded_ != nullptr) {
     wire_client client = leader();
     const std::int64_t kept = end_offset(client, *this);
