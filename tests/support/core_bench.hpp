@@ -90,7 +90,10 @@ class idle_owner final : public partition_owner {
 
 class idle_home final : public attention_listener {
  public:
-  void attention() override { ++calls; }
+  bool attention() noexcept override {
+    ++calls;
+    return true;
+  }
   std::atomic<int> calls{0};
 };
 

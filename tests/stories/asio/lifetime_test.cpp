@@ -369,3 +369,47 @@ TEST_CASE("a handler whose executor refuses it is destroyed, and the others hear
   CHECK(kept.use_count() == 1);
   CHECK(shop.outstanding().records == 0);
 }
+
+// Asio gives up a strand that its executor has refused once: what is asked of it afterwards ends with the context.
+TEST_CASE("a producer whose executor refuses its work loses handlers, not the process", "[lifetime]") {
+  const auto kept = std::make_shared<int>(0);
+  {
+    asio::io_context io;
+    cokafka::testing::cluster kafka(io);
+    bool refuses = false;
+    cokafka::producer shop(refusing_executor{&io, &refuses}, config_for(kafka));
+    const auto handler = [kept](const auto&) {};
+    bool is_warm = false;
+    shop.warm_up("orders", [&](const auto& done) { is_warm = done.has_value(); });
+    REQUIRE(run_until(io, [&] { return is_warm; }));
+    kafka.freeze(0);
+    shop.send(record_of("orders"), handler);
+    io.run_for(50ms);
+    REQUIRE(shop.outstanding().records == 1);
+    refuses = true;
+    const auto ask = GENERATE(0, 1, 2, 3, 4);
+    if (ask == 0) CHECK_NOTHROW(shop.flush(handler));
+    if (ask == 1) CHECK_NOTHROW(shop.flush(1s, handler));
+    if (ask == 2) CHECK_NOTHROW(shop.warm_up("nobody-knows", handler));
+    if (ask == 3) CHECK_NOTHROW(shop.partitions_for("nobody-knows", handler));
+    if (ask == 4) CHECK_NOTHROW(shop.send(record_of("nobody-knows"), handler));
+    refuses = false;
+    io.run_for(10ms);
+  }
+  CHECK(kept.use_count() == 1);
+}
+
+TEST_CASE("the destructor of a producer whose executor refuses its work returns", "[lifetime]") {
+  asio::io_context io;
+  cokafka::testing::cluster kafka(io);
+  bool refuses = false;
+  {
+    cokafka::producer shop(refusing_executor{&io, &refuses}, config_for(kafka));
+    bool is_warm = false;
+    shop.warm_up("orders", [&](const auto& done) { is_warm = done.has_value(); });
+    REQUIRE(run_until(io, [&] { return is_warm; }));
+    refuses = true;
+  }
+  refuses = false;
+  io.run_for(10ms);
+}

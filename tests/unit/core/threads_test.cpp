@@ -21,7 +21,10 @@ class draining_owner final : public partition_owner, public attention_listener {
   void adopt_soon(partition_queue&) override {}
   void reconsider_owner_soon(partition_queue&) override {}
   void acknowledged_late_soon(partition_queue&, batch_ptr, broker_answer) override {}
-  void attention() override { asked = true; }
+  bool attention() noexcept override {
+    asked = true;
+    return true;
+  }
 
   std::atomic<bool> asked{false};
 };

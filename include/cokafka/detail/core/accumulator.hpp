@@ -25,7 +25,9 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 /// Told, from any thread and under no lock, that the home strand has something to look at.
 class attention_listener {
  public:
-  virtual void attention() = 0;
+  /// False where nobody will look: there was no memory for the word of it, or the executor refused it. What there is to
+  /// see stays as it is, and the next word is of this as well.
+  virtual bool attention() noexcept = 0;
 
  protected:
   ~attention_listener() = default;
@@ -149,7 +151,6 @@ class accumulator {
                               effects& out) noexcept;
   void fail_one(parked_record& parked, error_details why, clock_time now, effects& out) noexcept;
   void note_unheard(parked_record& parked, const error& why, effects& out) noexcept;
-  bool tell_home() noexcept;
   void want(topic& of) noexcept;
   void place_memory_line(effects& out);
   parking_line& line_of(const parked_record& parked) noexcept {

@@ -52,19 +52,8 @@ COKAFKA_DECL std::optional<error> accumulator::check(const record_view& record) 
   return std::nullopt;
 }
 
-// What there is to see stays as it is where the word of it finds no memory, or an executor that refuses it: the next
-// word is of this as well.
-COKAFKA_DECL bool accumulator::tell_home() noexcept {
-  try {
-    home_.attention();
-    return true;
-  } catch (...) {
-    return false;
-  }
-}
-
 COKAFKA_DECL void accumulator::want(topic& of) noexcept {
-  if (!of.wanted.exchange(true) && !tell_home()) of.wanted = false;  // who asks next says it again
+  if (!of.wanted.exchange(true) && !home_.attention()) of.wanted = false;  // who asks next says it again
 }
 
 COKAFKA_DECL topic_ptr accumulator::want_topic(std::string_view name) {

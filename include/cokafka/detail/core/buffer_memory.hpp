@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// The budget of `buffer.memory`: every chunk of every batch, and its list of deadlines, is charged here, and to the broker
-// it waits for.
-// Layer 4.
+// The budget of `buffer.memory`: every chunk of every batch, and its list of deadlines, is charged here, and to the
+// broker it waits for. Layer 4.
 #ifndef COKAFKA_DETAIL_CORE_BUFFER_MEMORY_HPP
 #define COKAFKA_DETAIL_CORE_BUFFER_MEMORY_HPP
 
@@ -34,12 +33,14 @@ class buffer_memory {
 
   explicit buffer_memory(std::size_t total) : pool_(total), total_(total), free_(static_cast<std::ptrdiff_t>(total)) {}
 
-  /// Called, on the thread that gave memory back, when somebody said that they wait. Set before first use.
+  /// Called, on the thread that gave memory back, when somebody said that they wait. Set before first use; does not
+  /// throw.
   void on_release(std::function<void()> callback) { released_ = std::move(callback); }
 
-  /// Chunks that grow a chain of `capacity` bytes by at least `wanted`, and `beside` bytes that the batch takes elsewhere:
-  /// all or none. `share` may be null. Headers of chunks are not charged.
-  outcome take(std::size_t capacity, std::size_t wanted, broker_share* share, chunk_chain& taken, std::size_t beside = 0) {
+  /// Chunks that grow a chain of `capacity` bytes by at least `wanted`, and `beside` bytes that the batch takes
+  /// elsewhere: all or none. `share` may be null. Headers of chunks are not charged.
+  outcome take(std::size_t capacity, std::size_t wanted, broker_share* share, chunk_chain& taken,
+               std::size_t beside = 0) {
     const std::size_t bytes = chunk_bytes_for(capacity, wanted) + beside;
     const auto charge = static_cast<std::ptrdiff_t>(bytes);
     std::ptrdiff_t seen = free_.load(std::memory_order_seq_cst);  // after somebody_waits(), see there
@@ -78,11 +79,7 @@ class buffer_memory {
     if (share != nullptr) share->used.fetch_sub(bytes, std::memory_order_relaxed);
     free_.fetch_add(static_cast<std::ptrdiff_t>(bytes), std::memory_order_seq_cst);
     if (!somebody_waits_.load(std::memory_order_seq_cst) || !released_) return;
-    try {
-      released_();
-    } catch (const std::bad_alloc&) {
-      // Whoever gives back next says it again.
-    }
+    released_();
   }
 
   /// Whoever waits says so before it looks at the budget again, so that no release is missed.

@@ -57,7 +57,7 @@ COKAFKA_DECL send_outcome accumulator::park(const record_view& record, topic& to
     }
     enter(std::move(parked), behind);
   }
-  tell_home();
+  home_.attention();
   return out;
 }
 
@@ -287,7 +287,7 @@ COKAFKA_DECL void accumulator::publish(topic& of, std::unique_ptr<partition_tabl
   }
   for (partition_queue* each : woken) wake(*each);
   // Memory may have come back between the look at it and the word that somebody waits: look once more.
-  if (waits_for_memory) tell_home();
+  if (waits_for_memory) home_.attention();
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail

@@ -198,7 +198,7 @@ COKAFKA_DECL bool accumulator::withdraw(completion& of, record_waiter& asked, ef
       out.end_flushes(flushes.leave(parked->generation));
       take_out(*parked);
       guard.unlock();
-      tell_home();  // what was behind it in the line may fit
+      home_.attention();  // what was behind it in the line may fit
       return true;
     }
     in_batch = of.forwarded_to();
@@ -237,7 +237,7 @@ COKAFKA_DECL bool accumulator::wait_for_space(operation_waiter& waiting, std::si
     parked->space_wanted = wanted;
     enter(std::move(parked), nullptr);
   }
-  tell_home();
+  home_.attention();
   return true;
 }
 
@@ -250,7 +250,7 @@ COKAFKA_DECL bool accumulator::cancel_space(operation_waiter& waiting) {
     leave_line(**found);
     take_out(**found);
   }
-  tell_home();  // what was behind it in the line may fit
+  home_.attention();  // what was behind it in the line may fit
   return true;
 }
 

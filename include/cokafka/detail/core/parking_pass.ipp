@@ -62,7 +62,7 @@ COKAFKA_DECL void accumulator::place_memory_line(effects& out) {
     if (table == nullptr) {  // forgotten just when it was parked
       if (behind == nullptr || first->of->is_forgotten.load(std::memory_order_seq_cst)) {
         first->of->wanted.store(true, std::memory_order_release);
-        tell_home();
+        home_.attention();
       }
       if (behind == nullptr) {
         wait_on(*first, parked_for::metadata, nullptr);

@@ -109,7 +109,7 @@ class engine final : public link_host,
   metrics_snapshot metrics() const;
 
   /// The handle is gone: nothing is waited for, what is left fails.
-  void abandon();
+  void abandon() noexcept;
   /// How often a timer of this producer has fired.
   std::uint64_t timer_wake_ups();
   const operation_home_ptr& home() const noexcept { return operations_; }
@@ -129,7 +129,7 @@ class engine final : public link_host,
   const version_caps& caps() const noexcept override { return caps_; }
   bool is_logged(log_level level) const noexcept override { return logger_.enabled(level); }
   void say(log_level level, std::string line) override;
-  void attention() override;
+  bool attention() noexcept override;
 
   void shutdown() noexcept override { drop(); }
 
@@ -210,6 +210,7 @@ class engine final : public link_host,
   class drained_waiter;
   void drop() noexcept;
   void begin_close(std::chrono::milliseconds timeout);
+  void stop_abandoned();
   void stop_everything(error_details why);
   void task_ended();
   void end_when_silent();
@@ -262,6 +263,7 @@ class engine final : public link_host,
   std::atomic<bool> identity_requested_{false};
   std::atomic<bool> hurry_{false};  // a flush or close has begun: what lingers must be looked at again
   std::atomic<bool> dead_{false};
+  std::atomic<bool> abandoned_{false};
   mutable std::mutex mutex_;
   std::optional<producer_identity> identity_;
   metrics_snapshot totals_{};

@@ -76,11 +76,7 @@ COKAFKA_DECL metrics_snapshot engine::metrics() const {
 
 COKAFKA_DECL void engine::want_metadata() {
   if (metadata_wanted_.exchange(true, std::memory_order_acq_rel)) return;
-  const bool told = if_memory([this] {
-    attention();
-    return true;
-  });
-  if (!told) metadata_wanted_.store(false, std::memory_order_release);  // who asks next says it again
+  if (!attention()) metadata_wanted_.store(false, std::memory_order_release);  // who asks next says it again
 }
 
 COKAFKA_DECL std::optional<producer_identity> engine::identity() const {
@@ -92,26 +88,24 @@ COKAFKA_DECL void engine::want_identity(std::optional<std::int64_t> used_up) {
   const auto have = identity();
   if (have && (!used_up || *used_up != have->id)) return;
   if (identity_requested_.exchange(true, std::memory_order_acq_rel)) return;
-  try {
-    attention();
-  } catch (...) {
-    identity_requested_.store(false, std::memory_order_release);
-    throw;
-  }
+  if (attention()) return;
+  identity_requested_.store(false, std::memory_order_release);
+  throw std::bad_alloc();  // who cannot go on without it tries again
 }
 
 COKAFKA_DECL drain_conditions engine::conditions() const {
   return {accumulator_.flushes.is_flushing() || accumulator_.is_closed() || accumulator_.is_memory_short()};
 }
 
-COKAFKA_DECL void engine::attention() {
-  if (dead_.load(std::memory_order_acquire)) return;  // batches that die with the engine give memory back
-  if (attention_pending_.exchange(true, std::memory_order_acq_rel)) return;
+COKAFKA_DECL bool engine::attention() noexcept {
+  if (dead_.load(std::memory_order_acquire)) return true;  // batches that die with the engine give memory back
+  if (attention_pending_.exchange(true, std::memory_order_acq_rel)) return true;
   try {
     home_.on_strand([this] { look_around(); });
-  } catch (...) {
-    attention_pending_.store(false, std::memory_order_release);  // or nobody would ask again
-    throw;
+    return true;
+  } catch (...) {  // no memory, or what a user's executor throws
+    attention_pending_.store(false, std::memory_order_release);
+    return false;
   }
 }
 
@@ -121,6 +115,7 @@ COKAFKA_DECL void engine::look_around() {
   // A read as well: whoever found it set, and left the round to us, has said before what there is to see.
   attention_pending_.exchange(false, std::memory_order_acq_rel);
   if (stopping_) return;
+  if (abandoned_.load(std::memory_order_acquire)) return stop_abandoned();
   const clock_time now = env_->now();
   accumulator_.set_wall_offset(env_->wall_now().time_since_epoch() - now.time_since_epoch());
   if (metadata_wanted_.exchange(false, std::memory_order_acq_rel)) schedule_.want();
@@ -252,7 +247,7 @@ COKAFKA_DECL void engine::watch_topic(topic_waiter& waiting, std::string_view na
   // The answer to the question that find_topic() asked may have come when nobody watched.
   if (of->last_error.load(std::memory_order_seq_cst) != broker_errc::none)
     of->wanted.store(true, std::memory_order_release);
-  if_memory([this] { attention(); });  // it waits already
+  attention();
 }
 
 COKAFKA_DECL void engine::check_watches(clock_time now) {

@@ -105,7 +105,7 @@ COKAFKA_DECL void engine::flush(operation_waiter& waiting) {
   begin_operation(waiting, [&] {
     if (!accumulator_.flushes.begin(waiting)) return false;
     hurry_.store(true, std::memory_order_release);
-    if_memory([this] { attention(); });  // it has begun: else the next who has news hurries the others
+    attention();  // unheard, the next who has news hurries the others
     return true;
   });
 }
@@ -121,7 +121,7 @@ COKAFKA_DECL void engine::flush_for(operation_waiter& waiting, std::chrono::mill
       timed_flushes_.push_back({*begun, due});
     }
     hurry_.store(true, std::memory_order_release);
-    if_memory([this] { attention(); });
+    attention();
     return true;
   });
 }
@@ -211,20 +211,25 @@ COKAFKA_DECL void engine::begin_close(std::chrono::milliseconds timeout) {
   if (!is_waiting) drained_->deliver();
 }
 
-COKAFKA_DECL void engine::abandon() {
+COKAFKA_DECL void engine::abandon() noexcept {
   accumulator_.close();
   if (const auto left = accumulator_.outstanding(); left.records > 0 && !dead_.load(std::memory_order_acquire)) {
     // On the thread of the destructor: there may be no other chance to say it.
-    logger_.log(log_level::warning, "producer destroyed with " + std::to_string(left.records) +
-                                        " records not acknowledged: await close() to have them delivered");
+    if_memory([&] {
+      logger_.log(log_level::warning, "producer destroyed with " + std::to_string(left.records) +
+                                          " records not acknowledged: await close() to have them delivered");
+    });
   }
-  home_.on_strand([this] {
-    error_details why;
-    why.code = errc::closed;
-    why.message = "the producer was destroyed before the record was acknowledged";
-    if (!stopping_) close_failure_ = error(errc::closed);
-    stop_everything(std::move(why));
-  });
+  abandoned_.store(true, std::memory_order_release);
+  attention();  // unheard, the next who has news ends it
+}
+
+COKAFKA_DECL void engine::stop_abandoned() {
+  error_details why;
+  why.code = errc::closed;
+  why.message = if_memory([] { return std::string("the producer was destroyed before the record was acknowledged"); });
+  close_failure_ = error(errc::closed);
+  stop_everything(std::move(why));
 }
 
 // Nothing more is sent. Every task ends; each link fails what its partitions hold when its tasks have ended.
