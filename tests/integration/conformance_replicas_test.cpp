@@ -210,6 +210,7 @@ TEST_CASE("both may tell that the time is over although the batch was appended",
     const auto answer = client.call(request, 9).responses.at(0).partitions.at(0);
     kafka.thaw(follower);
     CHECK(name_of(answer.error_code) == "request_timed_out");
+    CHECK(answer.base_offset == 0);
     CHECK(outcome(client, kafka, batch) == "none @ 0");
     CHECK(eventually([&] { return end_offset(client, kafka) == 1; }));
   };

@@ -68,8 +68,8 @@ void story::heal() {
   for (const planned_topic& each : plan_.topics) kafka_->leave_out_topic(each.name, 0);
   if (is_hopeless_ = !can_be_found(); is_hopeless_) return;
   // Some codes tell that the batch has been appended, and here they were told of batches that were not. Behind a batch
-  // that was refused for good they take away the proof that nothing is there: what follows waits until it is due (seeds
-  // 467 and 73718 of 2,000 records). No real broker says them before the append, or of a batch that it refuses.
+  // that was refused for good they take away the proof that nothing is there: what follows waits until it is due (seed
+  // 467 of 2,000 records). No real broker says them before the append.
   if (refuses_for_good_ && claims_appends_) return;
   // Records that wait for a topic that is excused may hold all memory that there is.
   const bool is_scarce = std::any_of(plan_.producers.begin(), plan_.producers.end(), [](const planned_producer& each) {

@@ -249,12 +249,9 @@ void story::begin_of_answers(trouble kind) {
       kafka_->fail_next(api_key::produce, code, times, plan_.narrow_story ? std::nullopt : broker);
       break;
     }
-    case trouble::error_after: {
-      const broker_errc code = errors_after[random(errors_after.size())];
-      claims_appends_ = claims_appends_ || cokafka::detail::tells_append(code);  // also of those that are refused then
-      kafka_->fail_after_append(api_key::produce, code, times, broker);
+    case trouble::error_after:
+      kafka_->fail_after_append(api_key::produce, errors_after[random(errors_after.size())], times, broker);
       break;
-    }
     case trouble::delay_before: kafka_->delay_next(api_key::produce, slow, times, moment::before, broker); break;
     case trouble::delay_after: kafka_->delay_next(api_key::produce, slow, times, moment::after, broker); break;
     case trouble::drop_before: kafka_->drop_connection_on_next(api_key::produce, times, moment::before, broker); break;

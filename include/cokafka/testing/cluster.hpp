@@ -97,7 +97,8 @@ class cluster {
   /// Answered with the error, not executed.
   COKAFKA_DECL void fail_next(api_key api, broker_errc error, int times = 1,
                               std::optional<std::int32_t> broker = std::nullopt);
-  /// Executed (for Produce: appended), then answered with the error all the same.
+  /// Executed (for Produce: appended), then answered with the error all the same. A batch that is refused anyway is
+  /// answered with its own error.
   COKAFKA_DECL void fail_after_append(api_key api, broker_errc error, int times = 1,
                                       std::optional<std::int32_t> broker = std::nullopt);
   /// Executed, or answered, that much later. What is behind on the connection waits; a request whose client has gone

@@ -22,7 +22,7 @@ reaction answer(exchange& e, const arrived_request& arrived, std::string& out) {
   } else {
     result = execute(e, request, response);
     const bool executed = result == reaction::answer || result == reaction::silence;
-    if (executed && plan.error) result = refuse(request, *plan.error, response);
+    if (executed && plan.error) result = fail_executed(request, *plan.error, response);
   }
   if (result != reaction::answer) return result;
   response.throttle_time_ms = static_cast<std::int32_t>(plan.throttle.count());

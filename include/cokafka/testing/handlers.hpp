@@ -92,6 +92,14 @@ COKAFKA_DECL reaction refuse(const messages::list_offsets_request&, broker_errc 
 COKAFKA_DECL reaction refuse(const messages::metadata_request&, broker_errc error, messages::metadata_response&);
 COKAFKA_DECL reaction refuse(const messages::produce_request&, broker_errc error, messages::produce_response&);
 
+// The response after all to what has been executed: `error` of everything that was asked. Of a batch that was refused
+// a broker has nothing else to tell.
+template <class Request>
+reaction fail_executed(const Request& request, broker_errc error, typename Request::response_type& response) {
+  return refuse(request, error, response);
+}
+COKAFKA_DECL reaction fail_executed(const messages::produce_request&, broker_errc error, messages::produce_response&);
+
 /// The answer to an ApiVersions request that is newer than the broker.
 COKAFKA_DECL messages::api_versions_response too_new(const cluster_state& cluster);
 

@@ -85,6 +85,13 @@ TEST_CASE_METHOD(one_broker, "an error may be answered although the batch was ap
   CHECK(kafka->records("t", 0).size() == 1);
 }
 
+TEST_CASE_METHOD(one_broker, "a batch that is refused is not said to have been appended", "[testing]") {
+  REQUIRE(produce(client, stamped(1, 0, 0)) == 0);
+  kafka->fail_after_append(api_key::produce, broker_errc::request_timed_out);
+  CHECK(produce(client, stamped(1, 0, 5)) == code_of(broker_errc::out_of_order_sequence_number));
+  CHECK(produce(client, stamped(1, 0, 1)) == 0);
+}
+
 TEST_CASE_METHOD(one_broker, "every API can be made to fail", "[testing]") {
   for (const api_key api : {api_key::metadata, api_key::api_versions, api_key::init_producer_id, api_key::create_topics,
                             api_key::list_offsets, api_key::fetch, api_key::find_coordinator}) {

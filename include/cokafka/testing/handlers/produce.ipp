@@ -127,6 +127,17 @@ COKAFKA_DECL reaction refuse(const messages::produce_request& request, broker_er
   return produce::reaction_of(request, response);
 }
 
+// As when the wait for the followers ends without them: the error takes the place of the success, and the offset stays.
+COKAFKA_DECL reaction fail_executed(const messages::produce_request& request, broker_errc error,
+                                    messages::produce_response& response) {
+  for (auto& topic : response.responses) {
+    for (auto& partition : topic.partitions) {
+      if (partition.error_code == 0) partition.error_code = code_of(error);
+    }
+  }
+  return produce::reaction_of(request, response);
+}
+
 }  // namespace cokafka::inline COKAFKA_ABI::testing::embedded
 
 #endif
