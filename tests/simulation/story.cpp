@@ -45,6 +45,7 @@ void story::create_topics() {
   for (const planned_topic& topic : plan_.topics) {
     if (topic.created) kafka_->create_topic(topic.name, topic.partitions, topic.options);
     audit_.has_partitions(topic.name, topic.created ? topic.partitions : plan_.cluster.default_partitions);
+    if (topic.options.log_append_time) audit_.stamps_records(topic.name);
     // A batch that such a topic refuses goes again whole where it may be in the log, until it is due (guarantee.md,
     // rule 19).
     if (topic.options.max_message_bytes) audit_.excuse(topic.name);

@@ -181,7 +181,8 @@ void delivery_audit::add_log(const std::string& topic, std::int32_t partition,
   std::vector<std::optional<std::uint64_t>> newest(producers_.size());  // by producer
   std::int64_t offset = 0;
   ++logs_;
-  for (const stored_record& stored : records) {
+  for (std::size_t at = 0; at < records.size(); ++at) {
+    const stored_record& stored = records[at];
     const std::string here = place(topic, partition, stored.offset);
     if (stored.offset != offset++) violated("a gap in the log before " + here);
     const auto number = number_in(stored.value);
@@ -190,7 +191,7 @@ void delivery_audit::add_log(const std::string& topic, std::int32_t partition,
       continue;
     }
     page& of = records_[*number];
-    check_stored(of, *number, topic, partition, stored);
+    check_stored(of, *number, topic, partition, records, at);
     if (of.log != logs_) of.copies = 0;
     of.log = logs_;
     const bool first = of.most_copies == 0;
@@ -206,14 +207,36 @@ void delivery_audit::add_log(const std::string& topic, std::int32_t partition,
 }
 
 void delivery_audit::check_stored(page& of, std::uint64_t number, const std::string& topic, std::int32_t partition,
-                                  const stored_record& stored) {
-  const std::string here = place(topic, partition, stored.offset);
-  check_contents(of, number, here, partition, topic, stored);
+                                  const std::vector<stored_record>& records, std::size_t at) {
+  const stored_record& stored = records[at];
+  check_contents(of, number, place(topic, partition, stored.offset), partition, topic, stored);
   if (of.is != state::written || of.partition != partition || of.offset != stored.offset) return;
   const bool right_before = of.offset_found && !of.other_timestamp;
   of.offset_found = true;
   of.other_timestamp = stored.timestamp;
-  if (right_before || of.timestamp == stored.timestamp) of.other_timestamp.reset();
+  const bool is_excused = may_be_own(of, stored.timestamp) && is_time_of_newest(records, at);
+  if (right_before || of.timestamp == stored.timestamp || is_excused) of.other_timestamp.reset();
+}
+
+// Whether a record that may be of the same batch was told the batch's stamp, or was told nothing.
+bool delivery_audit::is_time_of_newest(const std::vector<stored_record>& records, std::size_t at) const {
+  const stored_record& one = records[at];
+  const auto is_of_batch = [&](const stored_record& other) {
+    return other.timestamp == one.timestamp && other.producer_id == one.producer_id;
+  };
+  const auto may_be_newest = [&](const stored_record& other) {
+    const auto number = number_in(other.value);
+    if (!number || *number >= records_.size()) return false;
+    const page& of = records_[*number];
+    return of.is != state::written || of.timestamp == one.timestamp;
+  };
+  for (std::size_t i = at + 1; i < records.size() && is_of_batch(records[i]); ++i) {
+    if (may_be_newest(records[i])) return true;
+  }
+  for (std::size_t i = at; i > 0 && is_of_batch(records[i - 1]); --i) {
+    if (may_be_newest(records[i - 1])) return true;
+  }
+  return false;
 }
 
 void delivery_audit::check_contents(const page& of, std::uint64_t number, const std::string& here,

@@ -80,6 +80,9 @@ class delivery_audit {
   void producer_ended(std::size_t producer, moment at);
   /// Everything of it that was sent before is answered now.
   void purged(std::size_t producer, moment at);
+  /// The topic has `message.timestamp.type=LogAppendTime`. What has been appended in the very millisecond of its newest
+  /// record, and is heard of by a duplicate only, looks as if it had not: its records may be told their own times.
+  void stamps_records(const std::string& topic) { stamping_.insert(topic); }
   /// The topic has so many partitions now: there has never been a time without the first ones of them.
   void has_partitions(const std::string& topic, int count);
 
@@ -172,7 +175,12 @@ class delivery_audit {
   void check_contents(const page& of, std::uint64_t number, const std::string& here, std::int32_t partition,
                       const std::string& topic, const cokafka::testing::stored_record& stored);
   void check_stored(page& of, std::uint64_t number, const std::string& topic, std::int32_t partition,
-                    const cokafka::testing::stored_record& stored);
+                    const std::vector<cokafka::testing::stored_record>& records, std::size_t at);
+  /// It may have been told its own time instead of the log's.
+  bool may_be_own(const page& of, std::int64_t stamp) const {
+    return of.timestamp < stamp && stamping_.contains(of.record.topic);
+  }
+  bool is_time_of_newest(const std::vector<cokafka::testing::stored_record>& records, std::size_t at) const;
   void see(page& of, std::uint64_t number, const std::string& here, const seen_copy& copy);
   void compare_told(const page& of, std::uint64_t number);
   void check_page(const page& of, std::uint64_t number);
@@ -182,7 +190,8 @@ class delivery_audit {
   std::set<std::pair<moment, std::uint64_t>> awaited_;  // by when they are due
   std::vector<std::string> violations_;
   std::optional<moment> healed_{};
-  std::set<std::string> excused_;  // topics
+  std::set<std::string> excused_;   // topics
+  std::set<std::string> stamping_;  // topics
   std::map<std::string, int> fewest_partitions_;
   std::map<std::string, topic_life> lives_;
   bool watches_logs_ = false;

@@ -26,6 +26,14 @@ TEST_CASE("a duplicate is answered with the first copy's largest timestamp, whic
   CHECK(record.offset() == 7);
 }
 
+TEST_CASE("a topic may cease to stamp records", "[core]") {
+  partition_bench bench;
+  bench.of.stamps_records = true;
+  bench.send("a");
+  bench.acknowledge(bench.take(), 7);
+  CHECK_FALSE(bench.of.stamps_records);
+}
+
 TEST_CASE("a batch that was refused before is no duplicate: what it is told is the append time", "[core]") {
   partition_bench bench;
   auto record = bench.send("a");
@@ -45,13 +53,23 @@ TEST_CASE("a batch that was refused before is no duplicate: what it is told is t
 
 TEST_CASE("where the topic stamps records itself a duplicate's time is the first copy's append time", "[core]") {
   partition_bench bench;
-  bench.send("a");
   partition_queue::answer said;
   said.code = broker_errc::none;
   said.base_offset = 7;
   said.log_append_time = 77;
-  const auto plain = bench.take();
-  bench.queue.answered(*plain, said, bench.now, bench.out);
+  const auto answer = [&](bool lost) {
+    bench.send("a");
+    const auto before = bench.take();
+    if (lost) {
+      bench.lose(before);
+      bench.now += 2s;
+      REQUIRE(bench.take() == before);
+    }
+    bench.queue.answered(*before, said, bench.now, bench.out);
+  };
+  SECTION("as a plain success tells") { answer(false); }
+  SECTION("as a duplicate tells whose time is not of its records") { answer(true); }
+  SECTION("as another partition of it has heard") { bench.of.stamps_records = true; }
   auto record = bench.send("b");
   record.ticket.timestamp = 55;
   const auto first = bench.take();

@@ -89,6 +89,27 @@ TEST_CASE("an idempotent producer keeps the order of all records, another one th
   CHECK(wrong.complains_of("stands behind"));
 }
 
+TEST_CASE("in a topic that stamps records one may be told its own time where the newest of its batch has the stamp",
+          "[testing]") {
+  const auto told = [](bool stamps, std::int64_t first, std::int64_t second) {
+    books of;
+    if (stamps) of.audit.stamps_records("t");
+    of.audit.watch_logs();
+    of.send();
+    of.send();
+    of.append({0, 1});
+    of.written(0, 0, first);
+    of.written(1, 1, second);
+    of.log({0, 1});
+    return of.complaint();
+  };
+  CHECK(told(true, 998, 1000) == "");
+  CHECK(told(true, 1000, 998) == "");
+  CHECK(told(true, 998, 999).find("was told the timestamp 998") != std::string::npos);
+  CHECK(told(true, 1001, 1000).find("told the timestamp 1001") != std::string::npos);
+  CHECK(told(false, 998, 1000).find("told the timestamp 998") != std::string::npos);
+}
+
 TEST_CASE("the metadata's offset and timestamp are those of the log", "[testing]") {
   books of;
   of.send();

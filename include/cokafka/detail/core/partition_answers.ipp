@@ -186,7 +186,7 @@ COKAFKA_DECL void partition_queue::note_vanished(const char* why, effects& out) 
   last_offset_ = -1;
   ++out.counted.vanished_logs;
   if_memory([&] {
-    out.say(log_level::error, "acknowledged records have vanished from " + std::string(topic_name_.str()) + "-" +
+    out.say(log_level::error, "acknowledged records have vanished from " + std::string(called().str()) + "-" +
                                   std::to_string(index_) + ": " + why);
   });
 }
@@ -195,12 +195,13 @@ COKAFKA_DECL batch_outcome partition_queue::outcome_of(const batch& written, con
                                                        const verdict& judged) {
   batch_outcome outcome;
   if (judged.has_offset && line::has_offsets(said, written)) outcome.base_offset = said.base_offset;
+  if (said.code != broker_errc::none) return outcome;
   // Brokers answer a duplicate with the first copy's largest timestamp, also where the topic keeps the producer's
   // times. Where the topic is known to stamp records itself, that largest timestamp is the stamp.
-  if (!written.unknown && said.code == broker_errc::none) stamps_records_ = said.log_append_time >= 0;
-  const bool may_be_duplicate = written.unknown && !stamps_records_;
-  const bool is_duplicate = may_be_duplicate && said.log_append_time == written.records.max_timestamp();
-  if (said.log_append_time >= 0 && !is_duplicate) outcome.log_append_time = said.log_append_time;
+  const bool may_be_largest = written.unknown && said.log_append_time == written.records.max_timestamp();
+  if (!may_be_largest) shared_.stamps_records.store(said.log_append_time >= 0, std::memory_order_relaxed);
+  const bool is_stamp = !may_be_largest || shared_.stamps_records.load(std::memory_order_relaxed);
+  if (said.log_append_time >= 0 && is_stamp) outcome.log_append_time = said.log_append_time;
   return outcome;
 }
 

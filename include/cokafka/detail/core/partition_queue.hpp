@@ -26,6 +26,13 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 class topic;
 struct share_line;
 
+/// What the partitions of a topic share.
+struct topic_facts {
+  const topic_name name;
+  /// `message.timestamp.type=LogAppendTime`, by the last answer that told.
+  std::atomic<bool> stamps_records{false};
+};
+
 /// Producer id and epoch as the broker gave them (InitProducerId).
 struct producer_identity {
   std::int64_t id = -1;
@@ -74,8 +81,8 @@ struct drain_conditions {
 class partition_queue
     : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
  public:
-  partition_queue(const settings& rules, buffer_memory& memory, flush_tracker& flushes, topic& of,
-                  const topic_name& topic_called, std::int32_t index);
+  partition_queue(const settings& rules, buffer_memory& memory, flush_tracker& flushes, topic& of, topic_facts& shared,
+                  std::int32_t index);
   partition_queue(const partition_queue&) = delete;
   partition_queue& operator=(const partition_queue&) = delete;
 
@@ -104,7 +111,7 @@ class partition_queue
   withdrawal withdraw(completion& of, record_waiter& asked, effects& out);
 
   topic& of_topic() const noexcept { return topic_; }
-  const topic_name& called() const noexcept { return topic_name_; }
+  const topic_name& called() const noexcept { return shared_.name; }
   std::int32_t index() const noexcept { return index_; }
 
   std::atomic<partition_owner*> owner{nullptr};          // who must be woken
@@ -227,7 +234,7 @@ class partition_queue
   buffer_memory& memory_;
   flush_tracker& flushes_;
   topic& topic_;
-  const topic_name& topic_name_;
+  topic_facts& shared_;
   const std::int32_t index_;
 
   struct division {
@@ -258,7 +265,6 @@ class partition_queue
   std::optional<clock_time> state_shown_at_{};
   clock_time short_until_{};       // no memory was found: what is due waits for this
   std::int64_t last_offset_ = -1;  // acknowledged, of this topic
-  bool stamps_records_ = false;    // the topic has `message.timestamp.type=LogAppendTime`, by the last plain success
   bool new_epoch_ = false;         // sequences start again once nothing is in flight
   std::int64_t used_up_id_ = -1;
 };

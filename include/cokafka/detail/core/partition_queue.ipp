@@ -16,14 +16,14 @@
 namespace cokafka::inline COKAFKA_ABI::detail {
 
 COKAFKA_DECL partition_queue::partition_queue(const settings& rules, buffer_memory& memory, flush_tracker& flushes,
-                                              topic& of, const topic_name& topic_called, std::int32_t index)
+                                              topic& of, topic_facts& shared, std::int32_t index)
     : expiry(static_cast<int>(deadline_kind::partition_expiry), this),
       wake_at(static_cast<int>(deadline_kind::partition_wake), this),
       settings_(rules),
       memory_(memory),
       flushes_(flushes),
       topic_(of),
-      topic_name_(topic_called),
+      shared_(shared),
       index_(index),
       batch_limit_(rules.batch_limit) {}
 
@@ -41,7 +41,7 @@ COKAFKA_DECL batch* partition_queue::open_batch(clock_time due, clock_time now, 
 
 COKAFKA_DECL batch_ptr partition_queue::make_batch(clock_time sent_at) {
   partition_owner* waits_for = owner.load(std::memory_order_acquire);
-  completion_ptr done(new completion(topic_name_, index_, this));
+  completion_ptr done(new completion(called(), index_, this));
   batch_ptr made(new batch(memory_, waits_for != nullptr ? &waits_for->share : nullptr, std::move(done)));
   made->done->notes_dropped = settings_.reports_failures();
   made->created = sent_at;

@@ -19,7 +19,7 @@ COKAFKA_DECL void partition_queue::note_unheard(batch& of, const error& why, std
                                                 failed_count count, bool is_open, effects& out) noexcept {
   if (of.done->notes_dropped) return if_memory([&] { note_dropped(of, why, which, is_open, out); });
   if (of.done->is_piece) return;  // who holds them is not known here
-  out.note_unheard(count.records - std::min(count.records, count.holders), why, topic_name_, index_);
+  out.note_unheard(count.records - std::min(count.records, count.holders), why, called(), index_);
 }
 
 COKAFKA_DECL void partition_queue::note_dropped(batch& of, const error& why, std::span<const record_range> which,
@@ -30,9 +30,9 @@ COKAFKA_DECL void partition_queue::note_dropped(batch& of, const error& why, std
     told.indexes.insert(told.indexes.end(), dropped.begin(), dropped.end());
   }
   if (told.indexes.empty()) return;
-  out.note_unheard(told.indexes.size(), why, topic_name_, index_);
+  out.note_unheard(told.indexes.size(), why, called(), index_);
   told.why = why;
-  told.topic = topic_name_;
+  told.topic = called();
   told.partition = index_;
   told.in.reset(&of);
   if (is_open) {

@@ -80,13 +80,12 @@ struct partition_table {
 /// Owned by the registry of topics, and for as long as they need it by who has found it there. Once it has partitions
 /// it lives as long as the core, and plain pointers to it may be kept. Fields other than atomics belong to the home
 /// strand.
-class topic : public boost::intrusive_ref_counter<topic, boost::thread_safe_counter> {
+class topic : public boost::intrusive_ref_counter<topic, boost::thread_safe_counter>, public topic_facts {
  public:
-  topic(topic_name of, std::uint64_t seed) : name(std::move(of)), sticky(seed) {}
+  topic(topic_name of, std::uint64_t seed) : topic_facts{std::move(of)}, sticky(seed) {}
   topic(const topic&) = delete;
   topic& operator=(const topic&) = delete;
 
-  const topic_name name;
   sticky_partitioner sticky;
 
   /// Null until the topic's metadata is known and its parked records are placed.
@@ -111,7 +110,7 @@ class topic : public boost::intrusive_ref_counter<topic, boost::thread_safe_coun
   partition_queue& partition(std::int32_t index, const settings& rules, buffer_memory& memory, flush_tracker& flushes) {
     while (partitions_.size() <= static_cast<std::size_t>(index)) {
       const auto next = static_cast<std::int32_t>(partitions_.size());
-      partitions_.push_back(std::make_unique<partition_queue>(rules, memory, flushes, *this, name, next));
+      partitions_.push_back(std::make_unique<partition_queue>(rules, memory, flushes, *this, *this, next));
     }
     return *partitions_[static_cast<std::size_t>(index)];
   }
