@@ -35,10 +35,12 @@
 #include "cokafka/detail/core/partition_unheard.ipp"
 #include "cokafka/detail/core/produce_queue.ipp"
 #include "cokafka/detail/core/produce_request.ipp"
+#include "cokafka/detail/core/redirection.ipp"
 #include "cokafka/detail/core/splitting.ipp"
 #include "cokafka/detail/core/unheard.ipp"
 #include "cokafka/detail/core/withdrawal.ipp"
 #include "cokafka/detail/io/broker_link.ipp"
+#include "cokafka/detail/io/broker_link_answers.ipp"
 #include "cokafka/detail/io/broker_link_state.ipp"
 #include "cokafka/detail/io/connection.ipp"
 #include "cokafka/detail/io/deadline_timer.ipp"
@@ -49,7 +51,9 @@
 #include "cokafka/detail/engine/engine_service.ipp"
 #include "cokafka/detail/engine/expiry.ipp"
 #include "cokafka/detail/engine/failure_report.ipp"
+#include "cokafka/detail/engine/identity.ipp"
 #include "cokafka/detail/engine/lifecycle.ipp"
 #include "cokafka/detail/engine/routing.ipp"
+#include "cokafka/detail/engine/waiting.ipp"
 
 #endif

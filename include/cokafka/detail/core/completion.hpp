@@ -223,6 +223,7 @@ class completion_line {
 
 #if defined(COKAFKA_HEADER_ONLY)
 #include "cokafka/detail/core/completion.ipp"
+#include "cokafka/detail/core/redirection.ipp"
 #endif
 
 #endif

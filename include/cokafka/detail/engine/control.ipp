@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// Bodies of engine: the control task, which asks the cluster for metadata and a producer id.
+// Bodies of engine: the control task, which asks the cluster for metadata.
 // Layer 6.
 #ifndef COKAFKA_DETAIL_ENGINE_CONTROL_IPP
 #define COKAFKA_DETAIL_ENGINE_CONTROL_IPP
@@ -7,13 +7,11 @@
 #include "cokafka/detail/engine/engine.hpp"
 
 #include "cokafka/detail/core/backoff.hpp"
-#include "cokafka/detail/messages/init_producer_id.hpp"
 #include "cokafka/detail/messages/metadata.hpp"
 
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/deferred.hpp>
-#include <limits>
 #include <new>
 #include <utility>
 
@@ -198,7 +196,8 @@ COKAFKA_DECL void engine::heed_throttle(bool is_before_throttling, std::int32_t 
   more.throttled_responses = 1;
   more.throttle_time = time;
   count(more);
-  constexpr std::chrono::milliseconds longest = std::chrono::minutes(1);  // a broker's mistake must not end the questions
+  constexpr std::chrono::milliseconds longest =
+      std::chrono::minutes(1);  // a broker's mistake must not end the questions
   throttled_.note(asked_, now + clock_duration(std::min(time, longest)), now);
 }
 
@@ -235,73 +234,6 @@ COKAFKA_DECL asio::awaitable<void> engine::refresh_metadata() {
   // The only broker that there is, by whatever name it was asked.
   const auto throttled_until = throttled_.until(asked_, now);
   if (throttled_until && metadata_.brokers().size() == 1) throttled_.note(candidates().front(), *throttled_until, now);
-}
-
-COKAFKA_DECL asio::awaitable<void> engine::fetch_identity() {
-  messages::init_producer_id_request request;
-  request.transaction_timeout_ms = std::numeric_limits<std::int32_t>::max();
-  messages::init_producer_id_response response;
-  const error_code failed = co_await control_.call(request, response, control_timeout());
-  if (stopping_) co_return;
-  heed_throttle(control_.versions().newest(messages::api_key::init_producer_id).value_or(0) >= 1,
-                response.throttle_time_ms, env_->now());
-  const auto answered = static_cast<broker_errc>(response.error_code);
-  const bool is_usable = response.producer_id >= 0 && response.producer_epoch >= 0;
-  if (!failed && answered == broker_errc::none && is_usable) {
-    {
-      std::scoped_lock guard(mutex_);
-      identity_ = producer_identity{response.producer_id, response.producer_epoch};
-    }
-    identity_wanted_ = false;
-    identity_failures_ = 0;
-    control_failures_ = 0;
-    identity_requested_.store(false, std::memory_order_release);
-    say(log_level::info, "producer id " + std::to_string(response.producer_id));
-    for (auto& [id, link] : links_) link->poke();
-    check_watches(env_->now());
-    co_return;
-  }
-  error_code why = failed;
-  if (!failed)
-    why = answered != broker_errc::none ? make_error_code(answered) : make_error_code(errc::invalid_response);
-  const backoff_policy again{settings_.user.effective_retry_backoff(), settings_.user.retry_backoff_max};
-  const clock_duration pause = again.delay(++identity_failures_, env_->random());
-  identity_not_before_ = env_->now() + std::max<clock_duration>(pause, metadata_schedule::shortest_pause);
-  const bool is_too_old = why == make_error_code(errc::unsupported_version);
-  const bool passes =
-      failed ? !is_too_old : answered == broker_errc::none || has(classify(answered), error_class::retriable);
-  say(passes ? log_level::warning : log_level::error, "no producer id: " + why.message());
-  const bool answers = (!failed || is_too_old) && why != make_error_code(broker_errc::rebootstrap_required);
-  if (answers) {  // the next broker may do better, but this one can be reached
-    control_.close();
-    candidate_ = (candidate_ + 1) % candidates().size();
-  } else {
-    control_failed(why);
-  }
-  if (!passes) refuse_identity(why);
-}
-
-// The cluster will not give a producer id to this client: a permission is missing, or it is too old. What needs one
-// fails instead of waiting; the next record asks again.
-COKAFKA_DECL void engine::refuse_identity(error_code why) {
-  identity_wanted_ = false;
-  identity_requested_.store(false, std::memory_order_release);
-  error_details details;
-  details.code = why;
-  details.message = "no producer id: " + why.message();
-  if (why == make_error_code(errc::unsupported_version)) {
-    details.message += " (InitProducerId, without which enable.idempotence=true is not possible)";
-  }
-  for (auto& [id, link] : links_) link->identity_refused_soon(details);
-  waiter_list ended;
-  {
-    std::scoped_lock guard(mutex_);
-    std::erase_if(watches_, [&](topic_watch& each) {
-      if (each.warm) complete_watch(each, error(details), ended);
-      return each.warm;
-    });
-  }
-  post_waiters(ended);
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail

@@ -282,8 +282,10 @@ class engine final : public link_host,
 #include "cokafka/detail/engine/engine.ipp"
 #include "cokafka/detail/engine/expiry.ipp"
 #include "cokafka/detail/engine/failure_report.ipp"
+#include "cokafka/detail/engine/identity.ipp"
 #include "cokafka/detail/engine/lifecycle.ipp"
 #include "cokafka/detail/engine/routing.ipp"
+#include "cokafka/detail/engine/waiting.ipp"
 #endif
 
 #endif

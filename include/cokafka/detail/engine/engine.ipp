@@ -79,20 +79,6 @@ COKAFKA_DECL void engine::want_metadata() {
   if (!attention()) metadata_wanted_.store(false, std::memory_order_release);  // who asks next says it again
 }
 
-COKAFKA_DECL std::optional<producer_identity> engine::identity() const {
-  std::scoped_lock guard(mutex_);
-  return identity_;
-}
-
-COKAFKA_DECL void engine::want_identity(std::optional<std::int64_t> used_up) {
-  const auto have = identity();
-  if (have && (!used_up || *used_up != have->id)) return;
-  if (identity_requested_.exchange(true, std::memory_order_acq_rel)) return;
-  if (attention()) return;
-  identity_requested_.store(false, std::memory_order_release);
-  throw std::bad_alloc();  // who cannot go on without it tries again
-}
-
 COKAFKA_DECL drain_conditions engine::conditions() const {
   return {accumulator_.flushes.is_flushing() || accumulator_.is_closed() || accumulator_.is_memory_short()};
 }
@@ -219,94 +205,6 @@ COKAFKA_DECL std::string engine::unreachable_text() const {
     text += text_of(each);
   }
   return text + " can be reached: " + control_error_.message();
-}
-
-// --- topics that somebody watches ------------------------------------------------------------------------------------
-
-COKAFKA_DECL topic_ptr engine::find_topic(std::string_view name) {
-  return is_valid_topic_name(name) ? accumulator_.want_topic(name) : nullptr;
-}
-
-COKAFKA_DECL void engine::watch_topic(topic_waiter& waiting, std::string_view name, bool warm) {
-  const auto refuse = [&](errc code) {
-    waiting.failure = error(code);
-    post_waiter(waiting);
-  };
-  if (accumulator_.is_closed()) return refuse(errc::closed);
-  const topic_ptr of = find_topic(name);
-  if (of == nullptr) return refuse(errc::invalid_topic);
-  if (warm && settings_.idempotent) want_identity(std::nullopt);
-  {
-    std::unique_lock guard(mutex_);
-    if (accumulator_.is_closed()) {  // since it was asked above: the end has been, nobody would look at it
-      guard.unlock();
-      return refuse(errc::closed);
-    }
-    watches_.push_back({of, &waiting, warm, env_->now() + clock_duration(settings_.user.max_block)});
-  }
-  // The answer to the question that find_topic() asked may have come when nobody watched.
-  if (of->last_error.load(std::memory_order_seq_cst) != broker_errc::none)
-    of->wanted.store(true, std::memory_order_release);
-  attention();
-}
-
-COKAFKA_DECL void engine::check_watches(clock_time now) {
-  waiter_list ended;
-  {
-    std::scoped_lock guard(mutex_);
-    std::erase_if(watches_, [&](topic_watch& each) {
-      const broker_errc refused = each.of->refused.load(std::memory_order_relaxed);
-      std::optional<error> failure;
-      if (refused != broker_errc::none) {
-        failure = error(refused);
-      } else if (each.of->table.load(std::memory_order_acquire) != nullptr && (!each.warm || is_warm(each))) {
-        complete_watch(each, std::nullopt, ended);
-        return true;
-      } else if (each.due <= now) {
-        error_details why;
-        why.message = unreachable_text();
-        const broker_errc last = each.of->last_error.load(std::memory_order_relaxed);
-        why.code = !why.message.empty()        ? make_error_code(errc::no_brokers)
-                   : last != broker_errc::none ? make_error_code(last)
-                                               : make_error_code(errc::metadata_timed_out);
-        why.cause = control_error_;
-        failure = error(std::move(why));
-      }
-      if (!failure) return false;
-      complete_watch(each, std::move(failure), ended);
-      return true;
-    });
-  }
-  post_waiters(ended);
-}
-
-COKAFKA_DECL void engine::complete_watch(const topic_watch& watch, std::optional<error> failure, waiter_list& out) {
-  watch.waiting->failure = std::move(failure);
-  if (!watch.waiting->failure) watch.waiting->partitions = metadata_.describe(std::string(watch.of->name.str()));
-  out.push_back(*watch.waiting);
-}
-
-// Connected to every leader, and with a producer id where one is needed. Under the mutex.
-COKAFKA_DECL bool engine::is_warm(const topic_watch& watch) {
-  const topic_state* const state = metadata_.find(std::string(watch.of->name.str()));
-  bool warm = !settings_.idempotent || identity_.has_value();
-  for (const auto& partition : state->partitions) {
-    const auto found = links_.find(partition.leader);
-    if (found == links_.end()) {
-      schedule_.want();  // no leader: nobody else may ask until there is one
-      warm = false;
-      continue;
-    }
-    if (found->second->is_connected()) continue;
-    found->second->connect_soon();  // again when an attempt has failed
-    warm = false;
-  }
-  return warm;
-}
-
-COKAFKA_DECL bool engine::cancel_watch(topic_waiter& waiting) {
-  std::scoped_lock guard(mutex_);
-  return std::erase_if(watches_, [&](const topic_watch& each) { return each.waiting == &waiting; }) > 0;
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// Bodies of engine: its beginning, flush, close, and its three ends (closed, abandoned, execution context destroyed).
+// Bodies of engine: its beginning and its three ends (closed, abandoned, execution context destroyed).
 // Layer 6.
 #ifndef COKAFKA_DETAIL_ENGINE_LIFECYCLE_IPP
 #define COKAFKA_DETAIL_ENGINE_LIFECYCLE_IPP
@@ -86,116 +86,7 @@ COKAFKA_DECL std::uint64_t engine::timer_wake_ups() {
   return all;
 }
 
-// --- flush and space -------------------------------------------------------------------------------------------------
-
-// What finds no memory before it has begun ends with that failure; `begin` is false where there is nothing to wait for.
-template <class Function>
-void engine::begin_operation(operation_waiter& waiting, Function begin) {
-  try {
-    if (begin()) return;
-  } catch (const std::bad_alloc&) {
-    error_details why;
-    why.code = make_error_code(boost::system::errc::not_enough_memory);
-    waiting.failure = make_error(std::move(why));
-  }
-  post_waiter(waiting);
-}
-
-COKAFKA_DECL void engine::flush(operation_waiter& waiting) {
-  begin_operation(waiting, [&] {
-    if (!accumulator_.flushes.begin(waiting)) return false;
-    hurry_.store(true, std::memory_order_release);
-    attention();  // unheard, the next who has news hurries the others
-    return true;
-  });
-}
-
-COKAFKA_DECL void engine::flush_for(operation_waiter& waiting, std::chrono::milliseconds timeout) {
-  const clock_time due = env_->now() + std::max(std::chrono::milliseconds::zero(), settings::bounded(timeout));
-  begin_operation(waiting, [&] {
-    {
-      std::scoped_lock guard(mutex_);
-      make_room_for_one(timed_flushes_);
-      const auto begun = accumulator_.flushes.begin(waiting);
-      if (!begun) return false;
-      timed_flushes_.push_back({*begun, due});
-    }
-    hurry_.store(true, std::memory_order_release);
-    attention();
-    return true;
-  });
-}
-
-COKAFKA_DECL void engine::check_flushes(clock_time now) {
-  waiter_list ended;
-  {
-    std::scoped_lock guard(mutex_);
-    std::erase_if(timed_flushes_, [&](const flush_watch& each) {
-      if (each.due > now) return !accumulator_.flushes.is_waiting(each.which);
-      if (waiter* const waiting = accumulator_.flushes.cancel(each.which)) ended.push_back(*waiting);
-      return true;
-    });
-  }
-  if (ended.empty()) return;
-  error_details why;
-  why.code = errc::timed_out;
-  why.message = "the flush has ended with " + left_text() + " not answered";
-  for (auto& each : ended) static_cast<operation_waiter&>(each).failure = error(why);
-  post_waiters(ended);
-}
-
-COKAFKA_DECL std::string engine::left_text() {
-  const auto left = outstanding();
-  return std::to_string(left.records) + " records (" + std::to_string(left.bytes) + " bytes)";
-}
-
-COKAFKA_DECL bool engine::cancel_flush(operation_waiter& waiting) { return accumulator_.flushes.cancel(waiting); }
-
-COKAFKA_DECL void engine::wait_for_space(operation_waiter& waiting, std::size_t bytes) {
-  begin_operation(waiting, [&] { return accumulator_.wait_for_space(waiting, bytes, env_->now()); });
-}
-
-COKAFKA_DECL bool engine::cancel_space(operation_waiter& waiting) { return accumulator_.cancel_space(waiting); }
-
-COKAFKA_DECL void engine::purge() {
-  home_.on_strand([this] {
-    if (stopping_) return;
-    effects out;
-    accumulator_.purge(env_->now(), out);
-    carry_out(out);
-    attention();  // who waited behind them
-  });
-}
-
-COKAFKA_DECL bool engine::withdraw(completion& of, record_waiter& asked) {
-  if (dead_.load(std::memory_order_acquire)) return false;
-  effects out;
-  const bool withdrawn = accumulator_.withdraw(of, asked, out);
-  carry_out(out);
-  return withdrawn;
-}
-
 // --- close -----------------------------------------------------------------------------------------------------------
-
-COKAFKA_DECL void engine::close(operation_waiter& waiting, std::chrono::milliseconds timeout) {
-  accumulator_.close();
-  begin_operation(waiting, [&] {
-    std::scoped_lock guard(mutex_);
-    if (closed_) return false;
-    home_.on_strand([this, timeout] { begin_close(timeout); });
-    closers_.push_back(waiting);
-    return true;
-  });
-}
-
-// Cancelling close() stops waiting; the producer closes all the same.
-COKAFKA_DECL bool engine::cancel_close(operation_waiter& waiting) {
-  std::scoped_lock guard(mutex_);
-  const auto found = std::find_if(closers_.begin(), closers_.end(), [&](waiter& each) { return &each == &waiting; });
-  if (found == closers_.end()) return false;
-  closers_.erase(found);
-  return true;
-}
 
 COKAFKA_DECL void engine::begin_close(std::chrono::milliseconds timeout) {
   if (stopping_) return;

@@ -116,6 +116,8 @@ class broker_link final : public partition_keeper {
 
 #if defined(COKAFKA_HEADER_ONLY)
 #include "cokafka/detail/io/broker_link.ipp"
+#include "cokafka/detail/io/broker_link_answers.ipp"
+#include "cokafka/detail/io/broker_link_state.ipp"
 #endif
 
 #endif
