@@ -2514,12 +2514,14 @@ class buffer_memory {
 
   explicit buffer_memory(std::size_t total) : pool_(total), total_(total), free_(static_cast<std::ptrdiff_t>(total)) {}
 
-  /// Called, on the thread that gave memory back, when somebody said that they wait. Set before first use.
+  /// Called, on the thread that gave memory back, when somebody said that they wait. Set before first use; does not
+  /// throw.
   void on_release(std::function<void()> callback) { released_ = std::move(callback); }
 
-  /// Chunks that grow a chain of `capacity` bytes by at least `wanted`, and `beside` bytes that the batch takes elsewhere:
-  /// all or none. `share` may be null. Headers of chunks are not charged.
-  outcome take(std::size_t capacity, std::size_t wanted, broker_share* share, chunk_chain& taken, std::size_t beside = 0) {
+  /// Chunks that grow a chain of `capacity` bytes by at least `wanted`, and `beside` bytes that the batch takes
+  /// elsewhere: all or none. `share` may be null. Headers of chunks are not charged.
+  outcome take(std::size_t capacity, std::size_t wanted, broker_share* share, chunk_chain& taken,
+               std::size_t beside = 0) {
     const std::size_t bytes = chunk_bytes_for(capacity, wanted) + beside;
     const auto charge = static_cast<std::ptrdiff_t>(bytes);
     std::ptrdiff_t seen = free_.load(std::memory_order_seq_cst);  // after somebody_waits(), see there
@@ -2558,11 +2560,7 @@ class buffer_memory {
     if (share != nullptr) share->used.fetch_sub(bytes, std::memory_order_relaxed);
     free_.fetch_add(static_cast<std::ptrdiff_t>(bytes), std::memory_order_seq_cst);
     if (!somebody_waits_.load(std::memory_order_seq_cst) || !released_) return;
-    try {
-      released_();
-    } catch (const std::bad_alloc&) {
-      // Whoever gives back next says it again.
-    }
+    released_();
   }
 
   /// Whoever waits says so before it looks at the budget again, so that no release is missed.
@@ -3652,6 +3650,13 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 class topic;
 struct share_line;
 
+/// What the partitions of a topic share.
+struct topic_facts {
+  const topic_name name;
+  /// `message.timestamp.type=LogAppendTime`, by the last answer that told.
+  std::atomic<bool> stamps_records{false};
+};
+
 /// Producer id and epoch as the broker gave them (InitProducerId).
 struct producer_identity {
   std::int64_t id = -1;
@@ -3700,8 +3705,8 @@ struct drain_conditions {
 class partition_queue
     : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
  public:
-  partition_queue(const settings& rules, buffer_memory& memory, flush_tracker& flushes, topic& of,
-                  const topic_name& topic_called, std::int32_t index);
+  partition_queue(const settings& rules, buffer_memory& memory, flush_tracker& flushes, topic& of, topic_facts& shared,
+                  std::int32_t index);
   partition_queue(const partition_queue&) = delete;
   partition_queue& operator=(const partition_queue&) = delete;
 
@@ -3730,7 +3735,7 @@ class partition_queue
   withdrawal withdraw(completion& of, record_waiter& asked, effects& out);
 
   topic& of_topic() const noexcept { return topic_; }
-  const topic_name& called() const noexcept { return topic_name_; }
+  const topic_name& called() const noexcept { return shared_.name; }
   std::int32_t index() const noexcept { return index_; }
 
   std::atomic<partition_owner*> owner{nullptr};          // who must be woken
@@ -3853,7 +3858,7 @@ class partition_queue
   buffer_memory& memory_;
   flush_tracker& flushes_;
   topic& topic_;
-  const topic_name& topic_name_;
+  topic_facts& shared_;
   const std::int32_t index_;
 
   struct division {
@@ -3884,7 +3889,6 @@ class partition_queue
   std::optional<clock_time> state_shown_at_{};
   clock_time short_until_{};       // no memory was found: what is due waits for this
   std::int64_t last_offset_ = -1;  // acknowledged, of this topic
-  bool stamps_records_ = false;    // the topic has `message.timestamp.type=LogAppendTime`, by the last plain success
   bool new_epoch_ = false;         // sequences start again once nothing is in flight
   std::int64_t used_up_id_ = -1;
 };
@@ -4122,13 +4126,12 @@ struct partition_table {
 /// Owned by the registry of topics, and for as long as they need it by who has found it there. Once it has partitions
 /// it lives as long as the core, and plain pointers to it may be kept. Fields other than atomics belong to the home
 /// strand.
-class topic : public boost::intrusive_ref_counter<topic, boost::thread_safe_counter> {
+class topic : public boost::intrusive_ref_counter<topic, boost::thread_safe_counter>, public topic_facts {
  public:
-  topic(topic_name of, std::uint64_t seed) : name(std::move(of)), sticky(seed) {}
+  topic(topic_name of, std::uint64_t seed) : topic_facts{std::move(of)}, sticky(seed) {}
   topic(const topic&) = delete;
   topic& operator=(const topic&) = delete;
 
-  const topic_name name;
   sticky_partitioner sticky;
 
   /// Null until the topic's metadata is known and its parked records are placed.
@@ -4153,7 +4156,7 @@ class topic : public boost::intrusive_ref_counter<topic, boost::thread_safe_coun
   partition_queue& partition(std::int32_t index, const settings& rules, buffer_memory& memory, flush_tracker& flushes) {
     while (partitions_.size() <= static_cast<std::size_t>(index)) {
       const auto next = static_cast<std::int32_t>(partitions_.size());
-      partitions_.push_back(std::make_unique<partition_queue>(rules, memory, flushes, *this, name, next));
+      partitions_.push_back(std::make_unique<partition_queue>(rules, memory, flushes, *this, *this, next));
     }
     return *partitions_[static_cast<std::size_t>(index)];
   }
@@ -4369,7 +4372,9 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 /// Told, from any thread and under no lock, that the home strand has something to look at.
 class attention_listener {
  public:
-  virtual void attention() = 0;
+  /// False where nobody will look: there was no memory for the word of it, or the executor refused it. What there is to
+  /// see stays as it is, and the next word is of this as well.
+  virtual bool attention() noexcept = 0;
 
  protected:
   ~attention_listener() = default;
@@ -4493,7 +4498,6 @@ class accumulator {
                               effects& out) noexcept;
   void fail_one(parked_record& parked, error_details why, clock_time now, effects& out) noexcept;
   void note_unheard(parked_record& parked, const error& why, effects& out) noexcept;
-  bool tell_home() noexcept;
   void want(topic& of) noexcept;
   void place_memory_line(effects& out);
   parking_line& line_of(const parked_record& parked) noexcept {
@@ -6680,7 +6684,7 @@ class engine final : public link_host,
   metrics_snapshot metrics() const;
 
   /// The handle is gone: nothing is waited for, what is left fails.
-  void abandon();
+  void abandon() noexcept;
   /// How often a timer of this producer has fired.
   std::uint64_t timer_wake_ups();
   const operation_home_ptr& home() const noexcept { return operations_; }
@@ -6700,7 +6704,7 @@ class engine final : public link_host,
   const version_caps& caps() const noexcept override { return caps_; }
   bool is_logged(log_level level) const noexcept override { return logger_.enabled(level); }
   void say(log_level level, std::string line) override;
-  void attention() override;
+  bool attention() noexcept override;
 
   void shutdown() noexcept override { drop(); }
 
@@ -6781,6 +6785,7 @@ class engine final : public link_host,
   class drained_waiter;
   void drop() noexcept;
   void begin_close(std::chrono::milliseconds timeout);
+  void stop_abandoned();
   void stop_everything(error_details why);
   void task_ended();
   void end_when_silent();
@@ -6833,6 +6838,7 @@ class engine final : public link_host,
   std::atomic<bool> identity_requested_{false};
   std::atomic<bool> hurry_{false};  // a flush or close has begun: what lingers must be looked at again
   std::atomic<bool> dead_{false};
+  std::atomic<bool> abandoned_{false};
   mutable std::mutex mutex_;
   std::optional<producer_identity> identity_;
   metrics_snapshot totals_{};
@@ -8989,17 +8995,6 @@ COKAFKA_DECL bool completion::is_ready(const record_ticket& ticket) const noexce
   return redirect(there).is_ready(there);
 }
 
-// The ticket becomes that of the same record where it is now. Precondition: forwarded, and it has not ended here.
-COKAFKA_DECL completion& completion::redirect(record_ticket& ticket) const noexcept {
-  const std::uint32_t place = place_of(ticket.index);
-  auto to = std::upper_bound(redirections_.begin(), redirections_.end(), place,
-                             [](std::uint32_t at, const redirection& each) { return at < each.first; });
-  --to;
-  ticket.index = place - to->first + to->index;
-  if (to->bytes != 0) ticket.bytes = to->bytes;
-  return *to->target;
-}
-
 COKAFKA_DECL result<record_metadata> completion::get(const record_ticket& ticket) const {
   const batch_outcome* outcome = &outcome_;
   std::uint32_t first = 0;
@@ -9191,49 +9186,6 @@ COKAFKA_DECL waiter_list completion::hand_out_rest() {
   return waiting;
 }
 
-COKAFKA_DECL void completion::make_room_to_forward() {
-  std::scoped_lock guard(lock_);
-  redirections_.reserve(1);
-}
-
-COKAFKA_DECL waiter_list completion::forward(completion_ptr target, std::uint32_t index, std::uint32_t bytes) noexcept {
-  waiter_list ready;
-  std::scoped_lock guard(lock_);
-  if (state_.load(std::memory_order_relaxed) != state::pending) return ready;
-  redirections_.push_back({0, std::move(target), index, bytes});
-  by_index_ = {};
-  while (!waiters_.empty()) {
-    auto& each = static_cast<record_waiter&>(waiters_.front());
-    waiters_.pop_front();
-    if (!redirect(each.ticket).attach(each)) ready.push_back(each);
-  }
-  // Should it fail, that will not be reported as unheard where this finds no memory.
-  if (dropped_.count() > 0) if_memory([&] { redirections_.front().target->drop(index); });
-  state_.store(state::forwarded, std::memory_order_release);
-  return ready;
-}
-
-COKAFKA_DECL void completion::split(std::vector<redirection> pieces) noexcept {
-  std::scoped_lock guard(lock_);
-  assert(state_.load(std::memory_order_relaxed) == state::pending && !pieces.empty());
-  redirections_ = std::move(pieces);
-  by_index_ = {};
-  while (!waiters_.empty()) {
-    auto& each = static_cast<record_waiter&>(waiters_.front());
-    waiters_.pop_front();
-    completion& there = redirect(each.ticket);
-    const std::scoped_lock its(there.lock_);
-    there.link(each);  // nobody has ended it yet, or it would not wait
-  }
-  dropped_.for_each([this](std::uint32_t index) {
-    record_ticket there;
-    there.index = index;
-    completion& target = redirect(there);
-    if_memory([&] { target.drop(there.index); });
-  });
-  state_.store(state::forwarded, std::memory_order_release);
-}
-
 COKAFKA_DECL void completion::drop(std::uint32_t index) {
   std::unique_lock guard(lock_);
   if (find_early_end(index) != nullptr) return;
@@ -9275,6 +9227,66 @@ COKAFKA_DECL waiter_list completion::abandon(fate known) noexcept {
   std::scoped_lock guard(lock_);
   handing_out_ = false;
   return waiting;
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/core/redirection.ipp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+// The ticket becomes that of the same record where it is now. Precondition: forwarded, and it has not ended here.
+COKAFKA_DECL completion& completion::redirect(record_ticket& ticket) const noexcept {
+  const std::uint32_t place = place_of(ticket.index);
+  auto to = std::upper_bound(redirections_.begin(), redirections_.end(), place,
+                             [](std::uint32_t at, const redirection& each) { return at < each.first; });
+  --to;
+  ticket.index = place - to->first + to->index;
+  if (to->bytes != 0) ticket.bytes = to->bytes;
+  return *to->target;
+}
+
+COKAFKA_DECL void completion::make_room_to_forward() {
+  std::scoped_lock guard(lock_);
+  redirections_.reserve(1);
+}
+
+COKAFKA_DECL waiter_list completion::forward(completion_ptr target, std::uint32_t index, std::uint32_t bytes) noexcept {
+  waiter_list ready;
+  std::scoped_lock guard(lock_);
+  if (state_.load(std::memory_order_relaxed) != state::pending) return ready;
+  redirections_.push_back({0, std::move(target), index, bytes});
+  by_index_ = {};
+  while (!waiters_.empty()) {
+    auto& each = static_cast<record_waiter&>(waiters_.front());
+    waiters_.pop_front();
+    if (!redirect(each.ticket).attach(each)) ready.push_back(each);
+  }
+  // Should it fail, that will not be reported as unheard where this finds no memory.
+  if (dropped_.count() > 0) if_memory([&] { redirections_.front().target->drop(index); });
+  state_.store(state::forwarded, std::memory_order_release);
+  return ready;
+}
+
+COKAFKA_DECL void completion::split(std::vector<redirection> pieces) noexcept {
+  std::scoped_lock guard(lock_);
+  assert(state_.load(std::memory_order_relaxed) == state::pending && !pieces.empty());
+  redirections_ = std::move(pieces);
+  by_index_ = {};
+  while (!waiters_.empty()) {
+    auto& each = static_cast<record_waiter&>(waiters_.front());
+    waiters_.pop_front();
+    completion& there = redirect(each.ticket);
+    const std::scoped_lock its(there.lock_);
+    there.link(each);  // nobody has ended it yet, or it would not wait
+  }
+  dropped_.for_each([this](std::uint32_t index) {
+    record_ticket there;
+    there.index = index;
+    completion& target = redirect(there);
+    if_memory([&] { target.drop(there.index); });
+  });
+  state_.store(state::forwarded, std::memory_order_release);
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
@@ -10037,7 +10049,7 @@ COKAFKA_DECL void partition_queue::note_vanished(const char* why, effects& out) 
   last_offset_ = -1;
   ++out.counted.vanished_logs;
   if_memory([&] {
-    out.say(log_level::error, "acknowledged records have vanished from " + std::string(topic_name_.str()) + "-" +
+    out.say(log_level::error, "acknowledged records have vanished from " + std::string(called().str()) + "-" +
                                   std::to_string(index_) + ": " + why);
   });
 }
@@ -10046,12 +10058,13 @@ COKAFKA_DECL batch_outcome partition_queue::outcome_of(const batch& written, con
                                                        const verdict& judged) {
   batch_outcome outcome;
   if (judged.has_offset && line::has_offsets(said, written)) outcome.base_offset = said.base_offset;
+  if (said.code != broker_errc::none) return outcome;
   // Brokers answer a duplicate with the first copy's largest timestamp, also where the topic keeps the producer's
   // times. Where the topic is known to stamp records itself, that largest timestamp is the stamp.
-  if (!written.unknown && said.code == broker_errc::none) stamps_records_ = said.log_append_time >= 0;
-  const bool may_be_duplicate = written.unknown && !stamps_records_;
-  const bool is_duplicate = may_be_duplicate && said.log_append_time == written.records.max_timestamp();
-  if (said.log_append_time >= 0 && !is_duplicate) outcome.log_append_time = said.log_append_time;
+  const bool may_be_largest = written.unknown && said.log_append_time == written.records.max_timestamp();
+  if (!may_be_largest) shared_.stamps_records.store(said.log_append_time >= 0, std::memory_order_relaxed);
+  const bool is_stamp = !may_be_largest || shared_.stamps_records.load(std::memory_order_relaxed);
+  if (said.log_append_time >= 0 && is_stamp) outcome.log_append_time = said.log_append_time;
   return outcome;
 }
 
@@ -10215,14 +10228,14 @@ COKAFKA_DECL void partition_queue::abandon(waiter_list& out) noexcept {
 namespace cokafka::inline COKAFKA_ABI::detail {
 
 COKAFKA_DECL partition_queue::partition_queue(const settings& rules, buffer_memory& memory, flush_tracker& flushes,
-                                              topic& of, const topic_name& topic_called, std::int32_t index)
+                                              topic& of, topic_facts& shared, std::int32_t index)
     : expiry(static_cast<int>(deadline_kind::partition_expiry), this),
       wake_at(static_cast<int>(deadline_kind::partition_wake), this),
       settings_(rules),
       memory_(memory),
       flushes_(flushes),
       topic_(of),
-      topic_name_(topic_called),
+      shared_(shared),
       index_(index),
       batch_limit_(rules.batch_limit) {}
 
@@ -10240,7 +10253,7 @@ COKAFKA_DECL batch* partition_queue::open_batch(clock_time due, clock_time now, 
 
 COKAFKA_DECL batch_ptr partition_queue::make_batch(clock_time sent_at) {
   partition_owner* waits_for = owner.load(std::memory_order_acquire);
-  completion_ptr done(new completion(topic_name_, index_, this));
+  completion_ptr done(new completion(called(), index_, this));
   batch_ptr made(new batch(memory_, waits_for != nullptr ? &waits_for->share : nullptr, std::move(done)));
   made->done->notes_dropped = settings_.reports_failures();
   made->created = sent_at;
@@ -10461,7 +10474,7 @@ COKAFKA_DECL void partition_queue::note_unheard(batch& of, const error& why, std
                                                 failed_count count, bool is_open, effects& out) noexcept {
   if (of.done->notes_dropped) return if_memory([&] { note_dropped(of, why, which, is_open, out); });
   if (of.done->is_piece) return;  // who holds them is not known here
-  out.note_unheard(count.records - std::min(count.records, count.holders), why, topic_name_, index_);
+  out.note_unheard(count.records - std::min(count.records, count.holders), why, called(), index_);
 }
 
 COKAFKA_DECL void partition_queue::note_dropped(batch& of, const error& why, std::span<const record_range> which,
@@ -10472,9 +10485,9 @@ COKAFKA_DECL void partition_queue::note_dropped(batch& of, const error& why, std
     told.indexes.insert(told.indexes.end(), dropped.begin(), dropped.end());
   }
   if (told.indexes.empty()) return;
-  out.note_unheard(told.indexes.size(), why, topic_name_, index_);
+  out.note_unheard(told.indexes.size(), why, called(), index_);
   told.why = why;
-  told.topic = topic_name_;
+  told.topic = called();
   told.partition = index_;
   told.in.reset(&of);
   if (is_open) {
@@ -10986,19 +10999,8 @@ COKAFKA_DECL std::optional<error> accumulator::check(const record_view& record) 
   return std::nullopt;
 }
 
-// What there is to see stays as it is where the word of it finds no memory, or an executor that refuses it: the next
-// word is of this as well.
-COKAFKA_DECL bool accumulator::tell_home() noexcept {
-  try {
-    home_.attention();
-    return true;
-  } catch (...) {
-    return false;
-  }
-}
-
 COKAFKA_DECL void accumulator::want(topic& of) noexcept {
-  if (!of.wanted.exchange(true) && !tell_home()) of.wanted = false;  // who asks next says it again
+  if (!of.wanted.exchange(true) && !home_.attention()) of.wanted = false;  // who asks next says it again
 }
 
 COKAFKA_DECL topic_ptr accumulator::want_topic(std::string_view name) {
@@ -11244,7 +11246,7 @@ COKAFKA_DECL send_outcome accumulator::park(const record_view& record, topic& to
     }
     enter(std::move(parked), behind);
   }
-  tell_home();
+  home_.attention();
   return out;
 }
 
@@ -11474,7 +11476,7 @@ COKAFKA_DECL void accumulator::publish(topic& of, std::unique_ptr<partition_tabl
   }
   for (partition_queue* each : woken) wake(*each);
   // Memory may have come back between the look at it and the word that somebody waits: look once more.
-  if (waits_for_memory) tell_home();
+  if (waits_for_memory) home_.attention();
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
@@ -11665,7 +11667,7 @@ COKAFKA_DECL bool accumulator::withdraw(completion& of, record_waiter& asked, ef
       out.end_flushes(flushes.leave(parked->generation));
       take_out(*parked);
       guard.unlock();
-      tell_home();  // what was behind it in the line may fit
+      home_.attention();  // what was behind it in the line may fit
       return true;
     }
     in_batch = of.forwarded_to();
@@ -11704,7 +11706,7 @@ COKAFKA_DECL bool accumulator::wait_for_space(operation_waiter& waiting, std::si
     parked->space_wanted = wanted;
     enter(std::move(parked), nullptr);
   }
-  tell_home();
+  home_.attention();
   return true;
 }
 
@@ -11717,7 +11719,7 @@ COKAFKA_DECL bool accumulator::cancel_space(operation_waiter& waiting) {
     leave_line(**found);
     take_out(**found);
   }
-  tell_home();  // what was behind it in the line may fit
+  home_.attention();  // what was behind it in the line may fit
   return true;
 }
 
@@ -11776,7 +11778,7 @@ COKAFKA_DECL void accumulator::place_memory_line(effects& out) {
     if (table == nullptr) {  // forgotten just when it was parked
       if (behind == nullptr || first->of->is_forgotten.load(std::memory_order_seq_cst)) {
         first->of->wanted.store(true, std::memory_order_release);
-        tell_home();
+        home_.attention();
       }
       if (behind == nullptr) {
         wait_on(*first, parked_for::metadata, nullptr);
@@ -12747,9 +12749,306 @@ COKAFKA_DECL error_code connection::reason(error_code seen) const noexcept {
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
 
-// ---- cokafka/detail/io/broker_link_state.ipp
+// ---- cokafka/detail/io/broker_link.ipp
 
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+COKAFKA_DECL broker_link::broker_link(link_host& host, asio::any_io_executor executor, std::int32_t id, endpoint at)
+    : partition_keeper(host, asio::make_strand(std::move(executor))),
+      id_(id),
+      endpoint_(std::move(at)),
+      connection_(host.env(), strand_, host.rules(), deadlines_, host.caps()),
+      request_timeout_(static_cast<int>(deadline_kind::request_timeout), this),
+      idle_close_(static_cast<int>(deadline_kind::idle_close), this),
+      backoff_over_(static_cast<int>(deadline_kind::backoff_over), this),
+      throttle_over_(static_cast<int>(deadline_kind::throttle_over), this) {}
+
+// --- run -------------------------------------------------------------------------------------------------------------
+
+// Throughout the tasks an awaited value gets a statement of its own: g++ 12 miscompiles `if (co_await a()) co_await
+// b();`.
+COKAFKA_DECL asio::awaitable<void> broker_link::run() {
+  while (!stopping_) {
+    if (!has_reason_to_connect()) {
+      deadlines_.settle();
+      co_await news_.wait(asio::deferred);
+      continue;
+    }
+    try {
+      const bool reached = co_await reach();
+      if (reached) {
+        lose_requests(asio::error::no_memory);  // none, unless that found no memory below
+        co_await serve();
+      }
+    } catch (const std::bad_alloc&) {  // a task's frame, say; what was in flight goes again as after any other loss
+      connection_.close();
+      retry_connect_at_ = host_.env().now() + clock_duration(host_.rules().user.reconnect_backoff);
+      if_memory([&] { lose_requests(asio::error::no_memory); });
+    }
+  }
+  end();
+}
+
+// One attempt to connect, or the wait before it. False: ask again.
+COKAFKA_DECL asio::awaitable<bool> broker_link::reach() {
+  if (host_.env().now() < retry_connect_at_) {
+    deadlines_.heap.set(backoff_over_, retry_connect_at_);
+    deadlines_.update();
+    co_await news_.wait(asio::deferred);
+    co_return false;
+  }
+  const config& user = host_.rules().user;
+  const backoff_policy setup{user.effective_connection_setup_timeout(), user.socket_connection_setup_timeout_max};
+  const clock_duration timeout = setup.delay(failed_attempts_ + 1, host_.env().random());
+  const endpoint to = endpoint_;
+  moved_ = false;
+  error_code failed = co_await connection_.open(to, timeout, failed_attempts_);
+  if (moved_) connection_.close();
+  if (stopping_ || moved_) co_return false;
+  connect_wanted_ = false;
+  const auto version = connection_.versions().newest(messages::api_key::produce);
+  if (!failed && !version) failed = make_error_code(errc::unsupported_version);
+  if (!failed) {
+    produce_version_ = *version;
+    co_return true;
+  }
+  connection_.close();
+  last_error_ = failed;
+  const backoff_policy again{user.reconnect_backoff, user.effective_reconnect_backoff_max()};
+  retry_connect_at_ = host_.env().now() + again.delay(++failed_attempts_, host_.env().random());
+  host_.say(log_level::warning, name() + ": cannot be reached: " + failed.message());
+  host_.want_metadata();
+  host_.link_changed();
+  co_return false;
+}
+
+COKAFKA_DECL asio::awaitable<void> broker_link::serve() {
+  connected_.store(true, std::memory_order_relaxed);
+  last_error_ = {};
+  last_used_ = host_.env().now();
+  host_.say(log_level::info, name() + ": connected, Produce version " + std::to_string(produce_version_));
+  host_.link_changed();
+  auto alive = host_.keep_alive();
+  asio::co_spawn(strand_, read_responses(), [this, alive](std::exception_ptr failed) { reader_has_ended(failed); });
+  try {
+    co_await write_requests();
+  } catch (const std::bad_alloc&) {
+    last_error_ = asio::error::no_memory;
+  }
+  connection_.close();
+  co_await reader_ended_.wait(asio::deferred);
+  connected_.store(false, std::memory_order_relaxed);
+  deadlines_.heap.clear(request_timeout_);
+  deadlines_.heap.clear(idle_close_);
+  if (std::exchange(moved_, false)) {
+    last_error_ = {};
+    request_timed_out_ = false;
+    lose_requests(make_error_code(errc::disconnected));
+    co_return;
+  }
+  if (in_flight_.empty() && !last_error_) co_return;  // closed because it was idle
+  if (!last_error_) last_error_ = make_error_code(errc::disconnected);
+  const config& user = host_.rules().user;
+  const backoff_policy again{user.reconnect_backoff, user.effective_reconnect_backoff_max()};
+  retry_connect_at_ = host_.env().now() + again.delay(++failed_attempts_, host_.env().random());
+  say_connection_lost();
+  lose_requests(
+      make_error_code(std::exchange(request_timed_out_, false) ? errc::request_timed_out : errc::disconnected));
+  host_.want_metadata();
+}
+
+// --- write -----------------------------------------------------------------------------------------------------------
+
+COKAFKA_DECL asio::awaitable<void> broker_link::write_requests() {
+  while (!stopping_ && connection_.is_open()) {
+    if (moved_ && in_flight_.empty()) co_return;
+    const clock_time now = host_.env().now();
+    if (auto request = next_request(now)) {
+      const bool written = co_await write(std::move(request));
+      if (!written) co_return;
+      continue;
+    }
+    note_idle();
+    co_await news_.wait(asio::deferred);
+  }
+}
+
+COKAFKA_DECL std::shared_ptr<produce_request> broker_link::next_request(clock_time now) {
+  const settings& rules = host_.rules();
+  if (moved_ || in_flight_.size() >= rules.max_in_flight || throttled_until_ > now) return nullptr;
+  if (!queue_.has_candidates(in_flight_.empty())) return nullptr;
+  const auto identity = host_.identity();
+  const bool is_idle = in_flight_.empty();
+  auto request = std::make_shared<produce_request>();
+  in_flight_.push_back(request);  // before it takes batches: from now on they are lost with the connection
+  try {
+    request->batches = queue_.next_request(now, is_idle, conditions(), identity);
+  } catch (const std::bad_alloc&) {
+    in_flight_.pop_back();
+    throw;
+  }
+  if (request->batches.empty()) in_flight_.pop_back();
+  if (queue_.is_identity_missing()) host_.want_identity(queue_.used_up_id());
+  if (request->batches.empty()) return nullptr;
+  request->correlation_id = connection_.next_correlation_id();
+  request->version = produce_version_;
+  if (request->version >= 13 && !has_all_topic_ids(request->batches)) request->version = 12;
+  request->written_at = now;
+  encode_produce_request(*request, rules);
+  note_repeated(*request);
+  return request;
+}
+
+COKAFKA_DECL asio::awaitable<bool> broker_link::write(std::shared_ptr<produce_request> request) {
+  const clock_duration timeout = host_.rules().user.request_timeout;
+  if (in_flight_.front() == request) deadlines_.heap.set(request_timeout_, request->written_at + timeout);
+  deadlines_.update();
+  write_buffers_.clear();
+  for (const auto& part : request->gather) write_buffers_.emplace_back(part.data(), part.size());
+  auto [failed, written] =
+      co_await async_write_all(connection_.transport(), write_buffers_, asio::as_tuple(asio::deferred));
+  (void)written;
+  last_used_ = host_.env().now();
+  if (failed) {
+    if (!last_error_) last_error_ = failed;
+    co_return false;
+  }
+  if (host_.rules().acks == 0 && !in_flight_.empty() && in_flight_.back() == request) {
+    in_flight_.pop_back();
+    failed_attempts_ = 0;
+    deadlines_.heap.clear(request_timeout_);
+    effects out;
+    for (auto& each : request->batches) each.partition->written_unacknowledged(*each.what, out);
+    carry_out(out);
+    for (auto& each : request->batches) reconsider(*each.partition, last_used_);
+  }
+  co_return true;
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/io/broker_link_answers.ipp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+COKAFKA_DECL asio::awaitable<void> broker_link::read_responses() {
+  error_code ended;
+  while (!ended) {
+    wire::parsed_frame frame = connection_.parser().next();
+    if (frame.status == wire::frame_status::frame) {
+      if (!handle_response(frame.body)) ended = make_error_code(errc::invalid_response);
+      continue;
+    }
+    if (frame.status != wire::frame_status::need_more) {
+      ended = make_error_code(errc::invalid_response);
+      break;
+    }
+    const auto room = connection_.parser().prepare(4096);
+    auto [failed, size] = co_await async_read_some(connection_.transport(), asio::buffer(room.data(), room.size()),
+                                                   asio::as_tuple(asio::deferred));
+    if (!failed) connection_.parser().commit(size);
+    ended = failed;
+  }
+  // Closed by ourselves (idle, stop, request timeout): what the read says is not the reason.
+  if (connection_.is_open() && !last_error_) last_error_ = ended;
+  connection_.close();
+}
+
+COKAFKA_DECL bool broker_link::handle_response(std::string_view frame) {
+  if (host_.rules().acks == 0) return true;  // some fake brokers answer all the same
+  wire::reader header(frame);
+  const std::int32_t id = header.int32();
+  if (!header.ok() || in_flight_.empty() || in_flight_.front()->correlation_id != id) return false;
+  messages::produce_response response;
+  std::int32_t answered_id = 0;
+  if (!messages::decode_response(frame, in_flight_.front()->version, response, answered_id)) return false;
+  const clock_time now = host_.env().now();
+  const std::shared_ptr<produce_request> answered = in_flight_.front();
+  const std::chrono::milliseconds throttle(answered->version >= 6 ? response.throttle_time_ms : 0);
+  put_in_order(response, answered->version);
+  settle_request(*answered, response, throttle, now);
+  in_flight_.pop_front();
+  failed_attempts_ = 0;
+  last_used_ = now;
+  if (in_flight_.empty()) {
+    deadlines_.heap.clear(request_timeout_);
+  } else {
+    deadlines_.heap.set(request_timeout_, in_flight_.front()->written_at + host_.rules().user.request_timeout);
+  }
+  if (throttle.count() > 0) obey_throttle(throttle, now);
+  news_.set();
+  return true;
+}
+
+COKAFKA_DECL void broker_link::settle_request(produce_request& answered, const messages::produce_response& response,
+                                              std::chrono::milliseconds throttle, clock_time now) {
+  const backoff_policy again{host_.rules().user.effective_retry_backoff(), host_.rules().user.retry_backoff_max};
+  leader_news leaders;
+  with_effects([&](effects& out) {
+    if (throttle.count() > 0) {
+      ++out.counted.throttled_responses;
+      out.counted.throttle_time += throttle;
+    }
+    for (auto& each : answered.batches) {
+      partition_queue::answer said;
+      said.broker = id_;
+      if (const auto* found = find_answer(response, each, answered.version)) {
+        said.code = static_cast<broker_errc>(found->error_code);
+        said.base_offset = found->base_offset;
+        said.log_append_time = found->log_append_time_ms;
+        if (found->error_message) said.message = *found->error_message;
+        if (!found->record_errors.empty()) said.culprits = culprits_of(*found, *each.what);
+        leaders.note(each, *found);
+      } else {
+        said.cause = make_error_code(errc::invalid_response);
+      }
+      if (each.moved) {
+        each.partition->owner.load(std::memory_order_acquire)->acknowledged_late_soon(*each.partition, each.what, said);
+        continue;
+      }
+      said.backoff = again.delay(each.what->attempts, host_.env().random());
+      each.settled = true;
+      const verdict judged = each.partition->answered(*each.what, said, now, out);
+      if (judged.is_sent_again()) note_retry(each, out);
+    }
+  });
+  for (auto& each : answered.batches) reconsider(*each.partition, now);
+  if (leaders.moved.empty()) return;
+  leaders.endpoints = response.node_endpoints;
+  host_.learn_leaders(std::move(leaders));
+}
+
+// What finds no memory on the way is for the next call: nothing leaves the line before all of it has been told.
+COKAFKA_DECL void broker_link::lose_requests(error_code why) {
+  const clock_time now = host_.env().now();
+  const backoff_policy again{host_.rules().user.effective_retry_backoff(), host_.rules().user.retry_backoff_max};
+  with_effects([&](effects& out) {
+    for (auto& request : in_flight_) {
+      for (auto& each : request->batches) {
+        if (each.moved || each.settled) continue;
+        partition_queue::answer nothing;
+        nothing.broker = id_;
+        nothing.cause = why;
+        nothing.backoff = again.delay(each.what->attempts, host_.env().random());
+        each.settled = true;
+        const verdict judged = each.partition->answered(*each.what, nothing, now, out);
+        if (judged.is_sent_again()) note_retry(each, out);
+      }
+    }
+  });
+  while (!in_flight_.empty()) {
+    for (auto& each : in_flight_.front()->batches) reconsider(*each.partition, now);
+    in_flight_.pop_front();
+  }
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/io/broker_link_state.ipp
+
 #include <exception>
 
 namespace cokafka::inline COKAFKA_ABI::detail {
@@ -12948,299 +13247,6 @@ COKAFKA_DECL void broker_link::shutdown() noexcept {
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
 
-// ---- cokafka/detail/io/broker_link.ipp
-
-#include <boost/asio/detached.hpp>
-
-namespace cokafka::inline COKAFKA_ABI::detail {
-
-COKAFKA_DECL broker_link::broker_link(link_host& host, asio::any_io_executor executor, std::int32_t id, endpoint at)
-    : partition_keeper(host, asio::make_strand(std::move(executor))),
-      id_(id),
-      endpoint_(std::move(at)),
-      connection_(host.env(), strand_, host.rules(), deadlines_, host.caps()),
-      request_timeout_(static_cast<int>(deadline_kind::request_timeout), this),
-      idle_close_(static_cast<int>(deadline_kind::idle_close), this),
-      backoff_over_(static_cast<int>(deadline_kind::backoff_over), this),
-      throttle_over_(static_cast<int>(deadline_kind::throttle_over), this) {}
-
-// --- run -------------------------------------------------------------------------------------------------------------
-
-// Throughout the tasks an awaited value gets a statement of its own: g++ 12 miscompiles `if (co_await a()) co_await
-// b();`.
-COKAFKA_DECL asio::awaitable<void> broker_link::run() {
-  while (!stopping_) {
-    if (!has_reason_to_connect()) {
-      deadlines_.settle();
-      co_await news_.wait(asio::deferred);
-      continue;
-    }
-    try {
-      const bool reached = co_await reach();
-      if (reached) {
-        lose_requests(asio::error::no_memory);  // none, unless that found no memory below
-        co_await serve();
-      }
-    } catch (const std::bad_alloc&) {  // a task's frame, say; what was in flight goes again as after any other loss
-      connection_.close();
-      retry_connect_at_ = host_.env().now() + clock_duration(host_.rules().user.reconnect_backoff);
-      if_memory([&] { lose_requests(asio::error::no_memory); });
-    }
-  }
-  end();
-}
-
-// One attempt to connect, or the wait before it. False: ask again.
-COKAFKA_DECL asio::awaitable<bool> broker_link::reach() {
-  if (host_.env().now() < retry_connect_at_) {
-    deadlines_.heap.set(backoff_over_, retry_connect_at_);
-    deadlines_.update();
-    co_await news_.wait(asio::deferred);
-    co_return false;
-  }
-  const config& user = host_.rules().user;
-  const backoff_policy setup{user.effective_connection_setup_timeout(), user.socket_connection_setup_timeout_max};
-  const clock_duration timeout = setup.delay(failed_attempts_ + 1, host_.env().random());
-  const endpoint to = endpoint_;
-  moved_ = false;
-  error_code failed = co_await connection_.open(to, timeout, failed_attempts_);
-  if (moved_) connection_.close();
-  if (stopping_ || moved_) co_return false;
-  connect_wanted_ = false;
-  const auto version = connection_.versions().newest(messages::api_key::produce);
-  if (!failed && !version) failed = make_error_code(errc::unsupported_version);
-  if (!failed) {
-    produce_version_ = *version;
-    co_return true;
-  }
-  connection_.close();
-  last_error_ = failed;
-  const backoff_policy again{user.reconnect_backoff, user.effective_reconnect_backoff_max()};
-  retry_connect_at_ = host_.env().now() + again.delay(++failed_attempts_, host_.env().random());
-  host_.say(log_level::warning, name() + ": cannot be reached: " + failed.message());
-  host_.want_metadata();
-  host_.link_changed();
-  co_return false;
-}
-
-COKAFKA_DECL asio::awaitable<void> broker_link::serve() {
-  connected_.store(true, std::memory_order_relaxed);
-  last_error_ = {};
-  last_used_ = host_.env().now();
-  host_.say(log_level::info, name() + ": connected, Produce version " + std::to_string(produce_version_));
-  host_.link_changed();
-  auto alive = host_.keep_alive();
-  asio::co_spawn(strand_, read_responses(), [this, alive](std::exception_ptr failed) { reader_has_ended(failed); });
-  try {
-    co_await write_requests();
-  } catch (const std::bad_alloc&) {
-    last_error_ = asio::error::no_memory;
-  }
-  connection_.close();
-  co_await reader_ended_.wait(asio::deferred);
-  connected_.store(false, std::memory_order_relaxed);
-  deadlines_.heap.clear(request_timeout_);
-  deadlines_.heap.clear(idle_close_);
-  if (std::exchange(moved_, false)) {
-    last_error_ = {};
-    request_timed_out_ = false;
-    lose_requests(make_error_code(errc::disconnected));
-    co_return;
-  }
-  if (in_flight_.empty() && !last_error_) co_return;  // closed because it was idle
-  if (!last_error_) last_error_ = make_error_code(errc::disconnected);
-  const config& user = host_.rules().user;
-  const backoff_policy again{user.reconnect_backoff, user.effective_reconnect_backoff_max()};
-  retry_connect_at_ = host_.env().now() + again.delay(++failed_attempts_, host_.env().random());
-  say_connection_lost();
-  lose_requests(
-      make_error_code(std::exchange(request_timed_out_, false) ? errc::request_timed_out : errc::disconnected));
-  host_.want_metadata();
-}
-
-// --- write -----------------------------------------------------------------------------------------------------------
-
-COKAFKA_DECL asio::awaitable<void> broker_link::write_requests() {
-  while (!stopping_ && connection_.is_open()) {
-    if (moved_ && in_flight_.empty()) co_return;
-    const clock_time now = host_.env().now();
-    if (auto request = next_request(now)) {
-      const bool written = co_await write(std::move(request));
-      if (!written) co_return;
-      continue;
-    }
-    note_idle();
-    co_await news_.wait(asio::deferred);
-  }
-}
-
-COKAFKA_DECL std::shared_ptr<produce_request> broker_link::next_request(clock_time now) {
-  const settings& rules = host_.rules();
-  if (moved_ || in_flight_.size() >= rules.max_in_flight || throttled_until_ > now) return nullptr;
-  if (!queue_.has_candidates(in_flight_.empty())) return nullptr;
-  const auto identity = host_.identity();
-  const bool is_idle = in_flight_.empty();
-  auto request = std::make_shared<produce_request>();
-  in_flight_.push_back(request);  // before it takes batches: from now on they are lost with the connection
-  try {
-    request->batches = queue_.next_request(now, is_idle, conditions(), identity);
-  } catch (const std::bad_alloc&) {
-    in_flight_.pop_back();
-    throw;
-  }
-  if (request->batches.empty()) in_flight_.pop_back();
-  if (queue_.is_identity_missing()) host_.want_identity(queue_.used_up_id());
-  if (request->batches.empty()) return nullptr;
-  request->correlation_id = connection_.next_correlation_id();
-  request->version = produce_version_;
-  if (request->version >= 13 && !has_all_topic_ids(request->batches)) request->version = 12;
-  request->written_at = now;
-  encode_produce_request(*request, rules);
-  note_repeated(*request);
-  return request;
-}
-
-COKAFKA_DECL asio::awaitable<bool> broker_link::write(std::shared_ptr<produce_request> request) {
-  const clock_duration timeout = host_.rules().user.request_timeout;
-  if (in_flight_.front() == request) deadlines_.heap.set(request_timeout_, request->written_at + timeout);
-  deadlines_.update();
-  write_buffers_.clear();
-  for (const auto& part : request->gather) write_buffers_.emplace_back(part.data(), part.size());
-  auto [failed, written] =
-      co_await async_write_all(connection_.transport(), write_buffers_, asio::as_tuple(asio::deferred));
-  (void)written;
-  last_used_ = host_.env().now();
-  if (failed) {
-    if (!last_error_) last_error_ = failed;
-    co_return false;
-  }
-  if (host_.rules().acks == 0 && !in_flight_.empty() && in_flight_.back() == request) {
-    in_flight_.pop_back();
-    failed_attempts_ = 0;
-    deadlines_.heap.clear(request_timeout_);
-    effects out;
-    for (auto& each : request->batches) each.partition->written_unacknowledged(*each.what, out);
-    carry_out(out);
-    for (auto& each : request->batches) reconsider(*each.partition, last_used_);
-  }
-  co_return true;
-}
-
-// --- read ------------------------------------------------------------------------------------------------------------
-
-COKAFKA_DECL asio::awaitable<void> broker_link::read_responses() {
-  error_code ended;
-  while (!ended) {
-    wire::parsed_frame frame = connection_.parser().next();
-    if (frame.status == wire::frame_status::frame) {
-      if (!handle_response(frame.body)) ended = make_error_code(errc::invalid_response);
-      continue;
-    }
-    if (frame.status != wire::frame_status::need_more) {
-      ended = make_error_code(errc::invalid_response);
-      break;
-    }
-    const auto room = connection_.parser().prepare(4096);
-    auto [failed, size] = co_await async_read_some(connection_.transport(), asio::buffer(room.data(), room.size()),
-                                                   asio::as_tuple(asio::deferred));
-    if (!failed) connection_.parser().commit(size);
-    ended = failed;
-  }
-  // Closed by ourselves (idle, stop, request timeout): what the read says is not the reason.
-  if (connection_.is_open() && !last_error_) last_error_ = ended;
-  connection_.close();
-}
-
-COKAFKA_DECL bool broker_link::handle_response(std::string_view frame) {
-  if (host_.rules().acks == 0) return true;  // some fake brokers answer all the same
-  wire::reader header(frame);
-  const std::int32_t id = header.int32();
-  if (!header.ok() || in_flight_.empty() || in_flight_.front()->correlation_id != id) return false;
-  messages::produce_response response;
-  std::int32_t answered_id = 0;
-  if (!messages::decode_response(frame, in_flight_.front()->version, response, answered_id)) return false;
-  const clock_time now = host_.env().now();
-  const std::shared_ptr<produce_request> answered = in_flight_.front();
-  const std::chrono::milliseconds throttle(answered->version >= 6 ? response.throttle_time_ms : 0);
-  put_in_order(response, answered->version);
-  settle_request(*answered, response, throttle, now);
-  in_flight_.pop_front();
-  failed_attempts_ = 0;
-  last_used_ = now;
-  if (in_flight_.empty()) {
-    deadlines_.heap.clear(request_timeout_);
-  } else {
-    deadlines_.heap.set(request_timeout_, in_flight_.front()->written_at + host_.rules().user.request_timeout);
-  }
-  if (throttle.count() > 0) obey_throttle(throttle, now);
-  news_.set();
-  return true;
-}
-
-COKAFKA_DECL void broker_link::settle_request(produce_request& answered, const messages::produce_response& response,
-                                              std::chrono::milliseconds throttle, clock_time now) {
-  const backoff_policy again{host_.rules().user.effective_retry_backoff(), host_.rules().user.retry_backoff_max};
-  leader_news leaders;
-  with_effects([&](effects& out) {
-    if (throttle.count() > 0) {
-      ++out.counted.throttled_responses;
-      out.counted.throttle_time += throttle;
-    }
-    for (auto& each : answered.batches) {
-      partition_queue::answer said;
-      said.broker = id_;
-      if (const auto* found = find_answer(response, each, answered.version)) {
-        said.code = static_cast<broker_errc>(found->error_code);
-        said.base_offset = found->base_offset;
-        said.log_append_time = found->log_append_time_ms;
-        if (found->error_message) said.message = *found->error_message;
-        if (!found->record_errors.empty()) said.culprits = culprits_of(*found, *each.what);
-        leaders.note(each, *found);
-      } else {
-        said.cause = make_error_code(errc::invalid_response);
-      }
-      if (each.moved) {
-        each.partition->owner.load(std::memory_order_acquire)->acknowledged_late_soon(*each.partition, each.what, said);
-        continue;
-      }
-      said.backoff = again.delay(each.what->attempts, host_.env().random());
-      each.settled = true;
-      const verdict judged = each.partition->answered(*each.what, said, now, out);
-      if (judged.is_sent_again()) note_retry(each, out);
-    }
-  });
-  for (auto& each : answered.batches) reconsider(*each.partition, now);
-  if (leaders.moved.empty()) return;
-  leaders.endpoints = response.node_endpoints;
-  host_.learn_leaders(std::move(leaders));
-}
-
-// What finds no memory on the way is for the next call: nothing leaves the line before all of it has been told.
-COKAFKA_DECL void broker_link::lose_requests(error_code why) {
-  const clock_time now = host_.env().now();
-  const backoff_policy again{host_.rules().user.effective_retry_backoff(), host_.rules().user.retry_backoff_max};
-  with_effects([&](effects& out) {
-    for (auto& request : in_flight_) {
-      for (auto& each : request->batches) {
-        if (each.moved || each.settled) continue;
-        partition_queue::answer nothing;
-        nothing.broker = id_;
-        nothing.cause = why;
-        nothing.backoff = again.delay(each.what->attempts, host_.env().random());
-        each.settled = true;
-        const verdict judged = each.partition->answered(*each.what, nothing, now, out);
-        if (judged.is_sent_again()) note_retry(each, out);
-      }
-    }
-  });
-  while (!in_flight_.empty()) {
-    for (auto& each : in_flight_.front()->batches) reconsider(*each.partition, now);
-    in_flight_.pop_front();
-  }
-}
-
-}  // namespace cokafka::inline COKAFKA_ABI::detail
-
 // ---- cokafka/detail/engine/control.ipp
 
 namespace cokafka::inline COKAFKA_ABI::detail {
@@ -13424,7 +13430,8 @@ COKAFKA_DECL void engine::heed_throttle(bool is_before_throttling, std::int32_t 
   more.throttled_responses = 1;
   more.throttle_time = time;
   count(more);
-  constexpr std::chrono::milliseconds longest = std::chrono::minutes(1);  // a broker's mistake must not end the questions
+  constexpr std::chrono::milliseconds longest =
+      std::chrono::minutes(1);  // a broker's mistake must not end the questions
   throttled_.note(asked_, now + clock_duration(std::min(time, longest)), now);
 }
 
@@ -13461,73 +13468,6 @@ COKAFKA_DECL asio::awaitable<void> engine::refresh_metadata() {
   // The only broker that there is, by whatever name it was asked.
   const auto throttled_until = throttled_.until(asked_, now);
   if (throttled_until && metadata_.brokers().size() == 1) throttled_.note(candidates().front(), *throttled_until, now);
-}
-
-COKAFKA_DECL asio::awaitable<void> engine::fetch_identity() {
-  messages::init_producer_id_request request;
-  request.transaction_timeout_ms = std::numeric_limits<std::int32_t>::max();
-  messages::init_producer_id_response response;
-  const error_code failed = co_await control_.call(request, response, control_timeout());
-  if (stopping_) co_return;
-  heed_throttle(control_.versions().newest(messages::api_key::init_producer_id).value_or(0) >= 1,
-                response.throttle_time_ms, env_->now());
-  const auto answered = static_cast<broker_errc>(response.error_code);
-  const bool is_usable = response.producer_id >= 0 && response.producer_epoch >= 0;
-  if (!failed && answered == broker_errc::none && is_usable) {
-    {
-      std::scoped_lock guard(mutex_);
-      identity_ = producer_identity{response.producer_id, response.producer_epoch};
-    }
-    identity_wanted_ = false;
-    identity_failures_ = 0;
-    control_failures_ = 0;
-    identity_requested_.store(false, std::memory_order_release);
-    say(log_level::info, "producer id " + std::to_string(response.producer_id));
-    for (auto& [id, link] : links_) link->poke();
-    check_watches(env_->now());
-    co_return;
-  }
-  error_code why = failed;
-  if (!failed)
-    why = answered != broker_errc::none ? make_error_code(answered) : make_error_code(errc::invalid_response);
-  const backoff_policy again{settings_.user.effective_retry_backoff(), settings_.user.retry_backoff_max};
-  const clock_duration pause = again.delay(++identity_failures_, env_->random());
-  identity_not_before_ = env_->now() + std::max<clock_duration>(pause, metadata_schedule::shortest_pause);
-  const bool is_too_old = why == make_error_code(errc::unsupported_version);
-  const bool passes =
-      failed ? !is_too_old : answered == broker_errc::none || has(classify(answered), error_class::retriable);
-  say(passes ? log_level::warning : log_level::error, "no producer id: " + why.message());
-  const bool answers = (!failed || is_too_old) && why != make_error_code(broker_errc::rebootstrap_required);
-  if (answers) {  // the next broker may do better, but this one can be reached
-    control_.close();
-    candidate_ = (candidate_ + 1) % candidates().size();
-  } else {
-    control_failed(why);
-  }
-  if (!passes) refuse_identity(why);
-}
-
-// The cluster will not give a producer id to this client: a permission is missing, or it is too old. What needs one
-// fails instead of waiting; the next record asks again.
-COKAFKA_DECL void engine::refuse_identity(error_code why) {
-  identity_wanted_ = false;
-  identity_requested_.store(false, std::memory_order_release);
-  error_details details;
-  details.code = why;
-  details.message = "no producer id: " + why.message();
-  if (why == make_error_code(errc::unsupported_version)) {
-    details.message += " (InitProducerId, without which enable.idempotence=true is not possible)";
-  }
-  for (auto& [id, link] : links_) link->identity_refused_soon(details);
-  waiter_list ended;
-  {
-    std::scoped_lock guard(mutex_);
-    std::erase_if(watches_, [&](topic_watch& each) {
-      if (each.warm) complete_watch(each, error(details), ended);
-      return each.warm;
-    });
-  }
-  post_waiters(ended);
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
@@ -13600,42 +13540,22 @@ COKAFKA_DECL metrics_snapshot engine::metrics() const {
 
 COKAFKA_DECL void engine::want_metadata() {
   if (metadata_wanted_.exchange(true, std::memory_order_acq_rel)) return;
-  const bool told = if_memory([this] {
-    attention();
-    return true;
-  });
-  if (!told) metadata_wanted_.store(false, std::memory_order_release);  // who asks next says it again
-}
-
-COKAFKA_DECL std::optional<producer_identity> engine::identity() const {
-  std::scoped_lock guard(mutex_);
-  return identity_;
-}
-
-COKAFKA_DECL void engine::want_identity(std::optional<std::int64_t> used_up) {
-  const auto have = identity();
-  if (have && (!used_up || *used_up != have->id)) return;
-  if (identity_requested_.exchange(true, std::memory_order_acq_rel)) return;
-  try {
-    attention();
-  } catch (...) {
-    identity_requested_.store(false, std::memory_order_release);
-    throw;
-  }
+  if (!attention()) metadata_wanted_.store(false, std::memory_order_release);  // who asks next says it again
 }
 
 COKAFKA_DECL drain_conditions engine::conditions() const {
   return {accumulator_.flushes.is_flushing() || accumulator_.is_closed() || accumulator_.is_memory_short()};
 }
 
-COKAFKA_DECL void engine::attention() {
-  if (dead_.load(std::memory_order_acquire)) return;  // batches that die with the engine give memory back
-  if (attention_pending_.exchange(true, std::memory_order_acq_rel)) return;
+COKAFKA_DECL bool engine::attention() noexcept {
+  if (dead_.load(std::memory_order_acquire)) return true;  // batches that die with the engine give memory back
+  if (attention_pending_.exchange(true, std::memory_order_acq_rel)) return true;
   try {
     home_.on_strand([this] { look_around(); });
-  } catch (...) {
-    attention_pending_.store(false, std::memory_order_release);  // or nobody would ask again
-    throw;
+    return true;
+  } catch (...) {  // no memory, or what a user's executor throws
+    attention_pending_.store(false, std::memory_order_release);
+    return false;
   }
 }
 
@@ -13645,6 +13565,7 @@ COKAFKA_DECL void engine::look_around() {
   // A read as well: whoever found it set, and left the round to us, has said before what there is to see.
   attention_pending_.exchange(false, std::memory_order_acq_rel);
   if (stopping_) return;
+  if (abandoned_.load(std::memory_order_acquire)) return stop_abandoned();
   const clock_time now = env_->now();
   accumulator_.set_wall_offset(env_->wall_now().time_since_epoch() - now.time_since_epoch());
   if (metadata_wanted_.exchange(false, std::memory_order_acq_rel)) schedule_.want();
@@ -13748,94 +13669,6 @@ COKAFKA_DECL std::string engine::unreachable_text() const {
     text += text_of(each);
   }
   return text + " can be reached: " + control_error_.message();
-}
-
-// --- topics that somebody watches ------------------------------------------------------------------------------------
-
-COKAFKA_DECL topic_ptr engine::find_topic(std::string_view name) {
-  return is_valid_topic_name(name) ? accumulator_.want_topic(name) : nullptr;
-}
-
-COKAFKA_DECL void engine::watch_topic(topic_waiter& waiting, std::string_view name, bool warm) {
-  const auto refuse = [&](errc code) {
-    waiting.failure = error(code);
-    post_waiter(waiting);
-  };
-  if (accumulator_.is_closed()) return refuse(errc::closed);
-  const topic_ptr of = find_topic(name);
-  if (of == nullptr) return refuse(errc::invalid_topic);
-  if (warm && settings_.idempotent) want_identity(std::nullopt);
-  {
-    std::unique_lock guard(mutex_);
-    if (accumulator_.is_closed()) {  // since it was asked above: the end has been, nobody would look at it
-      guard.unlock();
-      return refuse(errc::closed);
-    }
-    watches_.push_back({of, &waiting, warm, env_->now() + clock_duration(settings_.user.max_block)});
-  }
-  // The answer to the question that find_topic() asked may have come when nobody watched.
-  if (of->last_error.load(std::memory_order_seq_cst) != broker_errc::none)
-    of->wanted.store(true, std::memory_order_release);
-  if_memory([this] { attention(); });  // it waits already
-}
-
-COKAFKA_DECL void engine::check_watches(clock_time now) {
-  waiter_list ended;
-  {
-    std::scoped_lock guard(mutex_);
-    std::erase_if(watches_, [&](topic_watch& each) {
-      const broker_errc refused = each.of->refused.load(std::memory_order_relaxed);
-      std::optional<error> failure;
-      if (refused != broker_errc::none) {
-        failure = error(refused);
-      } else if (each.of->table.load(std::memory_order_acquire) != nullptr && (!each.warm || is_warm(each))) {
-        complete_watch(each, std::nullopt, ended);
-        return true;
-      } else if (each.due <= now) {
-        error_details why;
-        why.message = unreachable_text();
-        const broker_errc last = each.of->last_error.load(std::memory_order_relaxed);
-        why.code = !why.message.empty()        ? make_error_code(errc::no_brokers)
-                   : last != broker_errc::none ? make_error_code(last)
-                                               : make_error_code(errc::metadata_timed_out);
-        why.cause = control_error_;
-        failure = error(std::move(why));
-      }
-      if (!failure) return false;
-      complete_watch(each, std::move(failure), ended);
-      return true;
-    });
-  }
-  post_waiters(ended);
-}
-
-COKAFKA_DECL void engine::complete_watch(const topic_watch& watch, std::optional<error> failure, waiter_list& out) {
-  watch.waiting->failure = std::move(failure);
-  if (!watch.waiting->failure) watch.waiting->partitions = metadata_.describe(std::string(watch.of->name.str()));
-  out.push_back(*watch.waiting);
-}
-
-// Connected to every leader, and with a producer id where one is needed. Under the mutex.
-COKAFKA_DECL bool engine::is_warm(const topic_watch& watch) {
-  const topic_state* const state = metadata_.find(std::string(watch.of->name.str()));
-  bool warm = !settings_.idempotent || identity_.has_value();
-  for (const auto& partition : state->partitions) {
-    const auto found = links_.find(partition.leader);
-    if (found == links_.end()) {
-      schedule_.want();  // no leader: nobody else may ask until there is one
-      warm = false;
-      continue;
-    }
-    if (found->second->is_connected()) continue;
-    found->second->connect_soon();  // again when an attempt has failed
-    warm = false;
-  }
-  return warm;
-}
-
-COKAFKA_DECL bool engine::cancel_watch(topic_waiter& waiting) {
-  std::scoped_lock guard(mutex_);
-  return std::erase_if(watches_, [&](const topic_watch& each) { return each.waiting == &waiting; }) > 0;
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
@@ -14013,6 +13846,93 @@ COKAFKA_DECL void engine::let_go(completion& of, const record_ticket& ticket) no
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
 
+// ---- cokafka/detail/engine/identity.ipp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+COKAFKA_DECL std::optional<producer_identity> engine::identity() const {
+  std::scoped_lock guard(mutex_);
+  return identity_;
+}
+
+COKAFKA_DECL void engine::want_identity(std::optional<std::int64_t> used_up) {
+  const auto have = identity();
+  if (have && (!used_up || *used_up != have->id)) return;
+  if (identity_requested_.exchange(true, std::memory_order_acq_rel)) return;
+  if (attention()) return;
+  identity_requested_.store(false, std::memory_order_release);
+  throw std::bad_alloc();  // who cannot go on without it tries again
+}
+
+COKAFKA_DECL asio::awaitable<void> engine::fetch_identity() {
+  messages::init_producer_id_request request;
+  request.transaction_timeout_ms = std::numeric_limits<std::int32_t>::max();
+  messages::init_producer_id_response response;
+  const error_code failed = co_await control_.call(request, response, control_timeout());
+  if (stopping_) co_return;
+  heed_throttle(control_.versions().newest(messages::api_key::init_producer_id).value_or(0) >= 1,
+                response.throttle_time_ms, env_->now());
+  const auto answered = static_cast<broker_errc>(response.error_code);
+  const bool is_usable = response.producer_id >= 0 && response.producer_epoch >= 0;
+  if (!failed && answered == broker_errc::none && is_usable) {
+    {
+      std::scoped_lock guard(mutex_);
+      identity_ = producer_identity{response.producer_id, response.producer_epoch};
+    }
+    identity_wanted_ = false;
+    identity_failures_ = 0;
+    control_failures_ = 0;
+    identity_requested_.store(false, std::memory_order_release);
+    say(log_level::info, "producer id " + std::to_string(response.producer_id));
+    for (auto& [id, link] : links_) link->poke();
+    check_watches(env_->now());
+    co_return;
+  }
+  error_code why = failed;
+  if (!failed)
+    why = answered != broker_errc::none ? make_error_code(answered) : make_error_code(errc::invalid_response);
+  const backoff_policy again{settings_.user.effective_retry_backoff(), settings_.user.retry_backoff_max};
+  const clock_duration pause = again.delay(++identity_failures_, env_->random());
+  identity_not_before_ = env_->now() + std::max<clock_duration>(pause, metadata_schedule::shortest_pause);
+  const bool is_too_old = why == make_error_code(errc::unsupported_version);
+  const bool passes =
+      failed ? !is_too_old : answered == broker_errc::none || has(classify(answered), error_class::retriable);
+  say(passes ? log_level::warning : log_level::error, "no producer id: " + why.message());
+  const bool answers = (!failed || is_too_old) && why != make_error_code(broker_errc::rebootstrap_required);
+  if (answers) {  // the next broker may do better, but this one can be reached
+    control_.close();
+    candidate_ = (candidate_ + 1) % candidates().size();
+  } else {
+    control_failed(why);
+  }
+  if (!passes) refuse_identity(why);
+}
+
+// The cluster will not give a producer id to this client: a permission is missing, or it is too old. What needs one
+// fails instead of waiting; the next record asks again.
+COKAFKA_DECL void engine::refuse_identity(error_code why) {
+  identity_wanted_ = false;
+  identity_requested_.store(false, std::memory_order_release);
+  error_details details;
+  details.code = why;
+  details.message = "no producer id: " + why.message();
+  if (why == make_error_code(errc::unsupported_version)) {
+    details.message += " (InitProducerId, without which enable.idempotence=true is not possible)";
+  }
+  for (auto& [id, link] : links_) link->identity_refused_soon(details);
+  waiter_list ended;
+  {
+    std::scoped_lock guard(mutex_);
+    std::erase_if(watches_, [&](topic_watch& each) {
+      if (each.warm) complete_watch(each, error(details), ended);
+      return each.warm;
+    });
+  }
+  post_waiters(ended);
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
 // ---- cokafka/detail/engine/lifecycle.ipp
 
 #include <boost/asio/query.hpp>
@@ -14089,116 +14009,7 @@ COKAFKA_DECL std::uint64_t engine::timer_wake_ups() {
   return all;
 }
 
-// --- flush and space -------------------------------------------------------------------------------------------------
-
-// What finds no memory before it has begun ends with that failure; `begin` is false where there is nothing to wait for.
-template <class Function>
-void engine::begin_operation(operation_waiter& waiting, Function begin) {
-  try {
-    if (begin()) return;
-  } catch (const std::bad_alloc&) {
-    error_details why;
-    why.code = make_error_code(boost::system::errc::not_enough_memory);
-    waiting.failure = make_error(std::move(why));
-  }
-  post_waiter(waiting);
-}
-
-COKAFKA_DECL void engine::flush(operation_waiter& waiting) {
-  begin_operation(waiting, [&] {
-    if (!accumulator_.flushes.begin(waiting)) return false;
-    hurry_.store(true, std::memory_order_release);
-    if_memory([this] { attention(); });  // it has begun: else the next who has news hurries the others
-    return true;
-  });
-}
-
-COKAFKA_DECL void engine::flush_for(operation_waiter& waiting, std::chrono::milliseconds timeout) {
-  const clock_time due = env_->now() + std::max(std::chrono::milliseconds::zero(), settings::bounded(timeout));
-  begin_operation(waiting, [&] {
-    {
-      std::scoped_lock guard(mutex_);
-      make_room_for_one(timed_flushes_);
-      const auto begun = accumulator_.flushes.begin(waiting);
-      if (!begun) return false;
-      timed_flushes_.push_back({*begun, due});
-    }
-    hurry_.store(true, std::memory_order_release);
-    if_memory([this] { attention(); });
-    return true;
-  });
-}
-
-COKAFKA_DECL void engine::check_flushes(clock_time now) {
-  waiter_list ended;
-  {
-    std::scoped_lock guard(mutex_);
-    std::erase_if(timed_flushes_, [&](const flush_watch& each) {
-      if (each.due > now) return !accumulator_.flushes.is_waiting(each.which);
-      if (waiter* const waiting = accumulator_.flushes.cancel(each.which)) ended.push_back(*waiting);
-      return true;
-    });
-  }
-  if (ended.empty()) return;
-  error_details why;
-  why.code = errc::timed_out;
-  why.message = "the flush has ended with " + left_text() + " not answered";
-  for (auto& each : ended) static_cast<operation_waiter&>(each).failure = error(why);
-  post_waiters(ended);
-}
-
-COKAFKA_DECL std::string engine::left_text() {
-  const auto left = outstanding();
-  return std::to_string(left.records) + " records (" + std::to_string(left.bytes) + " bytes)";
-}
-
-COKAFKA_DECL bool engine::cancel_flush(operation_waiter& waiting) { return accumulator_.flushes.cancel(waiting); }
-
-COKAFKA_DECL void engine::wait_for_space(operation_waiter& waiting, std::size_t bytes) {
-  begin_operation(waiting, [&] { return accumulator_.wait_for_space(waiting, bytes, env_->now()); });
-}
-
-COKAFKA_DECL bool engine::cancel_space(operation_waiter& waiting) { return accumulator_.cancel_space(waiting); }
-
-COKAFKA_DECL void engine::purge() {
-  home_.on_strand([this] {
-    if (stopping_) return;
-    effects out;
-    accumulator_.purge(env_->now(), out);
-    carry_out(out);
-    attention();  // who waited behind them
-  });
-}
-
-COKAFKA_DECL bool engine::withdraw(completion& of, record_waiter& asked) {
-  if (dead_.load(std::memory_order_acquire)) return false;
-  effects out;
-  const bool withdrawn = accumulator_.withdraw(of, asked, out);
-  carry_out(out);
-  return withdrawn;
-}
-
 // --- close -----------------------------------------------------------------------------------------------------------
-
-COKAFKA_DECL void engine::close(operation_waiter& waiting, std::chrono::milliseconds timeout) {
-  accumulator_.close();
-  begin_operation(waiting, [&] {
-    std::scoped_lock guard(mutex_);
-    if (closed_) return false;
-    home_.on_strand([this, timeout] { begin_close(timeout); });
-    closers_.push_back(waiting);
-    return true;
-  });
-}
-
-// Cancelling close() stops waiting; the producer closes all the same.
-COKAFKA_DECL bool engine::cancel_close(operation_waiter& waiting) {
-  std::scoped_lock guard(mutex_);
-  const auto found = std::find_if(closers_.begin(), closers_.end(), [&](waiter& each) { return &each == &waiting; });
-  if (found == closers_.end()) return false;
-  closers_.erase(found);
-  return true;
-}
 
 COKAFKA_DECL void engine::begin_close(std::chrono::milliseconds timeout) {
   if (stopping_) return;
@@ -14214,20 +14025,25 @@ COKAFKA_DECL void engine::begin_close(std::chrono::milliseconds timeout) {
   if (!is_waiting) drained_->deliver();
 }
 
-COKAFKA_DECL void engine::abandon() {
+COKAFKA_DECL void engine::abandon() noexcept {
   accumulator_.close();
   if (const auto left = accumulator_.outstanding(); left.records > 0 && !dead_.load(std::memory_order_acquire)) {
     // On the thread of the destructor: there may be no other chance to say it.
-    logger_.log(log_level::warning, "producer destroyed with " + std::to_string(left.records) +
-                                        " records not acknowledged: await close() to have them delivered");
+    if_memory([&] {
+      logger_.log(log_level::warning, "producer destroyed with " + std::to_string(left.records) +
+                                          " records not acknowledged: await close() to have them delivered");
+    });
   }
-  home_.on_strand([this] {
-    error_details why;
-    why.code = errc::closed;
-    why.message = "the producer was destroyed before the record was acknowledged";
-    if (!stopping_) close_failure_ = error(errc::closed);
-    stop_everything(std::move(why));
-  });
+  abandoned_.store(true, std::memory_order_release);
+  attention();  // unheard, the next who has news ends it
+}
+
+COKAFKA_DECL void engine::stop_abandoned() {
+  error_details why;
+  why.code = errc::closed;
+  why.message = if_memory([] { return std::string("the producer was destroyed before the record was acknowledged"); });
+  close_failure_ = error(errc::closed);
+  stop_everything(std::move(why));
 }
 
 // Nothing more is sent. Every task ends; each link fails what its partitions hold when its tasks have ended.
@@ -14464,6 +14280,210 @@ COKAFKA_DECL void engine::assign(partition_queue& partition, partition_owner& wa
   if (made_anew) partition.is_made_anew.store(true, std::memory_order_release);
   const bool moves = partition.desired_owner.exchange(&wanted, std::memory_order_acq_rel) != &wanted;
   if (moves || made_anew) owner->reconsider_owner_soon(partition);
+}
+
+}  // namespace cokafka::inline COKAFKA_ABI::detail
+
+// ---- cokafka/detail/engine/waiting.ipp
+
+namespace cokafka::inline COKAFKA_ABI::detail {
+
+// --- topics that somebody watches ------------------------------------------------------------------------------------
+
+COKAFKA_DECL topic_ptr engine::find_topic(std::string_view name) {
+  return is_valid_topic_name(name) ? accumulator_.want_topic(name) : nullptr;
+}
+
+COKAFKA_DECL void engine::watch_topic(topic_waiter& waiting, std::string_view name, bool warm) {
+  const auto refuse = [&](errc code) {
+    waiting.failure = error(code);
+    post_waiter(waiting);
+  };
+  if (accumulator_.is_closed()) return refuse(errc::closed);
+  const topic_ptr of = find_topic(name);
+  if (of == nullptr) return refuse(errc::invalid_topic);
+  if (warm && settings_.idempotent) want_identity(std::nullopt);
+  {
+    std::unique_lock guard(mutex_);
+    if (accumulator_.is_closed()) {  // since it was asked above: the end has been, nobody would look at it
+      guard.unlock();
+      return refuse(errc::closed);
+    }
+    watches_.push_back({of, &waiting, warm, env_->now() + clock_duration(settings_.user.max_block)});
+  }
+  // The answer to the question that find_topic() asked may have come when nobody watched.
+  if (of->last_error.load(std::memory_order_seq_cst) != broker_errc::none)
+    of->wanted.store(true, std::memory_order_release);
+  attention();
+}
+
+COKAFKA_DECL void engine::check_watches(clock_time now) {
+  waiter_list ended;
+  {
+    std::scoped_lock guard(mutex_);
+    std::erase_if(watches_, [&](topic_watch& each) {
+      const broker_errc refused = each.of->refused.load(std::memory_order_relaxed);
+      std::optional<error> failure;
+      if (refused != broker_errc::none) {
+        failure = error(refused);
+      } else if (each.of->table.load(std::memory_order_acquire) != nullptr && (!each.warm || is_warm(each))) {
+        complete_watch(each, std::nullopt, ended);
+        return true;
+      } else if (each.due <= now) {
+        error_details why;
+        why.message = unreachable_text();
+        const broker_errc last = each.of->last_error.load(std::memory_order_relaxed);
+        why.code = !why.message.empty()        ? make_error_code(errc::no_brokers)
+                   : last != broker_errc::none ? make_error_code(last)
+                                               : make_error_code(errc::metadata_timed_out);
+        why.cause = control_error_;
+        failure = error(std::move(why));
+      }
+      if (!failure) return false;
+      complete_watch(each, std::move(failure), ended);
+      return true;
+    });
+  }
+  post_waiters(ended);
+}
+
+COKAFKA_DECL void engine::complete_watch(const topic_watch& watch, std::optional<error> failure, waiter_list& out) {
+  watch.waiting->failure = std::move(failure);
+  if (!watch.waiting->failure) watch.waiting->partitions = metadata_.describe(std::string(watch.of->name.str()));
+  out.push_back(*watch.waiting);
+}
+
+// Connected to every leader, and with a producer id where one is needed. Under the mutex.
+COKAFKA_DECL bool engine::is_warm(const topic_watch& watch) {
+  const topic_state* const state = metadata_.find(std::string(watch.of->name.str()));
+  bool warm = !settings_.idempotent || identity_.has_value();
+  for (const auto& partition : state->partitions) {
+    const auto found = links_.find(partition.leader);
+    if (found == links_.end()) {
+      schedule_.want();  // no leader: nobody else may ask until there is one
+      warm = false;
+      continue;
+    }
+    if (found->second->is_connected()) continue;
+    found->second->connect_soon();  // again when an attempt has failed
+    warm = false;
+  }
+  return warm;
+}
+
+COKAFKA_DECL bool engine::cancel_watch(topic_waiter& waiting) {
+  std::scoped_lock guard(mutex_);
+  return std::erase_if(watches_, [&](const topic_watch& each) { return each.waiting == &waiting; }) > 0;
+}
+
+// --- flush, space, the end
+// --------------------------------------------------------------------------------------------
+
+// What finds no memory before it has begun ends with that failure; `begin` is false where there is nothing to wait for.
+template <class Function>
+void engine::begin_operation(operation_waiter& waiting, Function begin) {
+  try {
+    if (begin()) return;
+  } catch (const std::bad_alloc&) {
+    error_details why;
+    why.code = make_error_code(boost::system::errc::not_enough_memory);
+    waiting.failure = make_error(std::move(why));
+  }
+  post_waiter(waiting);
+}
+
+COKAFKA_DECL void engine::flush(operation_waiter& waiting) {
+  begin_operation(waiting, [&] {
+    if (!accumulator_.flushes.begin(waiting)) return false;
+    hurry_.store(true, std::memory_order_release);
+    attention();  // unheard, the next who has news hurries the others
+    return true;
+  });
+}
+
+COKAFKA_DECL void engine::flush_for(operation_waiter& waiting, std::chrono::milliseconds timeout) {
+  const clock_time due = env_->now() + std::max(std::chrono::milliseconds::zero(), settings::bounded(timeout));
+  begin_operation(waiting, [&] {
+    {
+      std::scoped_lock guard(mutex_);
+      make_room_for_one(timed_flushes_);
+      const auto begun = accumulator_.flushes.begin(waiting);
+      if (!begun) return false;
+      timed_flushes_.push_back({*begun, due});
+    }
+    hurry_.store(true, std::memory_order_release);
+    attention();
+    return true;
+  });
+}
+
+COKAFKA_DECL void engine::check_flushes(clock_time now) {
+  waiter_list ended;
+  {
+    std::scoped_lock guard(mutex_);
+    std::erase_if(timed_flushes_, [&](const flush_watch& each) {
+      if (each.due > now) return !accumulator_.flushes.is_waiting(each.which);
+      if (waiter* const waiting = accumulator_.flushes.cancel(each.which)) ended.push_back(*waiting);
+      return true;
+    });
+  }
+  if (ended.empty()) return;
+  error_details why;
+  why.code = errc::timed_out;
+  why.message = "the flush has ended with " + left_text() + " not answered";
+  for (auto& each : ended) static_cast<operation_waiter&>(each).failure = error(why);
+  post_waiters(ended);
+}
+
+COKAFKA_DECL std::string engine::left_text() {
+  const auto left = outstanding();
+  return std::to_string(left.records) + " records (" + std::to_string(left.bytes) + " bytes)";
+}
+
+COKAFKA_DECL bool engine::cancel_flush(operation_waiter& waiting) { return accumulator_.flushes.cancel(waiting); }
+
+COKAFKA_DECL void engine::wait_for_space(operation_waiter& waiting, std::size_t bytes) {
+  begin_operation(waiting, [&] { return accumulator_.wait_for_space(waiting, bytes, env_->now()); });
+}
+
+COKAFKA_DECL bool engine::cancel_space(operation_waiter& waiting) { return accumulator_.cancel_space(waiting); }
+
+COKAFKA_DECL void engine::close(operation_waiter& waiting, std::chrono::milliseconds timeout) {
+  accumulator_.close();
+  begin_operation(waiting, [&] {
+    std::scoped_lock guard(mutex_);
+    if (closed_) return false;
+    home_.on_strand([this, timeout] { begin_close(timeout); });
+    closers_.push_back(waiting);
+    return true;
+  });
+}
+
+// Cancelling close() stops waiting; the producer closes all the same.
+COKAFKA_DECL bool engine::cancel_close(operation_waiter& waiting) {
+  std::scoped_lock guard(mutex_);
+  const auto found = std::find_if(closers_.begin(), closers_.end(), [&](waiter& each) { return &each == &waiting; });
+  if (found == closers_.end()) return false;
+  closers_.erase(found);
+  return true;
+}
+
+COKAFKA_DECL void engine::purge() {
+  home_.on_strand([this] {
+    if (stopping_) return;
+    effects out;
+    accumulator_.purge(env_->now(), out);
+    carry_out(out);
+    attention();  // who waited behind them
+  });
+}
+
+COKAFKA_DECL bool engine::withdraw(completion& of, record_waiter& asked) {
+  if (dead_.load(std::memory_order_acquire)) return false;
+  effects out;
+  const bool withdrawn = accumulator_.withdraw(of, asked, out);
+  carry_out(out);
+  return withdrawn;
 }
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail

@@ -575,7 +575,8 @@ class cluster {
   /// Answered with the error, not executed.
   COKAFKA_DECL void fail_next(api_key api, broker_errc error, int times = 1,
                               std::optional<std::int32_t> broker = std::nullopt);
-  /// Executed (for Produce: appended), then answered with the error all the same.
+  /// Executed (for Produce: appended), then answered with the error all the same. A batch that is refused anyway is
+  /// answered with its own error.
   COKAFKA_DECL void fail_after_append(api_key api, broker_errc error, int times = 1,
                                       std::optional<std::int32_t> broker = std::nullopt);
   /// Executed, or answered, that much later. What is behind on the connection waits; a request whose client has gone
@@ -1419,6 +1420,14 @@ COKAFKA_DECL reaction refuse(const messages::list_offsets_request&, broker_errc 
                              messages::list_offsets_response&);
 COKAFKA_DECL reaction refuse(const messages::metadata_request&, broker_errc error, messages::metadata_response&);
 COKAFKA_DECL reaction refuse(const messages::produce_request&, broker_errc error, messages::produce_response&);
+
+// The response after all to what has been executed: `error` of everything that was asked. Of a batch that was refused
+// a broker has nothing else to tell.
+template <class Request>
+reaction fail_executed(const Request& request, broker_errc error, typename Request::response_type& response) {
+  return refuse(request, error, response);
+}
+COKAFKA_DECL reaction fail_executed(const messages::produce_request&, broker_errc error, messages::produce_response&);
 
 /// The answer to an ApiVersions request that is newer than the broker.
 COKAFKA_DECL messages::api_versions_response too_new(const cluster_state& cluster);
@@ -3973,6 +3982,17 @@ COKAFKA_DECL reaction refuse(const messages::produce_request& request, broker_er
   return produce::reaction_of(request, response);
 }
 
+// As when the wait for the followers ends without them: the error takes the place of the success, and the offset stays.
+COKAFKA_DECL reaction fail_executed(const messages::produce_request& request, broker_errc error,
+                                    messages::produce_response& response) {
+  for (auto& topic : response.responses) {
+    for (auto& partition : topic.partitions) {
+      if (partition.error_code == 0) partition.error_code = code_of(error);
+    }
+  }
+  return produce::reaction_of(request, response);
+}
+
 }  // namespace cokafka::inline COKAFKA_ABI::testing::embedded
 
 // ---- cokafka/testing/dispatch.ipp
@@ -3993,7 +4013,7 @@ reaction answer(exchange& e, const arrived_request& arrived, std::string& out) {
   } else {
     result = execute(e, request, response);
     const bool executed = result == reaction::answer || result == reaction::silence;
-    if (executed && plan.error) result = refuse(request, *plan.error, response);
+    if (executed && plan.error) result = fail_executed(request, *plan.error, response);
   }
   if (result != reaction::answer) return result;
   response.throttle_time_ms = static_cast<std::int32_t>(plan.throttle.count());
