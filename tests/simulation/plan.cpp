@@ -93,7 +93,6 @@ planned_producer plan_producer(const story_plan& story, dice& by) {
     made.enable_idempotence = true;
     made.retries = config().retries;
     made.max_in_flight_requests_per_connection = 5;
-    made.metadata_max_age = milliseconds(one_of(by, {500, 1000, 3000}));
     made.request_timeout = 60s;
     made.delivery_timeout = 200s;
     made.max_block = 60s;

@@ -227,7 +227,6 @@ TEST_CASE("a frozen leader stalls nothing once the partition has another one", "
   cokafka::config settings = world.settings();
   settings.request_timeout = 60s;
   settings.delivery_timeout = 120s;
-  settings.metadata_max_age = 50ms;
   cokafka::producer producer(world.io, settings);
   std::vector<cokafka::delivery> sent;
   const auto flush = [](cokafka::producer& of) -> asio::awaitable<void> {

@@ -101,7 +101,6 @@ TEST_CASE("records parked behind a frozen broker's share of the memory follow th
   kafka->create_topic("other", 2);
   cokafka::config rules = config_for(*kafka);
   rules.buffer_memory = 65'536;
-  rules.metadata_max_age = 500ms;
   rules.max_block = 10s;
   rules.request_timeout = 60s;
   cokafka::producer shop = world.make_producer(rules);

@@ -124,3 +124,35 @@ TEST_CASE(
     CHECK(here.written() == i);
   }
 }
+
+TEST_CASE("the time that an attempt to connect may take doubles up to its maximum, for metadata and for records",
+          "[stories]") {
+  const bool for_metadata = GENERATE(true, false);
+  simulated_shop here(1);
+  here.settings.socket_connection_setup_timeout = 1s;
+  here.settings.socket_connection_setup_timeout_max = 4s;
+  here.settings.reconnect_backoff = 1ms;
+  here.settings.reconnect_backoff_max = 1ms;
+  here.net.network().hang(here.kafka->address(for_metadata ? 0 : 1));
+  const cokafka::delivery waiting = here.send();
+  const std::string_view failed = for_metadata ? "no metadata from" : "cannot be reached";
+  auto before = here.net.elapsed();
+  for (const auto expected : {1s, 2s, 4s, 4s}) {
+    const std::size_t seen = here.times_logged(failed);
+    REQUIRE(here.net.run_until([&] { return here.times_logged(failed) > seen; }, 30s));
+    const auto took = here.net.elapsed() - before;
+    CHECK(took >= 790ms * (expected / 1s));
+    CHECK(took <= 1210ms * (expected / 1s) + 100ms);
+    before = here.net.elapsed();
+  }
+}
+
+TEST_CASE("a bootstrap server that takes connections and says nothing costs five seconds, then the next is asked",
+          "[stories]") {
+  simulated_shop here(1);
+  here.settings.bootstrap_servers = here.kafka->address(0) + "," + here.kafka->address(1);
+  here.kafka->freeze(0);
+  CHECK(here.wait_for(here.send()).has_value());
+  CHECK(here.net.elapsed() > 4s);
+  CHECK(here.net.elapsed() < 6s);
+}

@@ -107,9 +107,9 @@ COKAFKA_DECL asio::awaitable<bool> engine::reach_somebody() {
   const endpoint to = all[candidate_ % all.size()];
   const backoff_policy setup{settings_.user.effective_connection_setup_timeout(),
                              settings_.user.socket_connection_setup_timeout_max};
-  const clock_duration timeout = setup.delay(1, env_->random());
-  const error_code failed =
-      co_await control_.open(to, timeout, static_cast<std::uint32_t>(control_failures_ / all.size()));
+  const auto rounds = static_cast<std::uint32_t>(control_failures_ / all.size());
+  const clock_duration timeout = setup.delay(rounds + 1, env_->random());
+  const error_code failed = co_await control_.open(to, {timeout, std::min(timeout, control_timeout())}, rounds);
   if (stopping_) co_return false;
   if (failed) {
     say(log_level::warning, "no metadata from " + text_of(to) + ": " + failed.message());

@@ -81,6 +81,8 @@ class broker_link final : public partition_keeper {
   stall why_stalled() const noexcept override;
   void handle_deadlines();
   void handle_own_deadline(deadline_kind due, clock_time now);
+  clock_time request_due() const noexcept;
+  void watch_oldest_request(clock_time now);
   void note_idle();
   void end();
   std::string name() const;

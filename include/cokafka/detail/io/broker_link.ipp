@@ -67,7 +67,7 @@ COKAFKA_DECL asio::awaitable<bool> broker_link::reach() {
   const clock_duration timeout = setup.delay(failed_attempts_ + 1, host_.env().random());
   const endpoint to = endpoint_;
   moved_ = false;
-  error_code failed = co_await connection_.open(to, timeout, failed_attempts_);
+  error_code failed = co_await connection_.open(to, {timeout, timeout}, failed_attempts_);
   if (moved_) connection_.close();
   if (stopping_ || moved_) co_return false;
   connect_wanted_ = false;
@@ -153,7 +153,8 @@ COKAFKA_DECL std::shared_ptr<produce_request> broker_link::next_request(clock_ti
     throw;
   }
   if (request->batches.empty()) in_flight_.pop_back();
-  if (queue_.is_identity_missing()) host_.want_identity(queue_.used_up_id());
+  const bool is_identity_asked = !queue_.is_identity_missing() || host_.want_identity(queue_.used_up_id());
+  if (!is_identity_asked) throw std::bad_alloc();  // again after the pause that is made for want of memory
   if (request->batches.empty()) return nullptr;
   request->correlation_id = connection_.next_correlation_id();
   request->version = produce_version_;
@@ -165,8 +166,7 @@ COKAFKA_DECL std::shared_ptr<produce_request> broker_link::next_request(clock_ti
 }
 
 COKAFKA_DECL asio::awaitable<bool> broker_link::write(std::shared_ptr<produce_request> request) {
-  const clock_duration timeout = host_.rules().user.request_timeout;
-  if (in_flight_.front() == request) deadlines_.heap.set(request_timeout_, request->written_at + timeout);
+  if (in_flight_.front() == request) watch_oldest_request(request->written_at);
   deadlines_.update();
   write_buffers_.clear();
   for (const auto& part : request->gather) write_buffers_.emplace_back(part.data(), part.size());

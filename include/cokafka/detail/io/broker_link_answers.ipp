@@ -51,11 +51,7 @@ COKAFKA_DECL bool broker_link::handle_response(std::string_view frame) {
   in_flight_.pop_front();
   failed_attempts_ = 0;
   last_used_ = now;
-  if (in_flight_.empty()) {
-    deadlines_.heap.clear(request_timeout_);
-  } else {
-    deadlines_.heap.set(request_timeout_, in_flight_.front()->written_at + host_.rules().user.request_timeout);
-  }
+  watch_oldest_request(now);
   if (throttle.count() > 0) obey_throttle(throttle, now);
   news_.set();
   return true;

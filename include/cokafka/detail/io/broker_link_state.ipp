@@ -168,6 +168,11 @@ COKAFKA_DECL void broker_link::handle_own_deadline(deadline_kind due, clock_time
   switch (due) {
     case deadline_kind::call_timeout: connection_.timed_out(); break;
     case deadline_kind::request_timeout:
+      if (now < request_due()) {
+        host_.want_metadata();
+        watch_oldest_request(now);
+        break;
+      }
       request_timed_out_ = true;
       last_error_ = make_error_code(errc::request_timed_out);
       connection_.close();
@@ -184,6 +189,18 @@ COKAFKA_DECL void broker_link::handle_own_deadline(deadline_kind due, clock_time
       break;
     default: break;  // backoff or throttle is over: the news is all it takes
   }
+}
+
+COKAFKA_DECL clock_time broker_link::request_due() const noexcept {
+  return in_flight_.front()->written_at + clock_duration(host_.rules().user.request_timeout);
+}
+
+// Until request.timeout.ms; a broker that is silent for long may be frozen, and others may lead its partitions by now
+// (guarantee.md, rule 10).
+COKAFKA_DECL void broker_link::watch_oldest_request(clock_time now) {
+  constexpr clock_duration long_silence = std::chrono::seconds(1);
+  if (in_flight_.empty()) return deadlines_.heap.clear(request_timeout_);
+  deadlines_.heap.set(request_timeout_, std::min(request_due(), now + long_silence));
 }
 
 COKAFKA_DECL void broker_link::note_idle() {

@@ -32,16 +32,22 @@ using endpoint = host_port;
 /// host:port, with brackets where the host is an IPv6 address.
 std::string text_of(const endpoint& at);
 
-/// Legal order of calls: open, then call() any number of times, one at a time, or the stream and the parser used by the tasks of a
-/// broker link; close at any time, and open again. Owned by a link or by the engine; belongs to their strand.
+/// Legal order of calls: open, then call() any number of times, one at a time, or the stream and the parser used by the
+/// tasks of a broker link; close at any time, and open again. Owned by a link or by the engine; belongs to their
+/// strand.
 class connection {
  public:
   connection(environment& env, asio::any_io_executor strand, const settings& rules, deadline_timer& deadlines,
              const version_caps& caps);
 
-  /// Connects within `timeout` and asks for the versions. `attempt` is how many have failed before. Errors: of the system; errc::connection_failed (timed out);
-  /// errc::invalid_response, errc::unsupported_version.
-  asio::awaitable<error_code> open(const endpoint& to, clock_duration timeout, std::uint32_t attempt);
+  /// How long it may take to connect, and then to hear which versions the broker speaks.
+  struct setup_limits {
+    clock_duration connect;
+    clock_duration agree;
+  };
+  /// `attempt` is how many have failed before. Errors: of the system; errc::connection_failed (timed out),
+  /// invalid_response, unsupported_version.
+  asio::awaitable<error_code> open(const endpoint& to, setup_limits limits, std::uint32_t attempt);
 
   /// One request and its answer within `timeout`. After an error the connection is closed.
   template <class Request>

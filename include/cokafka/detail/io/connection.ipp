@@ -27,19 +27,19 @@ COKAFKA_DECL connection::connection(environment& env, asio::any_io_executor stra
       parser_(static_cast<std::size_t>(rules.user.receive_message_max_bytes)),
       timeout_(static_cast<int>(deadline_kind::call_timeout), this) {}
 
-COKAFKA_DECL asio::awaitable<error_code> connection::open(const endpoint& to, clock_duration timeout,
-                                                           std::uint32_t attempt) {
+COKAFKA_DECL asio::awaitable<error_code> connection::open(const endpoint& to, setup_limits limits,
+                                                          std::uint32_t attempt) {
   close();
   timed_out_ = false;
   parser_ = wire::frame_parser(static_cast<std::size_t>(rules_.user.receive_message_max_bytes));
   stream_ = env_.make_stream(strand_, {attempt, rules_.user.send_buffer_bytes, rules_.user.receive_buffer_bytes});
-  begin_timeout(timeout);
+  begin_timeout(limits.connect);
   auto [failed] = co_await async_connect(*stream_, to.host, to.port, asio::as_tuple(asio::deferred));
   end_timeout();
   error_code outcome = reason(failed);
   if (!outcome) {
     open_ = true;
-    outcome = co_await negotiate(timeout);
+    outcome = co_await negotiate(limits.agree);
   }
   if (outcome) {
     close();
@@ -49,8 +49,8 @@ COKAFKA_DECL asio::awaitable<error_code> connection::open(const endpoint& to, cl
   co_return outcome;
 }
 
-// A broker that does not know our version of ApiVersions answers error 35 in the layout of version 0, with the versions it
-// knows where it is polite enough; then the same is asked again with one of those (KIP-511).
+// A broker that does not know our version of ApiVersions answers error 35 in the layout of version 0, with the versions
+// it knows where it is polite enough; then the same is asked again with one of those (KIP-511).
 COKAFKA_DECL asio::awaitable<error_code> connection::negotiate(clock_duration timeout) {
   std::int16_t version = client_versions(messages::api_key::api_versions).max;
   if (const auto cap = caps_.find(messages::api_key::api_versions); cap != caps_.end()) {
