@@ -92,9 +92,10 @@ class idle_home final : public attention_listener {
  public:
   bool attention() noexcept override {
     ++calls;
-    return true;
+    return hears;
   }
   std::atomic<int> calls{0};
+  bool hears = true;
 };
 
 inline record_view with_value(std::string_view value) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // No memory for any one allocation of a step: nothing is placed twice, nobody is forgotten, nothing stays counted.
 #include "cokafka/detail/core/accumulator.hpp"
+#include "cokafka/detail/core/produce_request.hpp"
 #include "support/core_bench.hpp"
 #include "support/core_inputs.hpp"
 #include "support/replaced_new.hpp"
@@ -357,3 +358,31 @@ TEST_CASE("the end of a partition needs no memory at all", "[core]") {
 }
 
 #endif
+
+TEST_CASE("a request that finds no memory to be encoded keeps its batches", "[core]") {
+  struct encoding_world : lot_bench {
+    produce_request asked;
+    bool lost = false;
+  };
+  without_each_allocation(
+      [] {
+        auto world = std::make_unique<encoding_world>();
+        for (const char* const name : {"a", "b"}) {
+          world->publish(name, 2);
+          for (const std::int32_t p : {0, 1}) {
+            world->send(name, "v", p);
+            partition_queue& from = world->queue(name, p);
+            REQUIRE(from.look(world->now, {true}).is == readiness::state::ready);
+            world->asked.batches.push_back({&from, from.take(producer_identity{1, 0}), {}});
+          }
+        }
+        std::swap(world->asked.batches[1], world->asked.batches[2]);
+        world->asked.version = 9;
+        return world;
+      },
+      [](encoding_world& world) {
+        for (const auto& each : world.asked.batches) world.lost = world.lost || each.what == nullptr;
+        if (!world.lost) encode_produce_request(world.asked, world.rules);
+      },
+      [](encoding_world& world) { REQUIRE_FALSE(world.lost); });
+}

@@ -387,12 +387,13 @@ TEST_CASE("a producer whose executor refuses its work loses handlers, not the pr
     io.run_for(50ms);
     REQUIRE(shop.outstanding().records == 1);
     refuses = true;
-    const auto ask = GENERATE(0, 1, 2, 3, 4);
+    const auto ask = GENERATE(0, 1, 2, 3, 4, 5);
     if (ask == 0) CHECK_NOTHROW(shop.flush(handler));
     if (ask == 1) CHECK_NOTHROW(shop.flush(1s, handler));
     if (ask == 2) CHECK_NOTHROW(shop.warm_up("nobody-knows", handler));
     if (ask == 3) CHECK_NOTHROW(shop.partitions_for("nobody-knows", handler));
     if (ask == 4) CHECK_NOTHROW(shop.send(record_of("nobody-knows"), handler));
+    if (ask == 5) CHECK_NOTHROW(shop.send(record_of("orders"), handler));
     refuses = false;
     io.run_for(10ms);
   }
@@ -412,4 +413,107 @@ TEST_CASE("the destructor of a producer whose executor refuses its work returns"
   }
   refuses = false;
   io.run_for(10ms);
+}
+
+TEST_CASE("what is begun on an executor that refuses it throws, and its handler is destroyed", "[lifetime]") {
+  const auto kept = std::make_shared<int>(0);
+  asio::io_context io;
+  cokafka::testing::cluster kafka(io);
+  bool refuses = false;
+  cokafka::producer shop(refusing_executor{&io, &refuses}, config_for(kafka));
+  const auto handler = [kept](const auto&) {};
+  refuses = true;
+  const auto ask = GENERATE(0, 1, 2);
+  if (ask == 0) CHECK_THROWS_AS(shop.flush(handler), std::runtime_error);  // there is nothing to wait for
+  if (ask == 1) CHECK_THROWS_AS(shop.close(1s, handler), std::runtime_error);
+  if (ask == 2) CHECK_THROWS_AS(shop.warm_up("no topic", handler), std::runtime_error);
+  refuses = false;
+  io.run_for(10ms);
+  CHECK(kept.use_count() == 2);  // ours, and the handler that was copied from
+}
+
+TEST_CASE("a refused handler of one wait concerns neither the others nor the producer", "[lifetime]") {
+  asio::io_context io;
+  cokafka::testing::cluster kafka(io);
+  cokafka::producer shop(io, config_for(kafka));
+  bool refuses = false, heard = false, written = false, closed = false;
+  const auto kept = std::make_shared<int>(0);
+  const refusing_executor full{&io, &refuses};
+  shop.partitions_for("orders", asio::bind_executor(full, [kept](const auto&) {}));
+  shop.partitions_for("orders", [&](const auto& known) { heard = known.has_value(); });
+  refuses = true;
+  CHECK(run_until(io, [&] { return heard; }));
+  CHECK(kept.use_count() == 1);
+  shop.send(record_of("payments"), [&](const outcome& said) { written = said.has_value(); });
+  CHECK(run_until(io, [&] { return written; }));  // the metadata of another topic
+  shop.close(5s, [&](const auto& said) { closed = said.has_value(); });
+  CHECK(run_until(io, [&] { return closed; }));
+}
+
+TEST_CASE("a destroyed producer ends although the executor of a waiting handler refuses it", "[lifetime]") {
+  asio::io_context io;
+  cokafka::testing::cluster kafka(io);
+  std::optional<cokafka::producer> shop(std::in_place, io, config_for(kafka));
+  bool refuses = false, is_warm = false, closed = false;
+  shop->warm_up("orders", [&](const auto& done) { is_warm = done.has_value(); });
+  REQUIRE(run_until(io, [&] { return is_warm; }));
+  kafka.freeze(0);
+  shop->send(record_of("orders"), [&](const outcome& said) { closed = said.error() == errc::closed; });
+  const refusing_executor full{&io, &refuses};
+  const auto kept = std::make_shared<int>(0);
+  shop->partitions_for("nobody-knows", asio::bind_executor(full, [kept](const auto&) {}));
+  io.run_for(20ms);
+  refuses = true;
+  shop.reset();
+  CHECK(run_until(io, [&] { return closed; }));
+  CHECK(kept.use_count() == 1);
+}
+
+TEST_CASE("an executor that refuses the rest of a long run ends those handlers, not the process", "[lifetime]") {
+  asio::io_context io;
+  cokafka::testing::cluster kafka(io);
+  cokafka::config rules = config_for(kafka);
+  rules.linger = 50ms;
+  rules.linger_policy = cokafka::linger_policy::always;
+  cokafka::producer shop(io, rules);
+  bool refuses = false;
+  int called = 0;
+  const auto kept = std::make_shared<int>(0);
+  const refusing_executor full{&io, &refuses};
+  for (int i = 0; i != 2000; ++i) {
+    shop.send(record_of("orders"), asio::bind_executor(full, [&, kept](const outcome&) {
+                ++called;
+                refuses = true;
+              }));
+  }
+  CHECK(run_until(io, [&] { return kept.use_count() == 1; }));
+  CHECK(called >= 16);
+  CHECK(called < 2000);
+  CHECK(shop.outstanding().records == 0);
+}
+
+TEST_CASE("failed records that nobody waits for do no harm where the executor refuses their report", "[lifetime]") {
+  asio::io_context io;
+  cokafka::testing::cluster kafka(io);
+  bool refuses = true;
+  int shown = 0;
+  cokafka::config rules = config_for(kafka);
+  rules.on_delivery_failed = [&](const auto&...) { ++shown; };
+  {
+    cokafka::producer shop(refusing_executor{&io, &refuses}, rules);
+    CHECK_NOTHROW(shop.send(record_of("no topic")).detach());
+    refuses = false;
+    shop.send(record_of("no topic")).detach();
+    CHECK(run_until(io, [&] { return shown == 1; }));
+  }
+}
+
+TEST_CASE("close has succeeded although its producer is destroyed at once, where nothing was left", "[lifetime]") {
+  asio::io_context io;
+  cokafka::testing::cluster kafka(io);
+  std::optional<cokafka::producer> shop(std::in_place, io, config_for(kafka));
+  bool closed = false;
+  shop->close(5s, [&](const auto& said) { closed = said.has_value(); });
+  shop.reset();
+  CHECK(run_until(io, [&] { return closed; }));
 }

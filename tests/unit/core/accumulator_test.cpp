@@ -250,3 +250,18 @@ TEST_CASE("leaders that come and go leave no tables behind", "[core]") {
   CHECK(bench.publish("t", 9).table.load() != first);  // a sender may be reading the old one
   CHECK(first->all.size() == 8);
 }
+
+TEST_CASE("a question that was not heard stays, and the next word is said again", "[core]") {
+  lot_bench bench;
+  bench.home.hears = false;
+  bench.send("t", "v");
+  topic& asked = *bench.lot.topics.find_or_add("t");
+  CHECK(asked.wanted);
+  bench.home.hears = true;
+  int before = bench.home.calls;
+  bench.lot.want_topic("t");
+  CHECK(bench.home.calls == before + 1);
+  before = bench.home.calls;
+  bench.lot.want_topic("t");
+  CHECK(bench.home.calls == before);
+}

@@ -69,7 +69,13 @@ TEST_CASE("where the topic stamps records itself a duplicate's time is the first
   };
   SECTION("as a plain success tells") { answer(false); }
   SECTION("as a duplicate tells whose time is not of its records") { answer(true); }
-  SECTION("as another partition of it has heard") { bench.of.stamps_records = true; }
+  SECTION("as another partition of it has heard") {
+    partition_queue& other = bench.of.partition(1, bench.rules, bench.memory, bench.flushes);
+    other.owner = other.desired_owner = &bench.owner;
+    other.append(with_value("a"), 7, bench.now, 10s);
+    REQUIRE(other.look(bench.now, {true}).is == readiness::state::ready);
+    other.answered(*other.take(bench.identity), said, bench.now, bench.out);
+  }
   auto record = bench.send("b");
   record.ticket.timestamp = 55;
   const auto first = bench.take();

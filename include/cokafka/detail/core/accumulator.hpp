@@ -168,6 +168,7 @@ class accumulator {
 
   const settings& settings_;
   attention_listener& home_;
+  std::atomic<bool> unheard_{false};  // the last word of a wanted topic
   std::atomic<std::int64_t> wall_offset_{0};
   std::atomic<std::uint32_t> waiting_for_memory_{0};  // parked for memory, or for space
 

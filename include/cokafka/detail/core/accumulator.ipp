@@ -53,7 +53,8 @@ COKAFKA_DECL std::optional<error> accumulator::check(const record_view& record) 
 }
 
 COKAFKA_DECL void accumulator::want(topic& of) noexcept {
-  if (!of.wanted.exchange(true) && !home_.attention()) of.wanted = false;  // who asks next says it again
+  if (of.wanted.exchange(true) && !unheard_.load(std::memory_order_relaxed)) return;  // it has been told
+  unheard_.store(!home_.attention(), std::memory_order_relaxed);
 }
 
 COKAFKA_DECL topic_ptr accumulator::want_topic(std::string_view name) {

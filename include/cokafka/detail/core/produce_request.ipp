@@ -25,9 +25,9 @@ inline void group_by_topic(std::vector<planned_batch>& batches) {
   for (const auto& each : batches) groups.try_emplace(&each.partition->of_topic(), groups.size());
   if (groups.size() == 1) return;
   std::vector<std::vector<planned_batch>> grouped(groups.size());
-  for (auto& each : batches) grouped[groups.at(&each.partition->of_topic())].push_back(std::move(each));
-  batches.clear();
-  for (auto& group : grouped) std::move(group.begin(), group.end(), std::back_inserter(batches));
+  for (const auto& each : batches) grouped[groups.at(&each.partition->of_topic())].push_back(each);
+  auto at = batches.begin();
+  for (auto& group : grouped) at = std::move(group.begin(), group.end(), at);
 }
 
 inline void append_batch(std::vector<std::span<const char>>& gather, const batch& sent) {

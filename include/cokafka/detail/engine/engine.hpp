@@ -119,7 +119,7 @@ class engine final : public link_host,
   void want_metadata() override;
   void learn_leaders(leader_news news) override;
   std::optional<producer_identity> identity() const override;
-  void want_identity(std::optional<std::int64_t> used_up) override;
+  bool want_identity(std::optional<std::int64_t> used_up) noexcept override;
   drain_conditions conditions() const override;
   void link_changed() override { attention(); }
   void link_ended() override;
@@ -128,7 +128,7 @@ class engine final : public link_host,
   const settings& rules() const noexcept override { return settings_; }
   const version_caps& caps() const noexcept override { return caps_; }
   bool is_logged(log_level level) const noexcept override { return logger_.enabled(level); }
-  void say(log_level level, std::string line) override;
+  void say(log_level level, std::string line) noexcept override;
   bool attention() noexcept override;
 
   void shutdown() noexcept override { drop(); }
@@ -203,8 +203,8 @@ class engine final : public link_host,
   bool begin_report();
   void report_ended();
 
-  template <class Function>
-  static void begin_operation(operation_waiter& waiting, Function begin);
+  template <class Waiter, class Function>
+  static void begin_operation(Waiter& waiting, Function begin);
 
   // Closing.
   class drained_waiter;

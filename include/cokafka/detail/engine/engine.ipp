@@ -22,17 +22,7 @@ COKAFKA_DECL std::shared_ptr<link_host> engine::keep_alive() {
 COKAFKA_DECL void engine::carry_out(effects& wanted) {
   if (wanted.counted != metrics_snapshot{}) count(wanted.counted);  // before anybody hears of it
   const bool dead = dead_.load(std::memory_order_acquire);
-  // Handlers that find no memory to be posted, or whose executor refuses them, are destroyed; the others are not
-  // concerned.
-  const auto end = [dead](waiter_list& waiting) {
-    while (!waiting.empty()) {
-      try {
-        dead ? destroy_waiters(waiting) : post_waiters(waiting);
-      } catch (...) {
-        continue;
-      }
-    }
-  };
+  const auto end = [dead](waiter_list& waiting) { dead ? destroy_waiters(waiting) : post_waiters(waiting); };
   end(wanted.answered);
   while (const completion_ptr each = wanted.handed_out.pop_front()) {
     for (waiter_list late = each->hand_out_rest(); !late.empty(); late = each->hand_out_rest()) end(late);
@@ -40,16 +30,11 @@ COKAFKA_DECL void engine::carry_out(effects& wanted) {
   if (!dead) report(wanted);  // before a flush ends, which may be what close() waits for
   end(wanted.ended);
   if (dead) return;
-  for (auto& [level, line] : wanted.log) {
-    try {
-      say(level, std::move(line));
-    } catch (...) {
-      continue;
-    }
-  }
+  for (auto& [level, line] : wanted.log) say(level, std::move(line));
 }
 
-COKAFKA_DECL void engine::say(log_level level, std::string line) {
+// A line that finds no memory, or whose executor refuses it, is not said.
+COKAFKA_DECL void engine::say(log_level level, std::string line) noexcept {
   if (!logger_.enabled(level)) return;
   auto alive = keep_alive();
   if (!alive || !begin_report()) return;
@@ -60,7 +45,6 @@ COKAFKA_DECL void engine::say(log_level level, std::string line) {
     });
   } catch (...) {
     report_ended();
-    throw;
   }
 }
 
@@ -75,8 +59,8 @@ COKAFKA_DECL metrics_snapshot engine::metrics() const {
 }
 
 COKAFKA_DECL void engine::want_metadata() {
-  if (metadata_wanted_.exchange(true, std::memory_order_acq_rel)) return;
-  if (!attention()) metadata_wanted_.store(false, std::memory_order_release);  // who asks next says it again
+  metadata_wanted_.store(true, std::memory_order_release);
+  attention();
 }
 
 COKAFKA_DECL drain_conditions engine::conditions() const {
@@ -157,6 +141,7 @@ COKAFKA_DECL void engine::set_home_deadlines() {
 }
 
 COKAFKA_DECL void engine::handle_deadlines() {
+  if (!stopping_ && abandoned_.load(std::memory_order_acquire)) return stop_abandoned();  // it was not heard
   const clock_time now = env_->now();
   home_.with_effects([&](effects& out) {
     while (deadline_entry* due = home_.deadlines().heap.pop_due(now)) {

@@ -20,7 +20,7 @@ COKAFKA_DECL void failure_report::operator()() {
       const auto core = core_;
       try {
         return asio::post(core->home()->executor, std::move(*this));
-      } catch (const std::bad_alloc&) {
+      } catch (...) {  // no memory, or an executor that refuses
         return core->report_ended();
       }
     }
@@ -47,7 +47,7 @@ COKAFKA_DECL void engine::report(effects& wanted) {
   bool reports = false;
   try {
     report_unheard(wanted, reports);
-  } catch (const std::bad_alloc&) {  // they stay unheard, and nobody waits for the report
+  } catch (...) {  // no memory, or an executor that refuses: they stay unheard, and nobody waits for the report
     if (reports) report_ended();
   }
 }
@@ -80,7 +80,7 @@ COKAFKA_DECL void engine::report_ended() {
   }
   try {
     home_.on_strand([this] { end_when_silent(); });
-  } catch (const std::bad_alloc&) {
+  } catch (...) {
     end_when_silent();  // all tasks have ended: nobody else is on the strand
   }
 }

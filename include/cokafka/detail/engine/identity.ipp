@@ -23,13 +23,13 @@ COKAFKA_DECL std::optional<producer_identity> engine::identity() const {
   return identity_;
 }
 
-COKAFKA_DECL void engine::want_identity(std::optional<std::int64_t> used_up) {
+COKAFKA_DECL bool engine::want_identity(std::optional<std::int64_t> used_up) noexcept {
   const auto have = identity();
-  if (have && (!used_up || *used_up != have->id)) return;
-  if (identity_requested_.exchange(true, std::memory_order_acq_rel)) return;
-  if (attention()) return;
-  identity_requested_.store(false, std::memory_order_release);
-  throw std::bad_alloc();  // who cannot go on without it tries again
+  if (have && (!used_up || *used_up != have->id)) return true;
+  if (identity_requested_.exchange(true, std::memory_order_acq_rel)) return true;
+  if (attention()) return true;
+  identity_requested_.store(false, std::memory_order_release);  // who asks next says it again
+  return false;
 }
 
 COKAFKA_DECL asio::awaitable<void> engine::fetch_identity() {

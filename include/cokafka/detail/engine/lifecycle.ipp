@@ -104,22 +104,22 @@ COKAFKA_DECL void engine::begin_close(std::chrono::milliseconds timeout) {
 
 COKAFKA_DECL void engine::abandon() noexcept {
   accumulator_.close();
-  if (const auto left = accumulator_.outstanding(); left.records > 0 && !dead_.load(std::memory_order_acquire)) {
+  if_memory([this] {
+    const auto left = accumulator_.outstanding();
+    if (left.records == 0 || dead_.load(std::memory_order_acquire)) return;
     // On the thread of the destructor: there may be no other chance to say it.
-    if_memory([&] {
-      logger_.log(log_level::warning, "producer destroyed with " + std::to_string(left.records) +
-                                          " records not acknowledged: await close() to have them delivered");
-    });
-  }
+    logger_.log(log_level::warning, "producer destroyed with " + std::to_string(left.records) +
+                                        " records not acknowledged: await close() to have them delivered");
+  });
   abandoned_.store(true, std::memory_order_release);
-  attention();  // unheard, the next who has news ends it
+  attention();  // unheard, the next who has news or falls due ends it
 }
 
 COKAFKA_DECL void engine::stop_abandoned() {
   error_details why;
   why.code = errc::closed;
   why.message = if_memory([] { return std::string("the producer was destroyed before the record was acknowledged"); });
-  close_failure_ = error(errc::closed);
+  if (accumulator_.outstanding().records > 0) close_failure_ = error(errc::closed);
   stop_everything(std::move(why));
 }
 

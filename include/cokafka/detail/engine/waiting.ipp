@@ -15,6 +15,22 @@
 
 namespace cokafka::inline COKAFKA_ABI::detail {
 
+// `begin` is false where there is nothing to wait for. What finds no memory before it has begun ends with that failure.
+template <class Waiter, class Function>
+void engine::begin_operation(Waiter& waiting, Function begin) {
+  try {
+    if (begin()) return;
+  } catch (const std::bad_alloc&) {
+    error_details why;
+    why.code = make_error_code(boost::system::errc::not_enough_memory);
+    waiting.failure = make_error(std::move(why));
+  } catch (...) {  // of an executor
+    waiting.destroy();
+    throw;
+  }
+  post_waiter(waiting);
+}
+
 // --- topics that somebody watches ------------------------------------------------------------------------------------
 
 COKAFKA_DECL topic_ptr engine::find_topic(std::string_view name) {
@@ -22,26 +38,27 @@ COKAFKA_DECL topic_ptr engine::find_topic(std::string_view name) {
 }
 
 COKAFKA_DECL void engine::watch_topic(topic_waiter& waiting, std::string_view name, bool warm) {
-  const auto refuse = [&](errc code) {
+  const auto refused = [&](errc code) {
     waiting.failure = error(code);
-    post_waiter(waiting);
+    return false;
   };
-  if (accumulator_.is_closed()) return refuse(errc::closed);
-  const topic_ptr of = find_topic(name);
-  if (of == nullptr) return refuse(errc::invalid_topic);
-  if (warm && settings_.idempotent) want_identity(std::nullopt);
-  {
-    std::unique_lock guard(mutex_);
-    if (accumulator_.is_closed()) {  // since it was asked above: the end has been, nobody would look at it
-      guard.unlock();
-      return refuse(errc::closed);
+  begin_operation(waiting, [&] {
+    if (accumulator_.is_closed()) return refused(errc::closed);
+    const topic_ptr of = find_topic(name);
+    if (of == nullptr) return refused(errc::invalid_topic);
+    if (warm && settings_.idempotent && !want_identity(std::nullopt)) throw std::bad_alloc();
+    {
+      std::scoped_lock guard(mutex_);
+      // Since it was asked above: the end has been, nobody would look at it.
+      if (accumulator_.is_closed()) return refused(errc::closed);
+      watches_.push_back({of, &waiting, warm, env_->now() + clock_duration(settings_.user.max_block)});
     }
-    watches_.push_back({of, &waiting, warm, env_->now() + clock_duration(settings_.user.max_block)});
-  }
-  // The answer to the question that find_topic() asked may have come when nobody watched.
-  if (of->last_error.load(std::memory_order_seq_cst) != broker_errc::none)
-    of->wanted.store(true, std::memory_order_release);
-  attention();
+    // The answer to the question that find_topic() asked may have come when nobody watched.
+    if (of->last_error.load(std::memory_order_seq_cst) != broker_errc::none)
+      of->wanted.store(true, std::memory_order_release);
+    attention();
+    return true;
+  });
 }
 
 COKAFKA_DECL void engine::check_watches(clock_time now) {
@@ -105,19 +122,6 @@ COKAFKA_DECL bool engine::cancel_watch(topic_waiter& waiting) {
 
 // --- flush, space, the end
 // --------------------------------------------------------------------------------------------
-
-// What finds no memory before it has begun ends with that failure; `begin` is false where there is nothing to wait for.
-template <class Function>
-void engine::begin_operation(operation_waiter& waiting, Function begin) {
-  try {
-    if (begin()) return;
-  } catch (const std::bad_alloc&) {
-    error_details why;
-    why.code = make_error_code(boost::system::errc::not_enough_memory);
-    waiting.failure = make_error(std::move(why));
-  }
-  post_waiter(waiting);
-}
 
 COKAFKA_DECL void engine::flush(operation_waiter& waiting) {
   begin_operation(waiting, [&] {

@@ -19,8 +19,8 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 
 namespace asio = boost::asio;
 
-/// set() makes the current wait, or else the next one, complete; further calls before that change nothing. One waiter at a time, which
-/// is kept in place. The handler is posted, never run inside set(). Everything happens on one strand.
+/// set() makes the current wait, or else the next one, complete; further calls before that change nothing. One waiter
+/// at a time, which is kept in place. The handler is posted, never run inside set(). Everything happens on one strand.
 class event {
  public:
   event() = default;
@@ -40,8 +40,8 @@ class event {
 
   template <class Token>
   auto wait(Token&& token) {
-    return asio::async_initiate<Token, void()>(
-        [](auto handler, event* self) { self->begin_wait(std::move(handler)); }, token, this);
+    return asio::async_initiate<Token, void()>([](auto handler, event* self) { self->begin_wait(std::move(handler)); },
+                                               token, this);
   }
 
  private:

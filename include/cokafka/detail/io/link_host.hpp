@@ -30,8 +30,9 @@ class link_host {
   virtual void learn_leaders(leader_news news) = 0;
   /// The producer id, when there is one.
   virtual std::optional<producer_identity> identity() const = 0;
-  /// A partition cannot go on without a producer id, or without another one than `used_up`.
-  virtual void want_identity(std::optional<std::int64_t> used_up) = 0;
+  /// A partition cannot go on without a producer id, or without another one than `used_up`. False where nobody will
+  /// look (attention_listener).
+  virtual bool want_identity(std::optional<std::int64_t> used_up) noexcept = 0;
   /// Circumstances under which nobody lingers: a flush, close, memory that is waited for.
   virtual drain_conditions conditions() const = 0;
   /// A link has connected, or has failed to.
@@ -46,7 +47,7 @@ class link_host {
   virtual const version_caps& caps() const noexcept = 0;
   virtual bool is_logged(log_level level) const noexcept = 0;
   /// One line for the user's sink, which is never called on a strand: the line is posted.
-  virtual void say(log_level level, std::string line) = 0;
+  virtual void say(log_level level, std::string line) noexcept = 0;
 
  protected:
   ~link_host() = default;

@@ -19,6 +19,7 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <utility>
 
 namespace cokafka::inline COKAFKA_ABI::detail {
@@ -43,24 +44,32 @@ class interrupted_runs {
     return true;
   }
 
-  /// Puts the rest of a run aside and posts its first waiter, which begin() will know again.
-  void interrupt(waiter_list& rest) {
+  /// Puts the rest of a run aside and posts its first waiter, which begin() will know again. An executor that refuses
+  /// it ends the rest, uncalled. False, and nothing has changed, where there is no memory to put it aside.
+  bool interrupt(waiter_list& rest) noexcept {
     waiter& head = rest.front();
     waiter_list posted;
-    {
+    try {
       std::scoped_lock guard(lock_);
       for (auto& each : all_) {
         if (!each.head->runs_with(head)) continue;
         each.behind.splice(each.behind.end(), rest);  // only a pool of threads comes here, where no order is promised
-        return;
+        return true;
       }
+      all_.emplace_back().head = &head;
       rest.pop_front();
       posted.push_back(head);
-      all_.emplace_back().head = &head;
       all_.back().behind.swap(rest);
       count_.fetch_add(1, std::memory_order_release);
+    } catch (const std::bad_alloc&) {
+      return false;
     }
-    head.post(std::move(posted));
+    try {
+      head.post(std::move(posted));
+    } catch (...) {
+      return true;  // what was posted has ended, and has taken with it what it left here: give_up()
+    }
+    return true;
   }
 
   /// A run that will never run, because its execution context has gone, takes with it what it left here.

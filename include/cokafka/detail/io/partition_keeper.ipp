@@ -14,7 +14,7 @@ COKAFKA_DECL void partition_keeper::wake(partition_queue& woken) {
   if (!woken_.push(woken)) return;
   try {
     on_strand([this] { take_woken(); });
-  } catch (const std::bad_alloc&) {
+  } catch (...) {       // no memory, or an executor that refuses
     woken_.not_told();  // the record is in its batch all the same: whoever comes next tells of it
   }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// A connection as the tasks see it: connect, read, gather-write, close; TCP, TLS, simulated or a user's tunnel behind it.
-// Layer 5.
+// A connection as the tasks see it: connect, read, gather-write, close; TCP, TLS, simulated or a user's tunnel behind
+// it. Layer 5.
 #ifndef COKAFKA_DETAIL_IO_STREAM_HPP
 #define COKAFKA_DETAIL_IO_STREAM_HPP
 
@@ -23,9 +23,10 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
-/// Type-erased once per request or read, never per record, so that the tasks are instantiated once. All functions are called on
-/// the strand that the stream was made for; handlers complete through their associated executor, never inside the call.
-/// At most one read and one write at a time. Buffers stay valid until the handler has run. Thread safety: distinct objects safe.
+/// Type-erased once per request or read, never per record, so that the tasks are instantiated once. All functions are
+/// called on the strand that the stream was made for; handlers complete through their associated executor, never inside
+/// the call. At most one read and one write at a time. Buffers stay valid until the handler has run. Thread safety:
+/// distinct objects safe.
 class stream {
  public:
   using done_handler = asio::any_completion_handler<void(error_code)>;
@@ -88,7 +89,9 @@ auto async_write_all(stream& to, std::span<const asio::const_buffer> from, Token
 template <class Token>
 auto async_accept(listener& from, asio::any_io_executor executor, Token&& token) {
   return asio::async_initiate<Token, void(error_code, std::unique_ptr<stream>)>(
-      [](auto handler, listener* source, asio::any_io_executor on) { source->accept(std::move(on), std::move(handler)); },
+      [](auto handler, listener* source, asio::any_io_executor on) {
+        source->accept(std::move(on), std::move(handler));
+      },
       token, &from, std::move(executor));
 }
 

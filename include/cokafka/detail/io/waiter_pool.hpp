@@ -75,7 +75,9 @@ class pool_allocator {
   T* allocate(std::size_t n) { return static_cast<T*>(pool_->allocate(n * sizeof(T))); }
   void deallocate(T* memory, std::size_t n) noexcept { pool_->deallocate(memory, n * sizeof(T)); }
   template <class U>
-  bool operator==(const pool_allocator<U>& other) const noexcept { return pool_ == other.pool_; }
+  bool operator==(const pool_allocator<U>& other) const noexcept {
+    return pool_ == other.pool_;
+  }
 
   waiter_pool* pool_;
 };

@@ -13,9 +13,9 @@
 
 namespace cokafka::inline COKAFKA_ABI::detail {
 
-/// The function object that is posted. Delivers its waiters in order; after 256 of them or 100 µs the rest is posted again, so
-/// that a pool of threads shares the work and nobody else starves. A handler that throws does not keep the others from
-/// running. Destroyed without having run, it destroys its waiters: the execution context has gone.
+/// The function object that is posted. Delivers its waiters in order; after 256 of them or 100 µs the rest is posted
+/// again, so that a pool of threads shares the work and nobody else starves. A handler that throws does not keep the
+/// others from running. Destroyed without having run, it destroys its waiters: the execution context has gone.
 class waiter_run {
  public:
   /// Without a home (nobody else's handlers are involved) it is never interrupted.
@@ -41,12 +41,13 @@ class waiter_run {
       waiter& each = waiting_.front();
       waiting_.pop_front();
       each.deliver();
-      if (home_ && (delivered == 256 || (delivered % 16 == 0 && home_->clock->now() > until))) return;
+      if (!home_ || delivered % 16 != 0 || (delivered < 256 && home_->clock->now() <= until)) continue;
+      if (home_->interrupted.interrupt(waiting_)) return;
     }
   }
 
  private:
-  // Whatever is left, because time is up or a handler threw, goes to the end of the executor's queue.
+  // What is left when a handler throws goes to the end of the executor's queue.
   struct rest_guard {
     waiter_list& rest;
     const operation_home_ptr& home;
@@ -59,29 +60,33 @@ class waiter_run {
   waiter_list waiting_;
 };
 
-/// Splits the waiters into runs of equal executors and posts each run.
-inline void post_waiters(waiter_list& waiting) {
+/// Splits the waiters into runs of equal executors and posts each run. One that finds no memory, or whose executor
+/// refuses it, is destroyed without being called; the others are not concerned.
+inline void post_waiters(waiter_list& waiting) noexcept {
   while (!waiting.empty()) {
     waiter& first = waiting.front();
     auto end = std::next(waiting.begin());
     while (end != waiting.end() && end->runs_with(first)) ++end;
     waiter_list run;
     run.splice(run.end(), waiting, waiting.begin(), end);
-    first.post(std::move(run));
+    try {
+      first.post(std::move(run));
+    } catch (...) {
+      continue;
+    }
   }
 }
 
-/// One that is linked nowhere: its answer is there already.
+/// One that is linked nowhere, because its answer is there already: whoever begins it hears of an executor that
+/// refuses.
 inline void post_waiter(waiter& ready) {
   waiter_list alone;
   alone.push_back(ready);
-  post_waiters(alone);
+  ready.post(std::move(alone));
 }
 
 /// Ends all waiters without calling their handlers.
-inline void destroy_waiters(waiter_list& waiting) noexcept {
-  const waiter_run destroys{std::move(waiting)};
-}
+inline void destroy_waiters(waiter_list& waiting) noexcept { const waiter_run destroys{std::move(waiting)}; }
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
 
