@@ -141,8 +141,9 @@ struct config {
   cokafka::log_level log_level = cokafka::log_level::info;
   /// Where log lines go; silent without. See `log_sink` for what it may and may not do.
   cokafka::log_sink log_sink{};
-  /// Called for each failed record whose delivery was dropped or detached; silent after close(). See
-  /// `failed_delivery_handler`.
+  /// Called for each failed record whose delivery was dropped, detached or cancelled while the record lives on; silent
+  /// after close(), and about records that would have to be copied for it while `buffer.memory` or `parked.memory` is
+  /// used up: those that no batch, or an open one, has had. See `failed_delivery_handler`.
   failed_delivery_handler on_delivery_failed{};
 
   /// Sets one property by Kafka's name for it (or librdkafka's, where that means the same), from text as in a

@@ -26,7 +26,8 @@ struct made_record {
 
 // The number is given first: it is part of the value.
 std::pair<std::uint64_t, cokafka::delivery> story::send(actor& by) {
-  const planned_topic& topic = plan_.topics[random(plan_.topics.size())];
+  const auto to = static_cast<std::size_t>(random(plan_.topics.size()));
+  const planned_topic& topic = plan_.topics[to];
   sent_record facts;
   facts.producer = by.index;
   facts.topic = topic.name;
@@ -49,7 +50,7 @@ std::pair<std::uint64_t, cokafka::delivery> story::send(actor& by) {
   record.partition = facts.partition;
   if (facts.timeout) record.timeout = std::chrono::duration_cast<std::chrono::milliseconds>(*facts.timeout);
   say("send " + std::to_string(number) + " by " + std::to_string(by.index));
-  cokafka::delivery sent = by.producer->send(record);
+  cokafka::delivery sent = one_in(4) ? by.handles[to].send(record) : by.producer->send(record);
   audit_.sent(std::move(facts));
   return {number, std::move(sent)};
 }
@@ -120,6 +121,41 @@ asio::awaitable<void> story::flush(actor& by, std::deque<kept_delivery>& kept) {
   }
 }
 
+asio::awaitable<void> story::flush_for_a_while(actor& by) {
+  const nanoseconds begin = now();
+  const auto limit = std::chrono::milliseconds(random(one_in(2) ? 50 : 5000));
+  const auto flushed = co_await by.producer->flush(limit);
+  if (now() > begin + limit + delivery_audit::rounding) audit_.violated("a flush took longer than its timeout");
+  if (flushed) co_return;
+  if (!(flushed.error() == errc::timed_out))
+    audit_.violated("a flush with a timeout has failed: " + flushed.error().message());
+  if (now() < begin + limit) audit_.violated("a flush timed out before its time");
+}
+
+void story::flush_and_cancel(actor& by) {
+  signals_.emplace_back();
+  by.producer->flush(asio::bind_cancellation_slot(signals_.back().slot(), [this](const auto& flushed) {
+    if (!flushed && !(flushed.error() == errc::cancelled))
+      audit_.violated("a flush that was cancelled has failed: " + flushed.error().message());
+  }));
+  world_.spawn(cancel_later(signals_.back(), random_time(one_in(2) ? 5ms : 2s), cancellation_type::terminal));
+}
+
+// What is found does not matter here, but when it is said.
+asio::awaitable<void> story::look_up(actor& by) {
+  const std::string& topic = plan_.topics[random(plan_.topics.size())].name;
+  const nanoseconds begin = now();
+  if (one_in(2)) {
+    const auto warm = co_await by.producer->warm_up(topic);
+    say(topic + (warm ? " is warm" : " is not warm: " + warm.error().message()));
+  } else {
+    const auto known = co_await by.producer->partitions_for(topic);
+    if (known && known.value().empty()) audit_.violated(topic + " has no partitions, says partitions_for");
+  }
+  if (now() > begin + by.plan.settings.max_block + delivery_audit::rounding)
+    audit_.violated("warm_up or partitions_for took longer than max.block.ms");
+}
+
 void story::purge(actor& by) {
   say("producer " + std::to_string(by.index) + " is purged");
   audit_.purged(by.index, now());
@@ -171,9 +207,12 @@ asio::awaitable<bool> story::one_action(actor& by, std::deque<kept_delivery>& ke
     case 18:
       if (by.plan.purges && one_in(3)) purge(by);
       if (one_in(4)) co_await wait_for_space(by);
+      if (one_in(8)) co_await look_up(by);
       co_return false;
     case 19:
       if (one_in(4)) co_await flush(by, kept);
+      if (one_in(8)) co_await flush_for_a_while(by);
+      if (one_in(8)) flush_and_cancel(by);
       co_return false;
     case 1:
     case 2:
@@ -226,6 +265,10 @@ asio::awaitable<void> story::owner(actor& by) {
   if (way == 1) audit_.producer_ended(by.index, now());
   const auto closed = co_await by.producer->close(timeout);
   say("producer " + std::to_string(by.index) + " closed");
+  // Some are shown as copies, which have to find room.
+  const bool has_room = by.plan.settings.parked_memory >= cokafka::config().parked_memory &&
+                        by.plan.settings.buffer_memory >= cokafka::config().buffer_memory;
+  audit_.closed(by.index, by.plan.reports && has_room);
   if (now() > due + delivery_audit::rounding) audit_.violated("close ended after everything was due");
   if (!closed && way != 1) audit_.violated("close has failed: " + closed.error().message());
   cokafka::detail::engine& core = cokafka::detail::producer_access::core(*by.producer);

@@ -31,7 +31,10 @@ void story::end(trouble kind, std::int32_t broker) {
       stopped_[static_cast<std::size_t>(broker)] = false;
       break;
     case trouble::freeze_broker: kafka_->unfreeze(broker); break;
-    case trouble::throttle: kafka_->throttle(api_key::produce, 0ms); break;
+    case trouble::throttle:
+      for (const api_key each : {api_key::produce, api_key::metadata, api_key::init_producer_id})
+        kafka_->throttle(each, 0ms);
+      break;
     case trouble::no_leader: name_leaders(); break;
     case trouble::topic_error:
       for (const planned_topic& each : plan_.topics) kafka_->set_topic_error(each.name, broker_errc::none);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <initializer_list>
+#include <limits>
 #include <utility>
 
 namespace cokafka_tests {
@@ -188,6 +189,11 @@ story_plan make_plan(std::uint64_t seed, std::size_t records) {
   for (auto& each : plan.producers) each.records = (records + clients - 1) / clients;
   if (by.one_in(4)) plan_message_sizes(plan, by);
   for (auto& each : plan.producers) each.purges = by.one_in(6);
+  for (auto& each : plan.producers) {
+    each.reports = by.one_in(2);
+    constexpr std::int32_t last_sequence = std::numeric_limits<std::int32_t>::max();
+    if (by.one_in(3)) each.first_sequence = last_sequence - between(by, 0, 200);
+  }
   return plan;
 }
 

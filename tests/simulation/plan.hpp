@@ -71,6 +71,8 @@ struct planned_producer {
   std::size_t largest_value = 100;
   bool hurries = false;  // hardly any pause between records
   bool purges = false;   // now and then
+  bool reports = false;  // failed records that nobody waits for
+  std::int32_t first_sequence = 0;
 };
 
 /// A whole seed. In a frozen story one broker freezes after its leadership has moved away, and nothing else happens: no

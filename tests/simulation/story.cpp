@@ -34,7 +34,13 @@ story::story(std::uint64_t seed, const story_options& options)
     made.plan = planned;
     made.plan.settings.bootstrap_servers = kafka_->bootstrap_servers();
     if (options.kept_lines > 0) made.plan.settings.log_level = cokafka::log_level::debug;
-    made.producer.emplace(world_.make_producer(made.plan.settings));
+    if (planned.reports) {
+      made.plan.settings.on_delivery_failed = [this](const cokafka::error& why, const cokafka::record_view& record) {
+        audit_.reported(std::string(record.value.value().str()), why);
+      };
+    }
+    made.producer.emplace(world_.first_sequence(planned.first_sequence).make_producer(made.plan.settings));
+    for (const planned_topic& each : plan_.topics) made.handles.push_back(made.producer->topic(each.name));
     made.clients_left = planned.clients;
   }
   world_.allow_steps_at_one_moment(100'000);
@@ -143,6 +149,16 @@ void story::check_end() {
   for (const std::string& topic : kafka_->topics()) keep_log(topic);
   for (const kept_log& each : logs_) audit_.add_log(each.topic, each.partition, each.records, each.in_order);
   audit_.check_logs();
+  check_metrics();
+}
+
+// No acknowledged record is lost here (guarantee.md, rule 8): where the cluster goes on as it was, nobody may say so.
+void story::check_metrics() {
+  if (may_vanish_ || !made_anew_.empty()) return;
+  for (const actor& each : actors_) {
+    if (each.producer && each.producer->metrics().vanished_logs > 0)
+      audit_.violated("producer " + std::to_string(each.index) + " says that acknowledged records have vanished");
+  }
 }
 
 // What is in flight when a topic is made anew may change places: without topic ids the new leader, which knows nothing

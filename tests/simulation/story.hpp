@@ -50,6 +50,7 @@ struct actor {
   std::size_t index = 0;
   planned_producer plan{};
   std::optional<cokafka::producer> producer{};
+  std::vector<cokafka::topic_handle> handles{};  // of the plan's topics
   std::size_t clients_left = 0;
   bool ended = false;  // closed or destroyed: sends fail
 };
@@ -79,7 +80,10 @@ class story {
   asio::awaitable<bool> one_action(actor& by, std::deque<kept_delivery>& kept);  // whether a record was sent
   asio::awaitable<void> settle(kept_delivery& first);
   asio::awaitable<void> flush(actor& by, std::deque<kept_delivery>& kept);
+  asio::awaitable<void> flush_for_a_while(actor& by);
+  void flush_and_cancel(actor& by);
   asio::awaitable<void> wait_for_space(actor& by);
+  asio::awaitable<void> look_up(actor& by);
   void purge(actor& by);
   asio::awaitable<void> pause(const actor& by);
   asio::awaitable<void> cancel_later(asio::cancellation_signal& signal, nanoseconds time, asio::cancellation_type type);
@@ -114,6 +118,7 @@ class story {
   void read_logs();
   bool keeps_order(const std::string& topic) const;
   void check_memory(const actor& of, std::size_t held);
+  void check_metrics();
   void check_end();
   void keep_log(const std::string& topic);
   void say_logs();
@@ -140,6 +145,7 @@ class story {
   std::uint64_t appends_read_ = 0;   // by the audit, of the cluster's
   bool refuses_for_good_ = false;    // brokers were told to refuse batches that are not tried again
   bool claims_appends_ = false;      // and to say of others that they were appended, which they were not
+  bool may_vanish_ = false;          // brokers were told to say what they say when their logs have lost something
   bool is_hopeless_ = false;         // nobody will find the cluster any more: nobody waits for each answer then
   bool healed_ = false;
 };

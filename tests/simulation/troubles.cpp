@@ -47,6 +47,8 @@ constexpr std::array errors_after{broker_errc::not_leader_or_follower, broker_er
                                   broker_errc::replica_not_available,  broker_errc::unknown_server_error,
                                   broker_errc::invalid_registration,   newer_than_we};
 
+constexpr std::array throttled_apis{api_key::produce, api_key::produce, api_key::metadata, api_key::init_producer_id};
+
 // Said before the append only (guarantee.md, rule 13).
 bool is_proof(broker_errc code) { return cokafka::detail::fate_of_answer(code, true) == cokafka::fate::not_written; }
 
@@ -235,6 +237,7 @@ broker_errc story::random_refusal() {
 void story::note_refusal(broker_errc code) {
   refuses_for_good_ = refuses_for_good_ || is_for_good(code);
   claims_appends_ = claims_appends_ || cokafka::detail::tells_append(code);
+  may_vanish_ = may_vanish_ || code == broker_errc::out_of_order_sequence_number;
 }
 
 void story::begin_of_answers(trouble kind) {
@@ -257,7 +260,7 @@ void story::begin_of_answers(trouble kind) {
     case trouble::drop_before: kafka_->drop_connection_on_next(api_key::produce, times, moment::before, broker); break;
     case trouble::drop_after: kafka_->drop_connection_on_next(api_key::produce, times, moment::after, broker); break;
     case trouble::throttle:
-      kafka_->throttle(api_key::produce, slow / 4);
+      kafka_->throttle(throttled_apis[random(throttled_apis.size())], slow / 4);
       world_.spawn(later(random_time(plan_.span / 4), kind, no_broker));
       break;
     case trouble::control_errors: {

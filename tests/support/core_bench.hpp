@@ -129,8 +129,8 @@ inline broker_answer success_at(std::int64_t offset) {
 /// One partition, its budget and its clock.
 class partition_bench {
  public:
-  explicit partition_bench(const cokafka::config& user = {})
-      : rules(user, "test"),
+  explicit partition_bench(const cokafka::config& user = {}, std::int32_t first_sequence = 0)
+      : rules(user, "test", first_sequence),
         memory(static_cast<std::size_t>(user.buffer_memory)),
         of(cokafka::topic_name("t"), 1),
         queue(of.partition(0, rules, memory, flushes)) {

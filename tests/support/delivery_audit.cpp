@@ -58,6 +58,29 @@ void delivery_audit::detached(std::uint64_t number) {
   if (of.is == state::unanswered) of.is = state::detached;
 }
 
+void delivery_audit::closed(std::size_t producer, bool reports) {
+  producers_[producer].closed = true;
+  producers_[producer].reports = reports;
+}
+
+void delivery_audit::reported(const std::string& value, const cokafka::error& why) {
+  const auto number = number_in(value);
+  if (!number || *number >= records_.size()) return violated("a record that nobody has sent is reported");
+  page& of = records_[*number];
+  // Whoever has stopped waiting knows less: the record lives on then.
+  const bool was_left = of.is == state::failed && of.fate == fate::maybe_written && of.was_cancelled;
+  if (of.is != state::detached && !was_left)
+    return violated("reported, and somebody waits or was told: " + describe(*number));
+  if (producers_[of.record.producer].closed) violated("reported after close(): " + describe(*number));
+  if (!was_left) ++failed_;
+  of.is = state::failed;
+  of.fate = why.fate();
+  of.said = why.message();
+  of.was_cancelled = false;
+  check_failure(of, *number, why, std::nullopt);
+  if (watches_logs_) compare_told(of, *number);
+}
+
 void delivery_audit::producer_ended(std::size_t producer, moment at) { producers_[producer].ended = at; }
 
 void delivery_audit::purged(std::size_t producer, moment at) {
@@ -130,6 +153,7 @@ void delivery_audit::answered(std::uint64_t number, const answer& said, std::opt
     of.is = state::failed;
     of.fate = said.error().fate();
     of.said = said.error().message();
+    of.was_cancelled = said.error() == errc::cancelled;
     ++failed_;
     check_failure(of, number, said.error(), at);
   }
@@ -259,6 +283,9 @@ void delivery_audit::check_logs() {
 void delivery_audit::check_page(const page& of, std::uint64_t number) {
   const producer_promise& promised = producers_[of.record.producer].promised;
   if (of.is == state::unanswered) violated("never answered: " + describe(number));
+  const books_of_producer& by = producers_[of.record.producer];
+  if (of.is == state::detached && by.closed && by.reports && promised.acknowledged && of.most_copies == 0)
+    violated("in no log, and never reported: " + describe(number));
   if (of.is == state::failed && of.fate == fate::not_written && of.most_copies > 0)
     violated("in the log although not_written: " + describe(number));
   if (promised.never_twice && of.most_copies > 1)

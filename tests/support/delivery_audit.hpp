@@ -71,6 +71,10 @@ class delivery_audit {
   void check_overdue(moment now);
   /// Nobody will ask for its answer.
   void detached(std::uint64_t number);
+  /// on_delivery_failed has shown the record with that value.
+  void reported(const std::string& value, const cokafka::error& why);
+  /// close() has completed. With `reports`, each failed record that nobody waited for has been reported before.
+  void closed(std::size_t producer, bool reports);
   /// From now on nothing is broken any more.
   void healed(moment at) { healed_ = at; }
   /// Something is true of the topic, or happened to it, for which its records may wait until they are due.
@@ -138,6 +142,7 @@ class delivery_audit {
     state is = state::unanswered;
     cokafka::fate fate = cokafka::fate::not_written;
     std::string said{};
+    bool was_cancelled = false;
     std::int32_t partition = -1;
     std::optional<std::int64_t> offset{};
     std::int64_t timestamp = 0;
@@ -163,6 +168,8 @@ class delivery_audit {
     moment latest_due{};
     std::optional<moment> ended{};
     std::optional<moment> purged{};  // the last time
+    bool closed = false;
+    bool reports = false;
   };
 
   static std::string place(const std::string& topic, std::int32_t partition, std::int64_t offset);

@@ -34,7 +34,12 @@ COKAFKA_DECL producer simulation::make_producer(config settings) {
       if (alive) alive->log.line(name + ": " + std::string(to_string(level)) + ": " + std::string(line));
     };
   }
-  return detail::producer_access::make(get_executor(), settings, {environment_, {}});
+  return detail::producer_access::make(get_executor(), settings, {environment_, {}, first_sequence_});
+}
+
+COKAFKA_DECL simulation& simulation::first_sequence(std::int32_t number) noexcept {
+  first_sequence_ = number;
+  return *this;
 }
 
 COKAFKA_DECL std::unique_ptr<cluster> simulation::make_cluster(const cluster_options& options) {

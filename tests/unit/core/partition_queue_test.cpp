@@ -212,6 +212,27 @@ TEST_CASE("sequences wrap from 2^31 - 1 to 0", "[core]") {
   STATIC_REQUIRE(advance_sequence(0, 2147483647) == 2147483647);
 }
 
+TEST_CASE("batches that are sent again keep their stamps and their order across the wrap", "[core]") {
+  partition_bench bench({}, 2147483646);
+  bench.open_window();
+  for (int i = 0; i != 3; ++i) bench.send_alone("v");
+  const std::vector<batch_ptr> sent = bench.take_all();
+  REQUIRE(sent.size() == 3);
+  CHECK(*sent[0]->stamp == batch_stamp{4711, 0, 2147483647});
+  CHECK(*sent[1]->stamp == batch_stamp{4711, 0, 0});
+  CHECK(*sent[2]->stamp == batch_stamp{4711, 0, 1});
+  CHECK(is_behind(*sent[1], *sent[0]));
+  CHECK_FALSE(is_behind(*sent[0], *sent[2]));
+  for (const auto& each : {sent[1], sent[2], sent[0]})
+    bench.lose(each);  // they wait for their retry in their old order
+  for (const auto& each : sent) {
+    const auto again = bench.take();
+    REQUIRE(again == each);
+    bench.acknowledge(again);
+  }
+  CHECK(bench.queue.outstanding().records == 0);
+}
+
 TEST_CASE("a new batch at the offset of an acknowledged one shows that records have vanished", "[core]") {
   partition_bench bench;
   const auto write = [&](std::int64_t offset) {

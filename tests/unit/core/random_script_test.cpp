@@ -64,7 +64,10 @@ class model_log {
 
 class random_life {
  public:
-  random_life(std::uint32_t seed, cokafka::acks acks) : random_(seed), bench_(config_with(acks)), waiters_(count_) {
+  random_life(std::uint32_t seed, cokafka::acks acks)
+      : random_(seed),
+        bench_(config_with(acks), seed % 3 == 0 ? 2147483647 - static_cast<std::int32_t>(seed % 250) : 0),
+        waiters_(count_) {
     if (random_() % 2 == 0) bench_.identity = producer_identity{5, 32766};
     bench_.backoff = std::chrono::milliseconds(random_() % 50);
   }

@@ -222,3 +222,29 @@ TEST_CASE("what waits where nothing hinders it is noticed, unless its topic expl
   excused.written(0, 0);
   CHECK(excused.complaint() == "");
 }
+
+TEST_CASE("what on_delivery_failed shows is compared with the logs, and must be complete when close() has ended",
+          "[testing]") {
+  const auto complaint = [](bool reported, bool written, bool late) {
+    books of;
+    of.send();
+    of.audit.detached(0);
+    cokafka::error_details why;
+    why.code = errc::timed_out;
+    why.fate = fate::not_written;
+    if (late) of.audit.closed(0, true);
+    if (reported) of.audit.reported(delivery_audit::value_of(0, 0), cokafka::error(why));
+    of.audit.closed(0, true);
+    of.log(written ? std::vector<std::uint64_t>{0} : std::vector<std::uint64_t>{});
+    return of.complaint();
+  };
+  CHECK(complaint(true, false, false) == "");
+  CHECK(complaint(false, true, false) == "");
+  CHECK(complaint(false, false, false).find("in no log, and never reported") != std::string::npos);
+  CHECK(complaint(true, true, false).find("in the log although not_written") != std::string::npos);
+  CHECK(complaint(true, false, true).find("reported after close()") != std::string::npos);
+  books other;
+  other.send();
+  other.audit.reported(delivery_audit::value_of(0, 0), cokafka::error(errc::timed_out));
+  CHECK(other.complains_of("reported, and somebody waits or was told"));
+}

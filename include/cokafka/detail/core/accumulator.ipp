@@ -109,8 +109,8 @@ COKAFKA_DECL send_outcome accumulator::failed(const record_view& record, topic* 
                                               std::int64_t timestamp) const {
   const topic_name name = to != nullptr ? to->name : topic_name(record.topic.substr(0, 260));
   completion_ptr done(new completion(name, record.partition.value_or(-1), std::move(why)));
-  done->notes_dropped = settings_.reports_failures();
-  if (done->notes_dropped && !is_closed()) done->refused = refused_record::make(record, timestamp, reports);
+  done->was_refused = done->notes_dropped = !is_closed();
+  if (settings_.reports_failures() && !is_closed()) done->refused = refused_record::make(record, timestamp, reports);
   return {std::move(done), {}};
 }
 

@@ -100,6 +100,7 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
   waiter_list forward(boost::intrusive_ptr<completion> target, std::uint32_t index, std::uint32_t bytes) noexcept;
   void make_room_to_forward();
   const topic_name& called() const noexcept { return topic_; }
+  std::int32_t partition() const noexcept { return partition_; }
 
   /// Nobody waits for this record any more: its delivery was dropped. Noted where `notes_dropped` says so, and only
   /// while it has no answer: who held a delivery when the answer came could have looked.
@@ -147,6 +148,7 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
   std::unique_ptr<record_marks> removed{};
   bool has_one_record = false;                // a parked one: nobody can queue up behind its waiter; constant
   bool notes_dropped = false;                 // somebody wants to know of failures that nobody waits for; constant
+  bool was_refused = false;                   // send() has failed at once
   std::shared_ptr<refused_record> refused{};  // a copy where send() refused it; for its only delivery
 
  private:

@@ -258,7 +258,7 @@ class partition_queue
   batch_line retry_;      // written before, in sequence order
   batch_line in_flight_;  // in the order of their requests
   std::optional<producer_identity> identity_{};
-  std::int32_t next_sequence_ = 0;
+  std::int32_t next_sequence_;
   clock_time backoff_until_{};
   bool window_open_ = false;
   // Since a batch has been acknowledged under `identity_`, when one was last: the broker holds state for it.

@@ -25,7 +25,8 @@ COKAFKA_DECL partition_queue::partition_queue(const settings& rules, buffer_memo
       topic_(of),
       shared_(shared),
       index_(index),
-      batch_limit_(rules.batch_limit) {}
+      batch_limit_(rules.batch_limit),
+      next_sequence_(rules.first_sequence) {}
 
 // --- senders ---------------------------------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 
 /// The configuration in the units of the rules. Owned by the core; constant.
 struct settings {
-  explicit settings(const config& from, std::string client_id_chosen)
+  explicit settings(const config& from, std::string client_id_chosen, std::int32_t first_sequence_number = 0)
       : user(from),
         client_id(std::move(client_id_chosen)),
         acks(static_cast<std::int16_t>(from.acks)),
@@ -29,7 +29,8 @@ struct settings {
         max_request_size(static_cast<std::size_t>(from.max_request_size)),
         batch_limit(max_request_size > request_overhead ? max_request_size - request_overhead : 1),
         partition_window(idempotent ? 5 : from.max_in_flight_requests_per_connection),
-        max_in_flight(static_cast<std::size_t>(from.max_in_flight_requests_per_connection)) {
+        max_in_flight(static_cast<std::size_t>(from.max_in_flight_requests_per_connection)),
+        first_sequence(first_sequence_number) {
     // Kafka's "for ever" is 2^63 - 1 ms, which is too much for a clock of nanoseconds.
     for (auto* each : {&user.max_block, &user.metadata_max_age, &user.metadata_max_idle,
                        &user.metadata_recovery_rebootstrap_trigger, &user.retry_backoff, &user.retry_backoff_max,
@@ -65,6 +66,7 @@ struct settings {
   std::size_t batch_limit;       // where a batch ends (guarantee.md, rule 5)
   std::int32_t partition_window;
   std::size_t max_in_flight;
+  std::int32_t first_sequence;  // of each partition under its first producer id; not 0 in tests of the wrap
 };
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail

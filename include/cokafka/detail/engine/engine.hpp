@@ -40,6 +40,7 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 struct engine_options {
   std::shared_ptr<environment> env{};  // null: the machine's
   version_caps caps{};
+  std::int32_t first_sequence = 0;  // see settings
 };
 
 /// Waits for the metadata of a topic; with `warm` also for connections to its leaders and for the producer id.
@@ -199,6 +200,8 @@ class engine final : public link_host,
   void count(const metrics_snapshot& more);
   void report(effects& wanted);
   void report_unheard(effects& wanted, bool& reports);
+  void show_soon(std::vector<unheard_records>&& all, bool& reports);
+  void note_refused(completion& of, const record_ticket& ticket) noexcept;
   void show(unheard_cursor& from);
   bool begin_report();
   void report_ended();
@@ -264,6 +267,7 @@ class engine final : public link_host,
   std::atomic<bool> hurry_{false};  // a flush or close has begun: what lingers must be looked at again
   std::atomic<bool> dead_{false};
   std::atomic<bool> abandoned_{false};
+  std::atomic<std::uint64_t> refused_unheard_{0};  // sends that failed at once, and whose delivery was dropped
   mutable std::mutex mutex_;
   std::optional<producer_identity> identity_;
   metrics_snapshot totals_{};

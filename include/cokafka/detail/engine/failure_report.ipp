@@ -6,6 +6,7 @@
 
 #include "cokafka/detail/engine/engine.hpp"
 
+#include <bit>
 #include <boost/asio/post.hpp>
 #include <exception>
 #include <new>
@@ -57,12 +58,16 @@ COKAFKA_DECL void engine::report_unheard(effects& wanted, bool& reports) {
                               " records failed and nobody waits for them; the first, of " + wanted.unheard_where +
                               ", is " + std::string(to_string(wanted.unheard_why.fate())) + ": " +
                               wanted.unheard_why.message());
-  if (wanted.unheard.empty()) return;
+  show_soon(std::move(wanted.unheard), reports);
+}
+
+COKAFKA_DECL void engine::show_soon(std::vector<unheard_records>&& all, bool& reports) {
+  if (all.empty()) return;
   auto alive = dead_.load(std::memory_order_acquire) ? nullptr : weak_from_this().lock();
   if (!alive) return;
   reports = begin_report();
   if (!reports) return;
-  asio::post(operations_->executor, failure_report(std::move(alive), std::move(wanted.unheard)));
+  asio::post(operations_->executor, failure_report(std::move(alive), std::move(all)));
 }
 
 // A function of the user is going to be called; false once close() has completed.
@@ -86,18 +91,31 @@ COKAFKA_DECL void engine::report_ended() {
 }
 
 COKAFKA_DECL void engine::let_go(completion& of, const record_ticket& ticket) noexcept {
+  if (of.was_refused) return note_refused(of, ticket);
+  if_memory([&] { of.drop(ticket.index); });  // or the failure stays unheard
+}
+
+// A send that has failed at once. There may be as many as a loop can make: of those the first is logged, the second,
+// the fourth, and so on.
+COKAFKA_DECL void engine::note_refused(completion& of, const record_ticket& ticket) noexcept {
+  bool reports = false;
   try {
-    if (!of.refused) return of.drop(ticket.index);
-    effects out;
     const error why = of.get(ticket).error();
-    const record_view& record = of.refused->record.view();
-    const std::int32_t partition = record.partition.value_or(-1);
-    out.note_unheard(1, why, of.called(), partition);
-    out.unheard.push_back({why, of.called(), partition, nullptr, {}, std::move(of.refused)});
+    effects out;
+    out.note_unheard(1, why, of.called(), of.partition());
     count(out.counted);
-    report(out);
-  } catch (const std::bad_alloc&) {
-    // Without memory the failure stays unheard.
+    const std::uint64_t all = refused_unheard_.fetch_add(1, std::memory_order_relaxed) + 1;
+    if (std::has_single_bit(all)) {
+      say(log_level::warning, std::to_string(all) +
+                                  " records were refused at once and nobody waits for them; the last, of " +
+                                  out.unheard_where + ": " + why.message());
+    }
+    if (!of.refused) return;
+    std::vector<unheard_records> shown;
+    shown.push_back({why, of.called(), of.partition(), nullptr, {}, std::move(of.refused)});
+    show_soon(std::move(shown), reports);
+  } catch (...) {  // no memory, or an executor that refuses: it stays unheard
+    if (reports) report_ended();
   }
 }
 

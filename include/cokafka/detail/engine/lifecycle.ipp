@@ -59,7 +59,7 @@ inline std::string client_id_for(const config& user) {
 COKAFKA_DECL engine::engine(asio::any_io_executor executor, const config& user, engine_options options)
     : env_(options.env ? std::move(options.env) : system_environment()),
       caps_(std::move(options.caps)),
-      settings_(user, engine_start::client_id_for(user)),
+      settings_(user, engine_start::client_id_for(user), options.first_sequence),
       logger_(user.log_level, user.log_sink),
       operations_(new operation_home(executor, env_)),
       accumulator_(settings_, *this, env_->random()),
