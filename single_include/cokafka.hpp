@@ -911,8 +911,9 @@ struct config {
   cokafka::log_level log_level = cokafka::log_level::info;
   /// Where log lines go; silent without. See `log_sink` for what it may and may not do.
   cokafka::log_sink log_sink{};
-  /// Called for each failed record whose delivery was dropped or detached; silent after close(). See
-  /// `failed_delivery_handler`.
+  /// Called for each failed record whose delivery was dropped, detached or cancelled while the record lives on; silent
+  /// after close(), and about records that would have to be copied for it while `buffer.memory` or `parked.memory` is
+  /// used up: those that no batch, or an open one, has had. See `failed_delivery_handler`.
   failed_delivery_handler on_delivery_failed{};
 
   /// Sets one property by Kafka's name for it (or librdkafka's, where that means the same), from text as in a
@@ -1316,6 +1317,7 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
   waiter_list forward(boost::intrusive_ptr<completion> target, std::uint32_t index, std::uint32_t bytes) noexcept;
   void make_room_to_forward();
   const topic_name& called() const noexcept { return topic_; }
+  std::int32_t partition() const noexcept { return partition_; }
 
   /// Nobody waits for this record any more: its delivery was dropped. Noted where `notes_dropped` says so, and only
   /// while it has no answer: who held a delivery when the answer came could have looked.
@@ -1363,6 +1365,7 @@ class completion : public boost::intrusive_ref_counter<completion, boost::thread
   std::unique_ptr<record_marks> removed{};
   bool has_one_record = false;                // a parked one: nobody can queue up behind its waiter; constant
   bool notes_dropped = false;                 // somebody wants to know of failures that nobody waits for; constant
+  bool was_refused = false;                   // send() has failed at once
   std::shared_ptr<refused_record> refused{};  // a copy where send() refused it; for its only delivery
 
  private:
@@ -1620,9 +1623,10 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
-/// Type-erased once per request or read, never per record, so that the tasks are instantiated once. All functions are called on
-/// the strand that the stream was made for; handlers complete through their associated executor, never inside the call.
-/// At most one read and one write at a time. Buffers stay valid until the handler has run. Thread safety: distinct objects safe.
+/// Type-erased once per request or read, never per record, so that the tasks are instantiated once. All functions are
+/// called on the strand that the stream was made for; handlers complete through their associated executor, never inside
+/// the call. At most one read and one write at a time. Buffers stay valid until the handler has run. Thread safety:
+/// distinct objects safe.
 class stream {
  public:
   using done_handler = asio::any_completion_handler<void(error_code)>;
@@ -1685,7 +1689,9 @@ auto async_write_all(stream& to, std::span<const asio::const_buffer> from, Token
 template <class Token>
 auto async_accept(listener& from, asio::any_io_executor executor, Token&& token) {
   return asio::async_initiate<Token, void(error_code, std::unique_ptr<stream>)>(
-      [](auto handler, listener* source, asio::any_io_executor on) { source->accept(std::move(on), std::move(handler)); },
+      [](auto handler, listener* source, asio::any_io_executor on) {
+        source->accept(std::move(on), std::move(handler));
+      },
       token, &from, std::move(executor));
 }
 
@@ -1808,7 +1814,9 @@ class pool_allocator {
   T* allocate(std::size_t n) { return static_cast<T*>(pool_->allocate(n * sizeof(T))); }
   void deallocate(T* memory, std::size_t n) noexcept { pool_->deallocate(memory, n * sizeof(T)); }
   template <class U>
-  bool operator==(const pool_allocator<U>& other) const noexcept { return pool_ == other.pool_; }
+  bool operator==(const pool_allocator<U>& other) const noexcept {
+    return pool_ == other.pool_;
+  }
 
   waiter_pool* pool_;
 };
@@ -1841,24 +1849,32 @@ class interrupted_runs {
     return true;
   }
 
-  /// Puts the rest of a run aside and posts its first waiter, which begin() will know again.
-  void interrupt(waiter_list& rest) {
+  /// Puts the rest of a run aside and posts its first waiter, which begin() will know again. An executor that refuses
+  /// it ends the rest, uncalled. False, and nothing has changed, where there is no memory to put it aside.
+  bool interrupt(waiter_list& rest) noexcept {
     waiter& head = rest.front();
     waiter_list posted;
-    {
+    try {
       std::scoped_lock guard(lock_);
       for (auto& each : all_) {
         if (!each.head->runs_with(head)) continue;
         each.behind.splice(each.behind.end(), rest);  // only a pool of threads comes here, where no order is promised
-        return;
+        return true;
       }
+      all_.emplace_back().head = &head;
       rest.pop_front();
       posted.push_back(head);
-      all_.emplace_back().head = &head;
       all_.back().behind.swap(rest);
       count_.fetch_add(1, std::memory_order_release);
+    } catch (const std::bad_alloc&) {
+      return false;
     }
-    head.post(std::move(posted));
+    try {
+      head.post(std::move(posted));
+    } catch (...) {
+      return true;  // what was posted has ended, and has taken with it what it left here: give_up()
+    }
+    return true;
   }
 
   /// A run that will never run, because its execution context has gone, takes with it what it left here.
@@ -1920,9 +1936,9 @@ using operation_home_ptr = boost::intrusive_ptr<operation_home>;
 
 namespace cokafka::inline COKAFKA_ABI::detail {
 
-/// The function object that is posted. Delivers its waiters in order; after 256 of them or 100 µs the rest is posted again, so
-/// that a pool of threads shares the work and nobody else starves. A handler that throws does not keep the others from
-/// running. Destroyed without having run, it destroys its waiters: the execution context has gone.
+/// The function object that is posted. Delivers its waiters in order; after 256 of them or 100 µs the rest is posted
+/// again, so that a pool of threads shares the work and nobody else starves. A handler that throws does not keep the
+/// others from running. Destroyed without having run, it destroys its waiters: the execution context has gone.
 class waiter_run {
  public:
   /// Without a home (nobody else's handlers are involved) it is never interrupted.
@@ -1948,12 +1964,13 @@ class waiter_run {
       waiter& each = waiting_.front();
       waiting_.pop_front();
       each.deliver();
-      if (home_ && (delivered == 256 || (delivered % 16 == 0 && home_->clock->now() > until))) return;
+      if (!home_ || delivered % 16 != 0 || (delivered < 256 && home_->clock->now() <= until)) continue;
+      if (home_->interrupted.interrupt(waiting_)) return;
     }
   }
 
  private:
-  // Whatever is left, because time is up or a handler threw, goes to the end of the executor's queue.
+  // What is left when a handler throws goes to the end of the executor's queue.
   struct rest_guard {
     waiter_list& rest;
     const operation_home_ptr& home;
@@ -1966,29 +1983,33 @@ class waiter_run {
   waiter_list waiting_;
 };
 
-/// Splits the waiters into runs of equal executors and posts each run.
-inline void post_waiters(waiter_list& waiting) {
+/// Splits the waiters into runs of equal executors and posts each run. One that finds no memory, or whose executor
+/// refuses it, is destroyed without being called; the others are not concerned.
+inline void post_waiters(waiter_list& waiting) noexcept {
   while (!waiting.empty()) {
     waiter& first = waiting.front();
     auto end = std::next(waiting.begin());
     while (end != waiting.end() && end->runs_with(first)) ++end;
     waiter_list run;
     run.splice(run.end(), waiting, waiting.begin(), end);
-    first.post(std::move(run));
+    try {
+      first.post(std::move(run));
+    } catch (...) {
+      continue;
+    }
   }
 }
 
-/// One that is linked nowhere: its answer is there already.
+/// One that is linked nowhere, because its answer is there already: whoever begins it hears of an executor that
+/// refuses.
 inline void post_waiter(waiter& ready) {
   waiter_list alone;
   alone.push_back(ready);
-  post_waiters(alone);
+  ready.post(std::move(alone));
 }
 
 /// Ends all waiters without calling their handlers.
-inline void destroy_waiters(waiter_list& waiting) noexcept {
-  const waiter_run destroys{std::move(waiting)};
-}
+inline void destroy_waiters(waiter_list& waiting) noexcept { const waiter_run destroys{std::move(waiting)}; }
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
 
@@ -3593,7 +3614,7 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 
 /// The configuration in the units of the rules. Owned by the core; constant.
 struct settings {
-  explicit settings(const config& from, std::string client_id_chosen)
+  explicit settings(const config& from, std::string client_id_chosen, std::int32_t first_sequence_number = 0)
       : user(from),
         client_id(std::move(client_id_chosen)),
         acks(static_cast<std::int16_t>(from.acks)),
@@ -3603,7 +3624,8 @@ struct settings {
         max_request_size(static_cast<std::size_t>(from.max_request_size)),
         batch_limit(max_request_size > request_overhead ? max_request_size - request_overhead : 1),
         partition_window(idempotent ? 5 : from.max_in_flight_requests_per_connection),
-        max_in_flight(static_cast<std::size_t>(from.max_in_flight_requests_per_connection)) {
+        max_in_flight(static_cast<std::size_t>(from.max_in_flight_requests_per_connection)),
+        first_sequence(first_sequence_number) {
     // Kafka's "for ever" is 2^63 - 1 ms, which is too much for a clock of nanoseconds.
     for (auto* each : {&user.max_block, &user.metadata_max_age, &user.metadata_max_idle,
                        &user.metadata_recovery_rebootstrap_trigger, &user.retry_backoff, &user.retry_backoff_max,
@@ -3639,6 +3661,7 @@ struct settings {
   std::size_t batch_limit;       // where a batch ends (guarantee.md, rule 5)
   std::int32_t partition_window;
   std::size_t max_in_flight;
+  std::int32_t first_sequence;  // of each partition under its first producer id; not 0 in tests of the wrap
 };
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
@@ -3882,7 +3905,7 @@ class partition_queue
   batch_line retry_;      // written before, in sequence order
   batch_line in_flight_;  // in the order of their requests
   std::optional<producer_identity> identity_{};
-  std::int32_t next_sequence_ = 0;
+  std::int32_t next_sequence_;
   clock_time backoff_until_{};
   bool window_open_ = false;
   // Since a batch has been acknowledged under `identity_`, when one was last: the broker holds state for it.
@@ -4515,6 +4538,7 @@ class accumulator {
 
   const settings& settings_;
   attention_listener& home_;
+  std::atomic<bool> unheard_{false};  // the last word of a wanted topic
   std::atomic<std::int64_t> wall_offset_{0};
   std::atomic<std::uint32_t> waiting_for_memory_{0};  // parked for memory, or for space
 
@@ -5475,8 +5499,9 @@ class link_host {
   virtual void learn_leaders(leader_news news) = 0;
   /// The producer id, when there is one.
   virtual std::optional<producer_identity> identity() const = 0;
-  /// A partition cannot go on without a producer id, or without another one than `used_up`.
-  virtual void want_identity(std::optional<std::int64_t> used_up) = 0;
+  /// A partition cannot go on without a producer id, or without another one than `used_up`. False where nobody will
+  /// look (attention_listener).
+  virtual bool want_identity(std::optional<std::int64_t> used_up) noexcept = 0;
   /// Circumstances under which nobody lingers: a flush, close, memory that is waited for.
   virtual drain_conditions conditions() const = 0;
   /// A link has connected, or has failed to.
@@ -5491,7 +5516,7 @@ class link_host {
   virtual const version_caps& caps() const noexcept = 0;
   virtual bool is_logged(log_level level) const noexcept = 0;
   /// One line for the user's sink, which is never called on a strand: the line is posted.
-  virtual void say(log_level level, std::string line) = 0;
+  virtual void say(log_level level, std::string line) noexcept = 0;
 
  protected:
   ~link_host() = default;
@@ -6378,16 +6403,22 @@ using endpoint = host_port;
 /// host:port, with brackets where the host is an IPv6 address.
 std::string text_of(const endpoint& at);
 
-/// Legal order of calls: open, then call() any number of times, one at a time, or the stream and the parser used by the tasks of a
-/// broker link; close at any time, and open again. Owned by a link or by the engine; belongs to their strand.
+/// Legal order of calls: open, then call() any number of times, one at a time, or the stream and the parser used by the
+/// tasks of a broker link; close at any time, and open again. Owned by a link or by the engine; belongs to their
+/// strand.
 class connection {
  public:
   connection(environment& env, asio::any_io_executor strand, const settings& rules, deadline_timer& deadlines,
              const version_caps& caps);
 
-  /// Connects within `timeout` and asks for the versions. `attempt` is how many have failed before. Errors: of the system; errc::connection_failed (timed out);
-  /// errc::invalid_response, errc::unsupported_version.
-  asio::awaitable<error_code> open(const endpoint& to, clock_duration timeout, std::uint32_t attempt);
+  /// How long it may take to connect, and then to hear which versions the broker speaks.
+  struct setup_limits {
+    clock_duration connect;
+    clock_duration agree;
+  };
+  /// `attempt` is how many have failed before. Errors: of the system; errc::connection_failed (timed out),
+  /// invalid_response, unsupported_version.
+  asio::awaitable<error_code> open(const endpoint& to, setup_limits limits, std::uint32_t attempt);
 
   /// One request and its answer within `timeout`. After an error the connection is closed.
   template <class Request>
@@ -6469,8 +6500,8 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 
 namespace asio = boost::asio;
 
-/// set() makes the current wait, or else the next one, complete; further calls before that change nothing. One waiter at a time, which
-/// is kept in place. The handler is posted, never run inside set(). Everything happens on one strand.
+/// set() makes the current wait, or else the next one, complete; further calls before that change nothing. One waiter
+/// at a time, which is kept in place. The handler is posted, never run inside set(). Everything happens on one strand.
 class event {
  public:
   event() = default;
@@ -6490,8 +6521,8 @@ class event {
 
   template <class Token>
   auto wait(Token&& token) {
-    return asio::async_initiate<Token, void()>(
-        [](auto handler, event* self) { self->begin_wait(std::move(handler)); }, token, this);
+    return asio::async_initiate<Token, void()>([](auto handler, event* self) { self->begin_wait(std::move(handler)); },
+                                               token, this);
   }
 
  private:
@@ -6574,6 +6605,8 @@ class broker_link final : public partition_keeper {
   stall why_stalled() const noexcept override;
   void handle_deadlines();
   void handle_own_deadline(deadline_kind due, clock_time now);
+  clock_time request_due() const noexcept;
+  void watch_oldest_request(clock_time now);
   void note_idle();
   void end();
   std::string name() const;
@@ -6615,6 +6648,7 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 struct engine_options {
   std::shared_ptr<environment> env{};  // null: the machine's
   version_caps caps{};
+  std::int32_t first_sequence = 0;  // see settings
 };
 
 /// Waits for the metadata of a topic; with `warm` also for connections to its leaders and for the producer id.
@@ -6694,7 +6728,7 @@ class engine final : public link_host,
   void want_metadata() override;
   void learn_leaders(leader_news news) override;
   std::optional<producer_identity> identity() const override;
-  void want_identity(std::optional<std::int64_t> used_up) override;
+  bool want_identity(std::optional<std::int64_t> used_up) noexcept override;
   drain_conditions conditions() const override;
   void link_changed() override { attention(); }
   void link_ended() override;
@@ -6703,7 +6737,7 @@ class engine final : public link_host,
   const settings& rules() const noexcept override { return settings_; }
   const version_caps& caps() const noexcept override { return caps_; }
   bool is_logged(log_level level) const noexcept override { return logger_.enabled(level); }
-  void say(log_level level, std::string line) override;
+  void say(log_level level, std::string line) noexcept override;
   bool attention() noexcept override;
 
   void shutdown() noexcept override { drop(); }
@@ -6774,12 +6808,14 @@ class engine final : public link_host,
   void count(const metrics_snapshot& more);
   void report(effects& wanted);
   void report_unheard(effects& wanted, bool& reports);
+  void show_soon(std::vector<unheard_records>&& all, bool& reports);
+  void note_refused(completion& of, const record_ticket& ticket) noexcept;
   void show(unheard_cursor& from);
   bool begin_report();
   void report_ended();
 
-  template <class Function>
-  static void begin_operation(operation_waiter& waiting, Function begin);
+  template <class Waiter, class Function>
+  static void begin_operation(Waiter& waiting, Function begin);
 
   // Closing.
   class drained_waiter;
@@ -6839,6 +6875,7 @@ class engine final : public link_host,
   std::atomic<bool> hurry_{false};  // a flush or close has begun: what lingers must be looked at again
   std::atomic<bool> dead_{false};
   std::atomic<bool> abandoned_{false};
+  std::atomic<std::uint64_t> refused_unheard_{0};  // sends that failed at once, and whose delivery was dropped
   mutable std::mutex mutex_;
   std::optional<producer_identity> identity_;
   metrics_snapshot totals_{};
@@ -10237,7 +10274,8 @@ COKAFKA_DECL partition_queue::partition_queue(const settings& rules, buffer_memo
       topic_(of),
       shared_(shared),
       index_(index),
-      batch_limit_(rules.batch_limit) {}
+      batch_limit_(rules.batch_limit),
+      next_sequence_(rules.first_sequence) {}
 
 // --- senders ---------------------------------------------------------------------------------------------------------
 
@@ -11000,7 +11038,8 @@ COKAFKA_DECL std::optional<error> accumulator::check(const record_view& record) 
 }
 
 COKAFKA_DECL void accumulator::want(topic& of) noexcept {
-  if (!of.wanted.exchange(true) && !home_.attention()) of.wanted = false;  // who asks next says it again
+  if (of.wanted.exchange(true) && !unheard_.load(std::memory_order_relaxed)) return;  // it has been told
+  unheard_.store(!home_.attention(), std::memory_order_relaxed);
 }
 
 COKAFKA_DECL topic_ptr accumulator::want_topic(std::string_view name) {
@@ -11055,8 +11094,8 @@ COKAFKA_DECL send_outcome accumulator::failed(const record_view& record, topic* 
                                               std::int64_t timestamp) const {
   const topic_name name = to != nullptr ? to->name : topic_name(record.topic.substr(0, 260));
   completion_ptr done(new completion(name, record.partition.value_or(-1), std::move(why)));
-  done->notes_dropped = settings_.reports_failures();
-  if (done->notes_dropped && !is_closed()) done->refused = refused_record::make(record, timestamp, reports);
+  done->was_refused = done->notes_dropped = !is_closed();
+  if (settings_.reports_failures() && !is_closed()) done->refused = refused_record::make(record, timestamp, reports);
   return {std::move(done), {}};
 }
 
@@ -12301,7 +12340,7 @@ COKAFKA_DECL void partition_keeper::wake(partition_queue& woken) {
   if (!woken_.push(woken)) return;
   try {
     on_strand([this] { take_woken(); });
-  } catch (const std::bad_alloc&) {
+  } catch (...) {       // no memory, or an executor that refuses
     woken_.not_told();  // the record is in its batch all the same: whoever comes next tells of it
   }
 }
@@ -12475,9 +12514,9 @@ inline void group_by_topic(std::vector<planned_batch>& batches) {
   for (const auto& each : batches) groups.try_emplace(&each.partition->of_topic(), groups.size());
   if (groups.size() == 1) return;
   std::vector<std::vector<planned_batch>> grouped(groups.size());
-  for (auto& each : batches) grouped[groups.at(&each.partition->of_topic())].push_back(std::move(each));
-  batches.clear();
-  for (auto& group : grouped) std::move(group.begin(), group.end(), std::back_inserter(batches));
+  for (const auto& each : batches) grouped[groups.at(&each.partition->of_topic())].push_back(each);
+  auto at = batches.begin();
+  for (auto& group : grouped) at = std::move(group.begin(), group.end(), at);
 }
 
 inline void append_batch(std::vector<std::span<const char>>& gather, const batch& sent) {
@@ -12648,19 +12687,19 @@ COKAFKA_DECL connection::connection(environment& env, asio::any_io_executor stra
       parser_(static_cast<std::size_t>(rules.user.receive_message_max_bytes)),
       timeout_(static_cast<int>(deadline_kind::call_timeout), this) {}
 
-COKAFKA_DECL asio::awaitable<error_code> connection::open(const endpoint& to, clock_duration timeout,
-                                                           std::uint32_t attempt) {
+COKAFKA_DECL asio::awaitable<error_code> connection::open(const endpoint& to, setup_limits limits,
+                                                          std::uint32_t attempt) {
   close();
   timed_out_ = false;
   parser_ = wire::frame_parser(static_cast<std::size_t>(rules_.user.receive_message_max_bytes));
   stream_ = env_.make_stream(strand_, {attempt, rules_.user.send_buffer_bytes, rules_.user.receive_buffer_bytes});
-  begin_timeout(timeout);
+  begin_timeout(limits.connect);
   auto [failed] = co_await async_connect(*stream_, to.host, to.port, asio::as_tuple(asio::deferred));
   end_timeout();
   error_code outcome = reason(failed);
   if (!outcome) {
     open_ = true;
-    outcome = co_await negotiate(timeout);
+    outcome = co_await negotiate(limits.agree);
   }
   if (outcome) {
     close();
@@ -12670,8 +12709,8 @@ COKAFKA_DECL asio::awaitable<error_code> connection::open(const endpoint& to, cl
   co_return outcome;
 }
 
-// A broker that does not know our version of ApiVersions answers error 35 in the layout of version 0, with the versions it
-// knows where it is polite enough; then the same is asked again with one of those (KIP-511).
+// A broker that does not know our version of ApiVersions answers error 35 in the layout of version 0, with the versions
+// it knows where it is polite enough; then the same is asked again with one of those (KIP-511).
 COKAFKA_DECL asio::awaitable<error_code> connection::negotiate(clock_duration timeout) {
   std::int16_t version = client_versions(messages::api_key::api_versions).max;
   if (const auto cap = caps_.find(messages::api_key::api_versions); cap != caps_.end()) {
@@ -12805,7 +12844,7 @@ COKAFKA_DECL asio::awaitable<bool> broker_link::reach() {
   const clock_duration timeout = setup.delay(failed_attempts_ + 1, host_.env().random());
   const endpoint to = endpoint_;
   moved_ = false;
-  error_code failed = co_await connection_.open(to, timeout, failed_attempts_);
+  error_code failed = co_await connection_.open(to, {timeout, timeout}, failed_attempts_);
   if (moved_) connection_.close();
   if (stopping_ || moved_) co_return false;
   connect_wanted_ = false;
@@ -12891,7 +12930,8 @@ COKAFKA_DECL std::shared_ptr<produce_request> broker_link::next_request(clock_ti
     throw;
   }
   if (request->batches.empty()) in_flight_.pop_back();
-  if (queue_.is_identity_missing()) host_.want_identity(queue_.used_up_id());
+  const bool is_identity_asked = !queue_.is_identity_missing() || host_.want_identity(queue_.used_up_id());
+  if (!is_identity_asked) throw std::bad_alloc();  // again after the pause that is made for want of memory
   if (request->batches.empty()) return nullptr;
   request->correlation_id = connection_.next_correlation_id();
   request->version = produce_version_;
@@ -12903,8 +12943,7 @@ COKAFKA_DECL std::shared_ptr<produce_request> broker_link::next_request(clock_ti
 }
 
 COKAFKA_DECL asio::awaitable<bool> broker_link::write(std::shared_ptr<produce_request> request) {
-  const clock_duration timeout = host_.rules().user.request_timeout;
-  if (in_flight_.front() == request) deadlines_.heap.set(request_timeout_, request->written_at + timeout);
+  if (in_flight_.front() == request) watch_oldest_request(request->written_at);
   deadlines_.update();
   write_buffers_.clear();
   for (const auto& part : request->gather) write_buffers_.emplace_back(part.data(), part.size());
@@ -12973,11 +13012,7 @@ COKAFKA_DECL bool broker_link::handle_response(std::string_view frame) {
   in_flight_.pop_front();
   failed_attempts_ = 0;
   last_used_ = now;
-  if (in_flight_.empty()) {
-    deadlines_.heap.clear(request_timeout_);
-  } else {
-    deadlines_.heap.set(request_timeout_, in_flight_.front()->written_at + host_.rules().user.request_timeout);
-  }
+  watch_oldest_request(now);
   if (throttle.count() > 0) obey_throttle(throttle, now);
   news_.set();
   return true;
@@ -13206,6 +13241,11 @@ COKAFKA_DECL void broker_link::handle_own_deadline(deadline_kind due, clock_time
   switch (due) {
     case deadline_kind::call_timeout: connection_.timed_out(); break;
     case deadline_kind::request_timeout:
+      if (now < request_due()) {
+        host_.want_metadata();
+        watch_oldest_request(now);
+        break;
+      }
       request_timed_out_ = true;
       last_error_ = make_error_code(errc::request_timed_out);
       connection_.close();
@@ -13222,6 +13262,18 @@ COKAFKA_DECL void broker_link::handle_own_deadline(deadline_kind due, clock_time
       break;
     default: break;  // backoff or throttle is over: the news is all it takes
   }
+}
+
+COKAFKA_DECL clock_time broker_link::request_due() const noexcept {
+  return in_flight_.front()->written_at + clock_duration(host_.rules().user.request_timeout);
+}
+
+// Until request.timeout.ms; a broker that is silent for long may be frozen, and others may lead its partitions by now
+// (guarantee.md, rule 10).
+COKAFKA_DECL void broker_link::watch_oldest_request(clock_time now) {
+  constexpr clock_duration long_silence = std::chrono::seconds(1);
+  if (in_flight_.empty()) return deadlines_.heap.clear(request_timeout_);
+  deadlines_.heap.set(request_timeout_, std::min(request_due(), now + long_silence));
 }
 
 COKAFKA_DECL void broker_link::note_idle() {
@@ -13341,9 +13393,9 @@ COKAFKA_DECL asio::awaitable<bool> engine::reach_somebody() {
   const endpoint to = all[candidate_ % all.size()];
   const backoff_policy setup{settings_.user.effective_connection_setup_timeout(),
                              settings_.user.socket_connection_setup_timeout_max};
-  const clock_duration timeout = setup.delay(1, env_->random());
-  const error_code failed =
-      co_await control_.open(to, timeout, static_cast<std::uint32_t>(control_failures_ / all.size()));
+  const auto rounds = static_cast<std::uint32_t>(control_failures_ / all.size());
+  const clock_duration timeout = setup.delay(rounds + 1, env_->random());
+  const error_code failed = co_await control_.open(to, {timeout, std::min(timeout, control_timeout())}, rounds);
   if (stopping_) co_return false;
   if (failed) {
     say(log_level::warning, "no metadata from " + text_of(to) + ": " + failed.message());
@@ -13486,17 +13538,7 @@ COKAFKA_DECL std::shared_ptr<link_host> engine::keep_alive() {
 COKAFKA_DECL void engine::carry_out(effects& wanted) {
   if (wanted.counted != metrics_snapshot{}) count(wanted.counted);  // before anybody hears of it
   const bool dead = dead_.load(std::memory_order_acquire);
-  // Handlers that find no memory to be posted, or whose executor refuses them, are destroyed; the others are not
-  // concerned.
-  const auto end = [dead](waiter_list& waiting) {
-    while (!waiting.empty()) {
-      try {
-        dead ? destroy_waiters(waiting) : post_waiters(waiting);
-      } catch (...) {
-        continue;
-      }
-    }
-  };
+  const auto end = [dead](waiter_list& waiting) { dead ? destroy_waiters(waiting) : post_waiters(waiting); };
   end(wanted.answered);
   while (const completion_ptr each = wanted.handed_out.pop_front()) {
     for (waiter_list late = each->hand_out_rest(); !late.empty(); late = each->hand_out_rest()) end(late);
@@ -13504,16 +13546,11 @@ COKAFKA_DECL void engine::carry_out(effects& wanted) {
   if (!dead) report(wanted);  // before a flush ends, which may be what close() waits for
   end(wanted.ended);
   if (dead) return;
-  for (auto& [level, line] : wanted.log) {
-    try {
-      say(level, std::move(line));
-    } catch (...) {
-      continue;
-    }
-  }
+  for (auto& [level, line] : wanted.log) say(level, std::move(line));
 }
 
-COKAFKA_DECL void engine::say(log_level level, std::string line) {
+// A line that finds no memory, or whose executor refuses it, is not said.
+COKAFKA_DECL void engine::say(log_level level, std::string line) noexcept {
   if (!logger_.enabled(level)) return;
   auto alive = keep_alive();
   if (!alive || !begin_report()) return;
@@ -13524,7 +13561,6 @@ COKAFKA_DECL void engine::say(log_level level, std::string line) {
     });
   } catch (...) {
     report_ended();
-    throw;
   }
 }
 
@@ -13539,8 +13575,8 @@ COKAFKA_DECL metrics_snapshot engine::metrics() const {
 }
 
 COKAFKA_DECL void engine::want_metadata() {
-  if (metadata_wanted_.exchange(true, std::memory_order_acq_rel)) return;
-  if (!attention()) metadata_wanted_.store(false, std::memory_order_release);  // who asks next says it again
+  metadata_wanted_.store(true, std::memory_order_release);
+  attention();
 }
 
 COKAFKA_DECL drain_conditions engine::conditions() const {
@@ -13621,6 +13657,7 @@ COKAFKA_DECL void engine::set_home_deadlines() {
 }
 
 COKAFKA_DECL void engine::handle_deadlines() {
+  if (!stopping_ && abandoned_.load(std::memory_order_acquire)) return stop_abandoned();  // it was not heard
   const clock_time now = env_->now();
   home_.with_effects([&](effects& out) {
     while (deadline_entry* due = home_.deadlines().heap.pop_due(now)) {
@@ -13763,7 +13800,7 @@ COKAFKA_DECL void failure_report::operator()() {
       const auto core = core_;
       try {
         return asio::post(core->home()->executor, std::move(*this));
-      } catch (const std::bad_alloc&) {
+      } catch (...) {  // no memory, or an executor that refuses
         return core->report_ended();
       }
     }
@@ -13790,7 +13827,7 @@ COKAFKA_DECL void engine::report(effects& wanted) {
   bool reports = false;
   try {
     report_unheard(wanted, reports);
-  } catch (const std::bad_alloc&) {  // they stay unheard, and nobody waits for the report
+  } catch (...) {  // no memory, or an executor that refuses: they stay unheard, and nobody waits for the report
     if (reports) report_ended();
   }
 }
@@ -13800,12 +13837,16 @@ COKAFKA_DECL void engine::report_unheard(effects& wanted, bool& reports) {
                               " records failed and nobody waits for them; the first, of " + wanted.unheard_where +
                               ", is " + std::string(to_string(wanted.unheard_why.fate())) + ": " +
                               wanted.unheard_why.message());
-  if (wanted.unheard.empty()) return;
+  show_soon(std::move(wanted.unheard), reports);
+}
+
+COKAFKA_DECL void engine::show_soon(std::vector<unheard_records>&& all, bool& reports) {
+  if (all.empty()) return;
   auto alive = dead_.load(std::memory_order_acquire) ? nullptr : weak_from_this().lock();
   if (!alive) return;
   reports = begin_report();
   if (!reports) return;
-  asio::post(operations_->executor, failure_report(std::move(alive), std::move(wanted.unheard)));
+  asio::post(operations_->executor, failure_report(std::move(alive), std::move(all)));
 }
 
 // A function of the user is going to be called; false once close() has completed.
@@ -13823,24 +13864,37 @@ COKAFKA_DECL void engine::report_ended() {
   }
   try {
     home_.on_strand([this] { end_when_silent(); });
-  } catch (const std::bad_alloc&) {
+  } catch (...) {
     end_when_silent();  // all tasks have ended: nobody else is on the strand
   }
 }
 
 COKAFKA_DECL void engine::let_go(completion& of, const record_ticket& ticket) noexcept {
+  if (of.was_refused) return note_refused(of, ticket);
+  if_memory([&] { of.drop(ticket.index); });  // or the failure stays unheard
+}
+
+// A send that has failed at once. There may be as many as a loop can make: of those the first is logged, the second,
+// the fourth, and so on.
+COKAFKA_DECL void engine::note_refused(completion& of, const record_ticket& ticket) noexcept {
+  bool reports = false;
   try {
-    if (!of.refused) return of.drop(ticket.index);
-    effects out;
     const error why = of.get(ticket).error();
-    const record_view& record = of.refused->record.view();
-    const std::int32_t partition = record.partition.value_or(-1);
-    out.note_unheard(1, why, of.called(), partition);
-    out.unheard.push_back({why, of.called(), partition, nullptr, {}, std::move(of.refused)});
+    effects out;
+    out.note_unheard(1, why, of.called(), of.partition());
     count(out.counted);
-    report(out);
-  } catch (const std::bad_alloc&) {
-    // Without memory the failure stays unheard.
+    const std::uint64_t all = refused_unheard_.fetch_add(1, std::memory_order_relaxed) + 1;
+    if (std::has_single_bit(all)) {
+      say(log_level::warning, std::to_string(all) +
+                                  " records were refused at once and nobody waits for them; the last, of " +
+                                  out.unheard_where + ": " + why.message());
+    }
+    if (!of.refused) return;
+    std::vector<unheard_records> shown;
+    shown.push_back({why, of.called(), of.partition(), nullptr, {}, std::move(of.refused)});
+    show_soon(std::move(shown), reports);
+  } catch (...) {  // no memory, or an executor that refuses: it stays unheard
+    if (reports) report_ended();
   }
 }
 
@@ -13855,13 +13909,13 @@ COKAFKA_DECL std::optional<producer_identity> engine::identity() const {
   return identity_;
 }
 
-COKAFKA_DECL void engine::want_identity(std::optional<std::int64_t> used_up) {
+COKAFKA_DECL bool engine::want_identity(std::optional<std::int64_t> used_up) noexcept {
   const auto have = identity();
-  if (have && (!used_up || *used_up != have->id)) return;
-  if (identity_requested_.exchange(true, std::memory_order_acq_rel)) return;
-  if (attention()) return;
-  identity_requested_.store(false, std::memory_order_release);
-  throw std::bad_alloc();  // who cannot go on without it tries again
+  if (have && (!used_up || *used_up != have->id)) return true;
+  if (identity_requested_.exchange(true, std::memory_order_acq_rel)) return true;
+  if (attention()) return true;
+  identity_requested_.store(false, std::memory_order_release);  // who asks next says it again
+  return false;
 }
 
 COKAFKA_DECL asio::awaitable<void> engine::fetch_identity() {
@@ -13982,7 +14036,7 @@ inline std::string client_id_for(const config& user) {
 COKAFKA_DECL engine::engine(asio::any_io_executor executor, const config& user, engine_options options)
     : env_(options.env ? std::move(options.env) : system_environment()),
       caps_(std::move(options.caps)),
-      settings_(user, engine_start::client_id_for(user)),
+      settings_(user, engine_start::client_id_for(user), options.first_sequence),
       logger_(user.log_level, user.log_sink),
       operations_(new operation_home(executor, env_)),
       accumulator_(settings_, *this, env_->random()),
@@ -14027,22 +14081,22 @@ COKAFKA_DECL void engine::begin_close(std::chrono::milliseconds timeout) {
 
 COKAFKA_DECL void engine::abandon() noexcept {
   accumulator_.close();
-  if (const auto left = accumulator_.outstanding(); left.records > 0 && !dead_.load(std::memory_order_acquire)) {
+  if_memory([this] {
+    const auto left = accumulator_.outstanding();
+    if (left.records == 0 || dead_.load(std::memory_order_acquire)) return;
     // On the thread of the destructor: there may be no other chance to say it.
-    if_memory([&] {
-      logger_.log(log_level::warning, "producer destroyed with " + std::to_string(left.records) +
-                                          " records not acknowledged: await close() to have them delivered");
-    });
-  }
+    logger_.log(log_level::warning, "producer destroyed with " + std::to_string(left.records) +
+                                        " records not acknowledged: await close() to have them delivered");
+  });
   abandoned_.store(true, std::memory_order_release);
-  attention();  // unheard, the next who has news ends it
+  attention();  // unheard, the next who has news or falls due ends it
 }
 
 COKAFKA_DECL void engine::stop_abandoned() {
   error_details why;
   why.code = errc::closed;
   why.message = if_memory([] { return std::string("the producer was destroyed before the record was acknowledged"); });
-  close_failure_ = error(errc::closed);
+  if (accumulator_.outstanding().records > 0) close_failure_ = error(errc::closed);
   stop_everything(std::move(why));
 }
 
@@ -14288,6 +14342,22 @@ COKAFKA_DECL void engine::assign(partition_queue& partition, partition_owner& wa
 
 namespace cokafka::inline COKAFKA_ABI::detail {
 
+// `begin` is false where there is nothing to wait for. What finds no memory before it has begun ends with that failure.
+template <class Waiter, class Function>
+void engine::begin_operation(Waiter& waiting, Function begin) {
+  try {
+    if (begin()) return;
+  } catch (const std::bad_alloc&) {
+    error_details why;
+    why.code = make_error_code(boost::system::errc::not_enough_memory);
+    waiting.failure = make_error(std::move(why));
+  } catch (...) {  // of an executor
+    waiting.destroy();
+    throw;
+  }
+  post_waiter(waiting);
+}
+
 // --- topics that somebody watches ------------------------------------------------------------------------------------
 
 COKAFKA_DECL topic_ptr engine::find_topic(std::string_view name) {
@@ -14295,26 +14365,27 @@ COKAFKA_DECL topic_ptr engine::find_topic(std::string_view name) {
 }
 
 COKAFKA_DECL void engine::watch_topic(topic_waiter& waiting, std::string_view name, bool warm) {
-  const auto refuse = [&](errc code) {
+  const auto refused = [&](errc code) {
     waiting.failure = error(code);
-    post_waiter(waiting);
+    return false;
   };
-  if (accumulator_.is_closed()) return refuse(errc::closed);
-  const topic_ptr of = find_topic(name);
-  if (of == nullptr) return refuse(errc::invalid_topic);
-  if (warm && settings_.idempotent) want_identity(std::nullopt);
-  {
-    std::unique_lock guard(mutex_);
-    if (accumulator_.is_closed()) {  // since it was asked above: the end has been, nobody would look at it
-      guard.unlock();
-      return refuse(errc::closed);
+  begin_operation(waiting, [&] {
+    if (accumulator_.is_closed()) return refused(errc::closed);
+    const topic_ptr of = find_topic(name);
+    if (of == nullptr) return refused(errc::invalid_topic);
+    if (warm && settings_.idempotent && !want_identity(std::nullopt)) throw std::bad_alloc();
+    {
+      std::scoped_lock guard(mutex_);
+      // Since it was asked above: the end has been, nobody would look at it.
+      if (accumulator_.is_closed()) return refused(errc::closed);
+      watches_.push_back({of, &waiting, warm, env_->now() + clock_duration(settings_.user.max_block)});
     }
-    watches_.push_back({of, &waiting, warm, env_->now() + clock_duration(settings_.user.max_block)});
-  }
-  // The answer to the question that find_topic() asked may have come when nobody watched.
-  if (of->last_error.load(std::memory_order_seq_cst) != broker_errc::none)
-    of->wanted.store(true, std::memory_order_release);
-  attention();
+    // The answer to the question that find_topic() asked may have come when nobody watched.
+    if (of->last_error.load(std::memory_order_seq_cst) != broker_errc::none)
+      of->wanted.store(true, std::memory_order_release);
+    attention();
+    return true;
+  });
 }
 
 COKAFKA_DECL void engine::check_watches(clock_time now) {
@@ -14378,19 +14449,6 @@ COKAFKA_DECL bool engine::cancel_watch(topic_waiter& waiting) {
 
 // --- flush, space, the end
 // --------------------------------------------------------------------------------------------
-
-// What finds no memory before it has begun ends with that failure; `begin` is false where there is nothing to wait for.
-template <class Function>
-void engine::begin_operation(operation_waiter& waiting, Function begin) {
-  try {
-    if (begin()) return;
-  } catch (const std::bad_alloc&) {
-    error_details why;
-    why.code = make_error_code(boost::system::errc::not_enough_memory);
-    waiting.failure = make_error(std::move(why));
-  }
-  post_waiter(waiting);
-}
 
 COKAFKA_DECL void engine::flush(operation_waiter& waiting) {
   begin_operation(waiting, [&] {

@@ -1271,6 +1271,9 @@ class simulation {
   /// Throws config_error. Without a `client_id` it is called "producer-1", "producer-2", ...; without a `log_sink` its
   /// log goes into the trace.
   COKAFKA_DECL producer make_producer(config settings);
+  /// Producers that are made from now on begin each partition with this sequence number instead of 0: near 2^31 - 1,
+  /// after which comes 0, in tests of that.
+  COKAFKA_DECL simulation& first_sequence(std::int32_t number) noexcept;
   COKAFKA_DECL std::unique_ptr<cluster> make_cluster(const cluster_options& options = {});
   /// What producers and clusters see of this world.
   std::shared_ptr<detail::environment> environment() const noexcept { return environment_; }
@@ -1345,6 +1348,7 @@ class simulation {
   std::uint64_t most_steps_at_one_moment_ = 10'000'000;
   std::size_t stories_ = 0;  // that have not ended
   std::size_t producers_ = 0;
+  std::int32_t first_sequence_ = 0;
 };
 
 }  // namespace cokafka::inline COKAFKA_ABI::testing
@@ -3245,7 +3249,12 @@ COKAFKA_DECL producer simulation::make_producer(config settings) {
       if (alive) alive->log.line(name + ": " + std::string(to_string(level)) + ": " + std::string(line));
     };
   }
-  return detail::producer_access::make(get_executor(), settings, {environment_, {}});
+  return detail::producer_access::make(get_executor(), settings, {environment_, {}, first_sequence_});
+}
+
+COKAFKA_DECL simulation& simulation::first_sequence(std::int32_t number) noexcept {
+  first_sequence_ = number;
+  return *this;
 }
 
 COKAFKA_DECL std::unique_ptr<cluster> simulation::make_cluster(const cluster_options& options) {

@@ -165,9 +165,9 @@ class Chaos:
                     break
                 name = fault.__name__.replace("_", " ")
                 self.say(f"{name}, node {node}")
-                self.counts[name] = self.counts.get(name, 0) + 1
                 try:
                     fault(node)
+                    self.counts[name] = self.counts.get(name, 0) + 1
                 except (confluent_kafka.KafkaException, RuntimeError, subprocess.TimeoutExpired) as error:
                     self.say(f"{name} failed: {error}")
                 self.sleep(self.random.uniform(0.5, 2))
@@ -220,7 +220,7 @@ def run(arguments, folder):
         for reason, count in sorted(summary["reasons"].items(), key=lambda each: -each[1]):
             print(f"    {count:8} {reason}")
         found = audit.audit(kafka.bootstrap, TOPICS, {"reborn"}, pathlib.Path(folder) / "told", summary, say)
-        return report(arguments, summary, found, say)
+        return report(arguments, chaos, summary, found, say)
     finally:
         for program in programs:
             if program.poll() is None:
@@ -230,7 +230,7 @@ def run(arguments, folder):
             kafka.down()
 
 
-def report(arguments, summary, found, say):
+def report(arguments, chaos, summary, found, say):
     counts = {"tried again": summary["tried_again"], "moved to another leader": found.moved,
               "failed not_written": audit.count_failed(summary["reasons"], "not_written"),
               "failed maybe_written": audit.count_failed(summary["reasons"], "maybe_written")}
@@ -238,6 +238,11 @@ def report(arguments, summary, found, say):
     for what, count in counts.items():
         if count < arguments.require:
             problems.append(f"only {count} records {what}, {arguments.require} are required")
+    # A minute has not room for all of them.
+    needed = {"kill", "freeze", "move leaders"} if chaos.long else set()
+    problems += [f"no {each} has succeeded" for each in sorted(needed - set(chaos.counts))]
+    if not chaos.counts:
+        problems.append("no fault has succeeded")
     say(", ".join(f"{count} records {what}" for what, count in counts.items()))
     for problem in problems[:20]:
         print("PROBLEM " + problem)

@@ -192,7 +192,7 @@ story_plan make_plan(std::uint64_t seed, std::size_t records) {
   for (auto& each : plan.producers) {
     each.reports = by.one_in(2);
     constexpr std::int32_t last_sequence = std::numeric_limits<std::int32_t>::max();
-    if (by.one_in(3)) each.first_sequence = last_sequence - between(by, 0, 200);
+    if (by.one_in(3)) each.first_sequence = last_sequence - between(by, 0, 20);
   }
   return plan;
 }

@@ -150,6 +150,15 @@ void story::check_end() {
   for (const kept_log& each : logs_) audit_.add_log(each.topic, each.partition, each.records, each.in_order);
   audit_.check_logs();
   check_metrics();
+  check_refusals();
+}
+
+// A broker that refuses a batch as it was sent has found something wrong with it.
+void story::check_refusals() {
+  if (says_invalid_) return;
+  for (const auto& [why, times] : audit_.failures()) {
+    if (why.starts_with("INVALID_RECORD")) audit_.violated(std::to_string(times) + " records were refused: " + why);
+  }
 }
 
 // No acknowledged record is lost here (guarantee.md, rule 8): where the cluster goes on as it was, nobody may say so.

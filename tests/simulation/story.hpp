@@ -119,6 +119,7 @@ class story {
   bool keeps_order(const std::string& topic) const;
   void check_memory(const actor& of, std::size_t held);
   void check_metrics();
+  void check_refusals();
   void check_end();
   void keep_log(const std::string& topic);
   void say_logs();
@@ -146,6 +147,7 @@ class story {
   bool refuses_for_good_ = false;    // brokers were told to refuse batches that are not tried again
   bool claims_appends_ = false;      // and to say of others that they were appended, which they were not
   bool may_vanish_ = false;          // brokers were told to say what they say when their logs have lost something
+  bool says_invalid_ = false;        // brokers were told to call batches invalid
   bool is_hopeless_ = false;         // nobody will find the cluster any more: nobody waits for each answer then
   bool healed_ = false;
 };

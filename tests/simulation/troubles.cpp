@@ -237,6 +237,7 @@ broker_errc story::random_refusal() {
 void story::note_refusal(broker_errc code) {
   refuses_for_good_ = refuses_for_good_ || is_for_good(code);
   claims_appends_ = claims_appends_ || cokafka::detail::tells_append(code);
+  says_invalid_ = says_invalid_ || code == broker_errc::invalid_record;
   may_vanish_ = may_vanish_ || code == broker_errc::out_of_order_sequence_number;
 }
 
