@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <stdexcept>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -490,6 +491,23 @@ TEST_CASE("an executor that refuses the rest of a long run ends those handlers, 
   CHECK(called >= 16);
   CHECK(called < 2000);
   CHECK(shop.outstanding().records == 0);
+}
+
+TEST_CASE("a run of handlers may end at the very handler behind which it would be interrupted", "[lifetime]") {
+  asio::io_context io;
+  cokafka::testing::cluster kafka(io);
+  cokafka::config rules = config_for(kafka);
+  rules.linger = 50ms;
+  rules.linger_policy = cokafka::linger_policy::always;
+  cokafka::producer shop(io, rules);
+  int called = 0;
+  for (int i = 0; i != 16; ++i) {
+    shop.send(record_of("orders"), [&](const outcome&) {
+      ++called;
+      std::this_thread::sleep_for(100us);
+    });
+  }
+  CHECK(run_until(io, [&] { return called == 16; }));
 }
 
 TEST_CASE("failed records that nobody waits for do no harm where the executor refuses their report", "[lifetime]") {

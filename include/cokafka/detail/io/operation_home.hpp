@@ -44,8 +44,9 @@ class interrupted_runs {
     return true;
   }
 
-  /// Puts the rest of a run aside and posts its first waiter, which begin() will know again. An executor that refuses
-  /// it ends the rest, uncalled. False, and nothing has changed, where there is no memory to put it aside.
+  /// Puts the rest of a run, which is not empty, aside and posts its first waiter, which begin() will know again. An
+  /// executor that refuses it ends the rest, uncalled. False, and nothing has changed, where there is no memory to put
+  /// it aside.
   bool interrupt(waiter_list& rest) noexcept {
     waiter& head = rest.front();
     waiter_list posted;
