@@ -1849,8 +1849,9 @@ class interrupted_runs {
     return true;
   }
 
-  /// Puts the rest of a run aside and posts its first waiter, which begin() will know again. An executor that refuses
-  /// it ends the rest, uncalled. False, and nothing has changed, where there is no memory to put it aside.
+  /// Puts the rest of a run, which is not empty, aside and posts its first waiter, which begin() will know again. An
+  /// executor that refuses it ends the rest, uncalled. False, and nothing has changed, where there is no memory to put
+  /// it aside.
   bool interrupt(waiter_list& rest) noexcept {
     waiter& head = rest.front();
     waiter_list posted;
@@ -1960,12 +1961,13 @@ class waiter_run {
     if (home_ && !home_->interrupted.begin(waiting_)) return;
     const rest_guard guard{waiting_, home_};
     const clock_time until = home_ ? home_->clock->now() + std::chrono::microseconds(100) : clock_time::max();
-    for (int delivered = 1; !waiting_.empty(); ++delivered) {
+    for (int delivered = 0; !waiting_.empty(); ++delivered) {
+      const bool may_end = home_ && delivered > 0 && delivered % 16 == 0;
+      const bool time_is_up = may_end && (delivered >= 256 || home_->clock->now() > until);
+      if (time_is_up && home_->interrupted.interrupt(waiting_)) return;
       waiter& each = waiting_.front();
       waiting_.pop_front();
       each.deliver();
-      if (!home_ || delivered % 16 != 0 || (delivered < 256 && home_->clock->now() <= until)) continue;
-      if (home_->interrupted.interrupt(waiting_)) return;
     }
   }
 
