@@ -2227,6 +2227,11 @@ class held_record {
   /// Somebody waits from now on.
   completion_ptr take() noexcept { return std::move(done_); }
 
+  /// The answer has been looked at. What a batch fails with is noted before: nobody held the delivery then.
+  void seen() const noexcept {
+    if (done_->was_refused) notes_ = false;
+  }
+
   void let_go() noexcept {
     const completion_ptr gone = std::move(done_);
     if (!gone || !notes_ || !gone->notes_dropped) return;
@@ -2272,6 +2277,7 @@ class [[nodiscard]] delivery {
   /// The answer without waiting. Errors: errc::not_ready, or the record's own.
   result<record_metadata> get() const {
     if (!held_.done().is_ready(held_.ticket())) return error(errc::not_ready);
+    held_.seen();
     return held_.done().get(held_.ticket());
   }
 
@@ -3594,6 +3600,8 @@ class partition_owner {
  public:
   /// There is news in the partition's open batch. Any thread; never called under a lock.
   virtual void wake(partition_queue& woken) = 0;
+  /// The partition has been woken before, and that may not have been heard. Any thread.
+  virtual void wake_again() = 0;
   /// The partition is this owner's from now on: its former owner has let it go. Any thread.
   virtual void adopt_soon(partition_queue& added) = 0;
   /// The partition's desired owner has changed: let it go as soon as nothing of it is in flight. Any thread.
@@ -4398,7 +4406,7 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 class attention_listener {
  public:
   /// False where nobody will look: there was no memory for the word of it, or the executor refused it. What there is to
-  /// see stays as it is, and the next word is of this as well.
+  /// see stays as it is, and the next word that is heard is of this as well.
   virtual bool attention() noexcept = 0;
 
  protected:
@@ -5533,7 +5541,7 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 /// Many threads push, one strand takes all. A partition is in at most one stack (its wake_pending flag).
 class woken_stack {
  public:
-  /// True when the strand must be told; who cannot says not_told().
+  /// True when the strand must be told; who cannot says not_told(), and whoever finds that said tells it.
   bool push(partition_queue& woken) noexcept {
     partition_queue* top = top_.load(std::memory_order_relaxed);
     do {
@@ -5541,7 +5549,13 @@ class woken_stack {
     } while (!top_.compare_exchange_weak(top, &woken, std::memory_order_acq_rel, std::memory_order_relaxed));
     return !told_.exchange(true, std::memory_order_acq_rel);
   }
-  void not_told() noexcept { told_.store(false, std::memory_order_release); }
+  void not_told() noexcept {
+    told_.store(false, std::memory_order_release);
+    unheard_.store(true, std::memory_order_release);
+  }
+  bool take_unheard() noexcept {
+    return unheard_.load(std::memory_order_relaxed) && unheard_.exchange(false, std::memory_order_acq_rel);
+  }
 
   /// Calls `seen` for each, in the order of pushing; the partition may be pushed again from then on.
   template <class Function>
@@ -5566,6 +5580,7 @@ class woken_stack {
  private:
   std::atomic<partition_queue*> top_{nullptr};
   std::atomic<bool> told_{false};
+  std::atomic<bool> unheard_{false};
 };
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
@@ -5582,6 +5597,7 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 class partition_keeper : public partition_owner {
  public:
   void wake(partition_queue& woken) final;
+  void wake_again() final;
   void adopt_soon(partition_queue& added) final;
   void reconsider_owner_soon(partition_queue& moved) final;
   void acknowledged_late_soon(partition_queue& moved, batch_ptr written, broker_answer said) final;
@@ -5648,6 +5664,7 @@ class partition_keeper : public partition_owner {
 
  private:
   void take_woken();
+  void tell_woken() noexcept;
   void adopt(partition_queue& added);
   void fail_one(partition_queue& partition);
   void heed_its_topic(partition_queue& seen, clock_time now);
@@ -6608,7 +6625,8 @@ class broker_link final : public partition_keeper {
   void handle_deadlines();
   void handle_own_deadline(deadline_kind due, clock_time now);
   clock_time request_due() const noexcept;
-  void watch_oldest_request(clock_time now);
+  bool is_kept_waiting();
+  void watch_silence(clock_time now);
   void note_idle();
   void end();
   std::string name() const;
@@ -6635,6 +6653,7 @@ class broker_link final : public partition_keeper {
   bool stopping_ = false;
   bool request_timed_out_ = false;
   bool connect_wanted_ = false;
+  bool is_connecting_ = false;
   bool started_ = false;
   error_details stop_reason_{};
   std::atomic<bool> connected_{false};
@@ -11151,8 +11170,9 @@ COKAFKA_DECL bool accumulator::place_directly(const record_view& record, topic& 
 }
 
 COKAFKA_DECL void accumulator::wake(partition_queue& partition) {
-  if (partition.wake_pending.exchange(true, std::memory_order_acq_rel)) return;
-  partition.owner.load(std::memory_order_acquire)->wake(partition);
+  const bool is_woken = partition.wake_pending.exchange(true, std::memory_order_acq_rel);
+  partition_owner& owner = *partition.owner.load(std::memory_order_acquire);
+  is_woken ? owner.wake_again() : owner.wake(partition);
 }
 
 namespace accumulating {
@@ -12339,7 +12359,14 @@ COKAFKA_DECL std::optional<std::int16_t> api_versions_known::newest(messages::ap
 namespace cokafka::inline COKAFKA_ABI::detail {
 
 COKAFKA_DECL void partition_keeper::wake(partition_queue& woken) {
-  if (!woken_.push(woken)) return;
+  if (woken_.push(woken)) tell_woken();
+}
+
+COKAFKA_DECL void partition_keeper::wake_again() {
+  if (woken_.take_unheard()) tell_woken();
+}
+
+COKAFKA_DECL void partition_keeper::tell_woken() noexcept {
   try {
     on_strand([this] { take_woken(); });
   } catch (...) {       // no memory, or an executor that refuses
@@ -12846,7 +12873,11 @@ COKAFKA_DECL asio::awaitable<bool> broker_link::reach() {
   const clock_duration timeout = setup.delay(failed_attempts_ + 1, host_.env().random());
   const endpoint to = endpoint_;
   moved_ = false;
+  is_connecting_ = true;
+  watch_silence(host_.env().now());
   error_code failed = co_await connection_.open(to, {timeout, timeout}, failed_attempts_);
+  is_connecting_ = false;
+  deadlines_.heap.clear(request_timeout_);
   if (moved_) connection_.close();
   if (stopping_ || moved_) co_return false;
   connect_wanted_ = false;
@@ -12945,7 +12976,7 @@ COKAFKA_DECL std::shared_ptr<produce_request> broker_link::next_request(clock_ti
 }
 
 COKAFKA_DECL asio::awaitable<bool> broker_link::write(std::shared_ptr<produce_request> request) {
-  if (in_flight_.front() == request) watch_oldest_request(request->written_at);
+  if (in_flight_.front() == request) watch_silence(request->written_at);
   deadlines_.update();
   write_buffers_.clear();
   for (const auto& part : request->gather) write_buffers_.emplace_back(part.data(), part.size());
@@ -13014,7 +13045,7 @@ COKAFKA_DECL bool broker_link::handle_response(std::string_view frame) {
   in_flight_.pop_front();
   failed_attempts_ = 0;
   last_used_ = now;
-  watch_oldest_request(now);
+  watch_silence(now);
   if (throttle.count() > 0) obey_throttle(throttle, now);
   news_.set();
   return true;
@@ -13243,9 +13274,9 @@ COKAFKA_DECL void broker_link::handle_own_deadline(deadline_kind due, clock_time
   switch (due) {
     case deadline_kind::call_timeout: connection_.timed_out(); break;
     case deadline_kind::request_timeout:
-      if (now < request_due()) {
-        host_.want_metadata();
-        watch_oldest_request(now);
+      if (in_flight_.empty() || now < request_due()) {
+        if (is_kept_waiting()) host_.want_metadata();
+        watch_silence(now);
         break;
       }
       request_timed_out_ = true;
@@ -13270,12 +13301,20 @@ COKAFKA_DECL clock_time broker_link::request_due() const noexcept {
   return in_flight_.front()->written_at + clock_duration(host_.rules().user.request_timeout);
 }
 
-// Until request.timeout.ms; a broker that is silent for long may be frozen, and others may lead its partitions by now
-// (guarantee.md, rule 10).
-COKAFKA_DECL void broker_link::watch_oldest_request(clock_time now) {
+COKAFKA_DECL bool broker_link::is_kept_waiting() {
+  const auto is_here = [](const planned_batch& each) { return !each.moved && !each.settled; };
+  return queue_.has_work() || std::any_of(in_flight_.begin(), in_flight_.end(), [&](const auto& each) {
+           return std::any_of(each->batches.begin(), each->batches.end(), is_here);
+         });
+}
+
+// Until request.timeout.ms, or until it is connected; a broker that is silent for long may be frozen, and others may
+// lead its partitions by now (guarantee.md, rule 10).
+COKAFKA_DECL void broker_link::watch_silence(clock_time now) {
   constexpr clock_duration long_silence = std::chrono::seconds(1);
-  if (in_flight_.empty()) return deadlines_.heap.clear(request_timeout_);
-  deadlines_.heap.set(request_timeout_, std::min(request_due(), now + long_silence));
+  if (in_flight_.empty() && !is_connecting_) return deadlines_.heap.clear(request_timeout_);
+  const clock_time due = in_flight_.empty() ? clock_time::max() : request_due();
+  deadlines_.heap.set(request_timeout_, std::min(due, now + long_silence));
 }
 
 COKAFKA_DECL void broker_link::note_idle() {
@@ -13396,8 +13435,11 @@ COKAFKA_DECL asio::awaitable<bool> engine::reach_somebody() {
   const backoff_policy setup{settings_.user.effective_connection_setup_timeout(),
                              settings_.user.socket_connection_setup_timeout_max};
   const auto rounds = static_cast<std::uint32_t>(control_failures_ / all.size());
-  const clock_duration timeout = setup.delay(rounds + 1, env_->random());
-  const error_code failed = co_await control_.open(to, {timeout, std::min(timeout, control_timeout())}, rounds);
+  // Where another may answer, none may cost much; yet in each fourth round there is time for a network that is slow.
+  const bool is_patient = all.size() == 1 || rounds % 4 == 3;
+  const clock_duration setup_time = setup.delay(all.size() == 1 ? rounds + 1 : rounds / 4 + 1, env_->random());
+  const clock_duration short_time = std::min(setup_time, control_timeout());
+  const error_code failed = co_await control_.open(to, {is_patient ? setup_time : short_time, short_time}, rounds);
   if (stopping_) co_return false;
   if (failed) {
     say(log_level::warning, "no metadata from " + text_of(to) + ": " + failed.message());

@@ -84,6 +84,11 @@ class held_record {
   /// Somebody waits from now on.
   completion_ptr take() noexcept { return std::move(done_); }
 
+  /// The answer has been looked at. What a batch fails with is noted before: nobody held the delivery then.
+  void seen() const noexcept {
+    if (done_->was_refused) notes_ = false;
+  }
+
   void let_go() noexcept {
     const completion_ptr gone = std::move(done_);
     if (!gone || !notes_ || !gone->notes_dropped) return;
@@ -129,6 +134,7 @@ class [[nodiscard]] delivery {
   /// The answer without waiting. Errors: errc::not_ready, or the record's own.
   result<record_metadata> get() const {
     if (!held_.done().is_ready(held_.ticket())) return error(errc::not_ready);
+    held_.seen();
     return held_.done().get(held_.ticket());
   }
 

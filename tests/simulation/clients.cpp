@@ -26,8 +26,7 @@ struct made_record {
 
 // The number is given first: it is part of the value.
 std::pair<std::uint64_t, cokafka::delivery> story::send(actor& by) {
-  const auto to = static_cast<std::size_t>(random(plan_.topics.size()));
-  const planned_topic& topic = plan_.topics[to];
+  const planned_topic& topic = plan_.topics[random(plan_.topics.size())];
   sent_record facts;
   facts.producer = by.index;
   facts.topic = topic.name;
@@ -50,7 +49,12 @@ std::pair<std::uint64_t, cokafka::delivery> story::send(actor& by) {
   record.partition = facts.partition;
   if (facts.timeout) record.timeout = std::chrono::duration_cast<std::chrono::milliseconds>(*facts.timeout);
   say("send " + std::to_string(number) + " by " + std::to_string(by.index));
-  cokafka::delivery sent = one_in(4) ? by.handles[to].send(record) : by.producer->send(record);
+  cokafka::delivery sent = [&] {
+    if (!by.plan.uses_handles || !one_in(2)) return by.producer->send(record);
+    auto found = by.handles.find(topic.name);
+    if (found == by.handles.end()) found = by.handles.emplace(topic.name, by.producer->topic(topic.name)).first;
+    return found->second.send(record);
+  }();
   audit_.sent(std::move(facts));
   return {number, std::move(sent)};
 }
@@ -255,6 +259,7 @@ asio::awaitable<void> story::owner(actor& by) {
   const std::uint64_t way = random(8);
   say("producer " + std::to_string(by.index) + (way == 0 ? " is destroyed" : " closes"));
   by.ended = true;
+  if (one_in(2)) by.handles.clear();
   if (way == 0) {
     audit_.producer_ended(by.index, now());
     by.producer.reset();

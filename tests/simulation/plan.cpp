@@ -99,8 +99,6 @@ planned_producer plan_producer(const story_plan& story, dice& by) {
     made.max_block = 60s;
     made.buffer_memory = config().buffer_memory;
     made.parked_memory = config().parked_memory;
-    made.socket_connection_setup_timeout = 1s;
-    made.socket_connection_setup_timeout_max = 2s;
     made.max_request_size = 100'000;
   }
   plan.hurries = by.one_in(3);
@@ -191,6 +189,7 @@ story_plan make_plan(std::uint64_t seed, std::size_t records) {
   for (auto& each : plan.producers) each.purges = by.one_in(6);
   for (auto& each : plan.producers) {
     each.reports = by.one_in(2);
+    each.uses_handles = by.one_in(2);
     constexpr std::int32_t last_sequence = std::numeric_limits<std::int32_t>::max();
     if (by.one_in(3)) each.first_sequence = last_sequence - between(by, 0, 20);
   }

@@ -72,6 +72,7 @@ struct planned_producer {
   bool hurries = false;  // hardly any pause between records
   bool purges = false;   // now and then
   bool reports = false;  // failed records that nobody waits for
+  bool uses_handles = false;
   std::int32_t first_sequence = 0;
 };
 

@@ -50,7 +50,7 @@ struct actor {
   std::size_t index = 0;
   planned_producer plan{};
   std::optional<cokafka::producer> producer{};
-  std::vector<cokafka::topic_handle> handles{};  // of the plan's topics
+  std::map<std::string, cokafka::topic_handle> handles{};  // by topic; a handle keeps the producer's core
   std::size_t clients_left = 0;
   bool ended = false;  // closed or destroyed: sends fail
 };

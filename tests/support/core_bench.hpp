@@ -81,6 +81,7 @@ class idle_owner final : public partition_owner {
     ++wakes;
     woken.wake_pending.store(false);
   }
+  void wake_again() override {}
   void adopt_soon(partition_queue&) override {}
   void reconsider_owner_soon(partition_queue&) override {}
   void acknowledged_late_soon(partition_queue&, batch_ptr, broker_answer) override {}

@@ -180,6 +180,7 @@ void delivery_audit::check_time(const page& of, std::uint64_t number, moment at)
 void delivery_audit::check_failure(const page& of, std::uint64_t number, const cokafka::error& why,
                                    std::optional<moment> at) {
   const books_of_producer& by = producers_[of.record.producer];
+  failed_with_.insert(why.code());
   if (why.fate() == fate::written) violated("failed and written at once: " + describe(number));
   check_purge(of, number, why);
   check_partition(of, number, why);

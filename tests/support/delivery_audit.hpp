@@ -10,6 +10,7 @@
 #include "cokafka/testing/stored.hpp"
 
 #include <algorithm>
+#include <boost/system/error_code.hpp>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -121,6 +122,7 @@ class delivery_audit {
   std::uint64_t count_written() const noexcept { return written_; }
   std::uint64_t count_failed() const noexcept { return failed_; }
   std::string describe(std::uint64_t number) const;
+  bool has_failed_with(boost::system::error_code code) const { return failed_with_.contains(code); }
   /// How often records failed, by what they were told.
   std::map<std::string, std::uint64_t> failures() const;
 
@@ -204,6 +206,7 @@ class delivery_audit {
   bool watches_logs_ = false;
   std::uint64_t written_ = 0;
   std::uint64_t failed_ = 0;
+  std::set<boost::system::error_code> failed_with_;
   std::uint64_t logs_ = 0;
 };
 

@@ -357,8 +357,6 @@ TEST_CASE("the end of a partition needs no memory at all", "[core]") {
   }
 }
 
-#endif
-
 TEST_CASE("a request that finds no memory to be encoded keeps its batches", "[core]") {
   struct encoding_world : lot_bench {
     produce_request asked;
@@ -386,3 +384,5 @@ TEST_CASE("a request that finds no memory to be encoded keeps its batches", "[co
       },
       [](encoding_world& world) { REQUIRE_FALSE(world.lost); });
 }
+
+#endif

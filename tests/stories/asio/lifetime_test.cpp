@@ -535,3 +535,14 @@ TEST_CASE("close has succeeded although its producer is destroyed at once, where
   shop.reset();
   CHECK(run_until(io, [&] { return closed; }));
 }
+
+TEST_CASE("a send that fails at once is unheard where its delivery is dropped unread", "[lifetime]") {
+  asio::io_context io;
+  cokafka::testing::cluster kafka(io);
+  cokafka::producer shop(io, config_for(kafka));
+  CHECK(shop.send(record_of("no topic")).get().error() == errc::invalid_topic);
+  CHECK(shop.metrics().unheard_failures == 0);
+  shop.send(record_of("no topic")).detach();
+  { const cokafka::delivery dropped = shop.send(record_of("no topic")); }
+  CHECK(shop.metrics().unheard_failures == 2);
+}

@@ -156,3 +156,32 @@ TEST_CASE("a bootstrap server that takes connections and says nothing costs five
   CHECK(here.net.elapsed() > 4s);
   CHECK(here.net.elapsed() < 6s);
 }
+
+TEST_CASE("a frozen broker that is being connected to does not hold its partitions either", "[stories]") {
+  simulated_shop here(1);
+  here.kafka->freeze(1);
+  const cokafka::delivery waiting = here.send();
+  here.net.run_for(3s);
+  CHECK_FALSE(waiting.ready());
+  here.kafka->set_leader("t", 0, 0);
+  const auto begin = here.net.elapsed();
+  CHECK(here.wait_for(waiting).has_value());
+  CHECK(here.net.elapsed() - begin < 1500ms);  // a second of silence, and a refresh
+}
+
+TEST_CASE("of several silent servers each costs five seconds to connect to, and more in the fourth round",
+          "[stories]") {
+  simulated_shop here(1);
+  here.settings.bootstrap_servers = here.kafka->address(0) + "," + here.kafka->address(1);
+  here.settings.reconnect_backoff = here.settings.reconnect_backoff_max = 1ms;
+  here.settings.delivery_timeout = 300s;
+  here.settings.max_block = 300s;
+  for (const int broker : {0, 1}) here.net.network().hang(here.kafka->address(broker));
+  const cokafka::delivery waiting = here.send();
+  here.net.run_for(31s);
+  CHECK(here.times_logged("no metadata from") == 6);
+  here.net.run_for(5s);
+  CHECK(here.times_logged("no metadata from") == 6);
+  here.net.run_for(20s);
+  CHECK(here.times_logged("no metadata from") >= 8);
+}

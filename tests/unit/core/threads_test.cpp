@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Many senders and one owner at once: every record is answered once, in the order of its sender, and no byte is lost.
+#include "cokafka/detail/io/woken_stack.hpp"
 #include "support/core_bench.hpp"
 
 #include <atomic>
@@ -18,6 +19,7 @@ namespace {
 class draining_owner final : public partition_owner, public attention_listener {
  public:
   void wake(partition_queue& woken) override { woken.wake_pending = false; }
+  void wake_again() override {}
   void adopt_soon(partition_queue&) override {}
   void reconsider_owner_soon(partition_queue&) override {}
   void acknowledged_late_soon(partition_queue&, batch_ptr, broker_answer) override {}
@@ -137,4 +139,17 @@ TEST_CASE("four senders that use the budget up again and again", "[core]") {
   user.max_request_size = 8 * 1024;
   user.parked_memory = 64 * 1024 * 1024;
   run(user, false);
+}
+
+TEST_CASE("who wakes a partition again finds out once that nobody was told", "[core]") {
+  partition_bench bench;
+  woken_stack woken;
+  CHECK(woken.push(bench.queue));
+  CHECK_FALSE(woken.take_unheard());
+  woken.not_told();
+  CHECK(woken.take_unheard());
+  CHECK_FALSE(woken.take_unheard());
+  int seen = 0;
+  woken.take_all([&](partition_queue&) { ++seen; });
+  CHECK(seen == 1);
 }

@@ -26,7 +26,7 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 class attention_listener {
  public:
   /// False where nobody will look: there was no memory for the word of it, or the executor refused it. What there is to
-  /// see stays as it is, and the next word is of this as well.
+  /// see stays as it is, and the next word that is heard is of this as well.
   virtual bool attention() noexcept = 0;
 
  protected:

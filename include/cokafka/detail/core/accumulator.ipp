@@ -164,8 +164,9 @@ COKAFKA_DECL bool accumulator::place_directly(const record_view& record, topic& 
 }
 
 COKAFKA_DECL void accumulator::wake(partition_queue& partition) {
-  if (partition.wake_pending.exchange(true, std::memory_order_acq_rel)) return;
-  partition.owner.load(std::memory_order_acquire)->wake(partition);
+  const bool is_woken = partition.wake_pending.exchange(true, std::memory_order_acq_rel);
+  partition_owner& owner = *partition.owner.load(std::memory_order_acquire);
+  is_woken ? owner.wake_again() : owner.wake(partition);
 }
 
 namespace accumulating {

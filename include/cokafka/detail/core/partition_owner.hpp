@@ -40,6 +40,8 @@ class partition_owner {
  public:
   /// There is news in the partition's open batch. Any thread; never called under a lock.
   virtual void wake(partition_queue& woken) = 0;
+  /// The partition has been woken before, and that may not have been heard. Any thread.
+  virtual void wake_again() = 0;
   /// The partition is this owner's from now on: its former owner has let it go. Any thread.
   virtual void adopt_soon(partition_queue& added) = 0;
   /// The partition's desired owner has changed: let it go as soon as nothing of it is in flight. Any thread.

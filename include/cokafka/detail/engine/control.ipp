@@ -108,8 +108,11 @@ COKAFKA_DECL asio::awaitable<bool> engine::reach_somebody() {
   const backoff_policy setup{settings_.user.effective_connection_setup_timeout(),
                              settings_.user.socket_connection_setup_timeout_max};
   const auto rounds = static_cast<std::uint32_t>(control_failures_ / all.size());
-  const clock_duration timeout = setup.delay(rounds + 1, env_->random());
-  const error_code failed = co_await control_.open(to, {timeout, std::min(timeout, control_timeout())}, rounds);
+  // Where another may answer, none may cost much; yet in each fourth round there is time for a network that is slow.
+  const bool is_patient = all.size() == 1 || rounds % 4 == 3;
+  const clock_duration setup_time = setup.delay(all.size() == 1 ? rounds + 1 : rounds / 4 + 1, env_->random());
+  const clock_duration short_time = std::min(setup_time, control_timeout());
+  const error_code failed = co_await control_.open(to, {is_patient ? setup_time : short_time, short_time}, rounds);
   if (stopping_) co_return false;
   if (failed) {
     say(log_level::warning, "no metadata from " + text_of(to) + ": " + failed.message());

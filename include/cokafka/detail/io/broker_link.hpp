@@ -82,7 +82,8 @@ class broker_link final : public partition_keeper {
   void handle_deadlines();
   void handle_own_deadline(deadline_kind due, clock_time now);
   clock_time request_due() const noexcept;
-  void watch_oldest_request(clock_time now);
+  bool is_kept_waiting();
+  void watch_silence(clock_time now);
   void note_idle();
   void end();
   std::string name() const;
@@ -109,6 +110,7 @@ class broker_link final : public partition_keeper {
   bool stopping_ = false;
   bool request_timed_out_ = false;
   bool connect_wanted_ = false;
+  bool is_connecting_ = false;
   bool started_ = false;
   error_details stop_reason_{};
   std::atomic<bool> connected_{false};

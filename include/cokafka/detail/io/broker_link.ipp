@@ -67,7 +67,11 @@ COKAFKA_DECL asio::awaitable<bool> broker_link::reach() {
   const clock_duration timeout = setup.delay(failed_attempts_ + 1, host_.env().random());
   const endpoint to = endpoint_;
   moved_ = false;
+  is_connecting_ = true;
+  watch_silence(host_.env().now());
   error_code failed = co_await connection_.open(to, {timeout, timeout}, failed_attempts_);
+  is_connecting_ = false;
+  deadlines_.heap.clear(request_timeout_);
   if (moved_) connection_.close();
   if (stopping_ || moved_) co_return false;
   connect_wanted_ = false;
@@ -166,7 +170,7 @@ COKAFKA_DECL std::shared_ptr<produce_request> broker_link::next_request(clock_ti
 }
 
 COKAFKA_DECL asio::awaitable<bool> broker_link::write(std::shared_ptr<produce_request> request) {
-  if (in_flight_.front() == request) watch_oldest_request(request->written_at);
+  if (in_flight_.front() == request) watch_silence(request->written_at);
   deadlines_.update();
   write_buffers_.clear();
   for (const auto& part : request->gather) write_buffers_.emplace_back(part.data(), part.size());

@@ -51,7 +51,7 @@ COKAFKA_DECL bool broker_link::handle_response(std::string_view frame) {
   in_flight_.pop_front();
   failed_attempts_ = 0;
   last_used_ = now;
-  watch_oldest_request(now);
+  watch_silence(now);
   if (throttle.count() > 0) obey_throttle(throttle, now);
   news_.set();
   return true;

@@ -168,9 +168,9 @@ COKAFKA_DECL void broker_link::handle_own_deadline(deadline_kind due, clock_time
   switch (due) {
     case deadline_kind::call_timeout: connection_.timed_out(); break;
     case deadline_kind::request_timeout:
-      if (now < request_due()) {
-        host_.want_metadata();
-        watch_oldest_request(now);
+      if (in_flight_.empty() || now < request_due()) {
+        if (is_kept_waiting()) host_.want_metadata();
+        watch_silence(now);
         break;
       }
       request_timed_out_ = true;
@@ -195,12 +195,20 @@ COKAFKA_DECL clock_time broker_link::request_due() const noexcept {
   return in_flight_.front()->written_at + clock_duration(host_.rules().user.request_timeout);
 }
 
-// Until request.timeout.ms; a broker that is silent for long may be frozen, and others may lead its partitions by now
-// (guarantee.md, rule 10).
-COKAFKA_DECL void broker_link::watch_oldest_request(clock_time now) {
+COKAFKA_DECL bool broker_link::is_kept_waiting() {
+  const auto is_here = [](const planned_batch& each) { return !each.moved && !each.settled; };
+  return queue_.has_work() || std::any_of(in_flight_.begin(), in_flight_.end(), [&](const auto& each) {
+           return std::any_of(each->batches.begin(), each->batches.end(), is_here);
+         });
+}
+
+// Until request.timeout.ms, or until it is connected; a broker that is silent for long may be frozen, and others may
+// lead its partitions by now (guarantee.md, rule 10).
+COKAFKA_DECL void broker_link::watch_silence(clock_time now) {
   constexpr clock_duration long_silence = std::chrono::seconds(1);
-  if (in_flight_.empty()) return deadlines_.heap.clear(request_timeout_);
-  deadlines_.heap.set(request_timeout_, std::min(request_due(), now + long_silence));
+  if (in_flight_.empty() && !is_connecting_) return deadlines_.heap.clear(request_timeout_);
+  const clock_time due = in_flight_.empty() ? clock_time::max() : request_due();
+  deadlines_.heap.set(request_timeout_, std::min(due, now + long_silence));
 }
 
 COKAFKA_DECL void broker_link::note_idle() {

@@ -26,6 +26,7 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 class partition_keeper : public partition_owner {
  public:
   void wake(partition_queue& woken) final;
+  void wake_again() final;
   void adopt_soon(partition_queue& added) final;
   void reconsider_owner_soon(partition_queue& moved) final;
   void acknowledged_late_soon(partition_queue& moved, batch_ptr written, broker_answer said) final;
@@ -92,6 +93,7 @@ class partition_keeper : public partition_owner {
 
  private:
   void take_woken();
+  void tell_woken() noexcept;
   void adopt(partition_queue& added);
   void fail_one(partition_queue& partition);
   void heed_its_topic(partition_queue& seen, clock_time now);

@@ -11,7 +11,14 @@
 namespace cokafka::inline COKAFKA_ABI::detail {
 
 COKAFKA_DECL void partition_keeper::wake(partition_queue& woken) {
-  if (!woken_.push(woken)) return;
+  if (woken_.push(woken)) tell_woken();
+}
+
+COKAFKA_DECL void partition_keeper::wake_again() {
+  if (woken_.take_unheard()) tell_woken();
+}
+
+COKAFKA_DECL void partition_keeper::tell_woken() noexcept {
   try {
     on_strand([this] { take_woken(); });
   } catch (...) {       // no memory, or an executor that refuses

@@ -14,7 +14,7 @@ namespace cokafka::inline COKAFKA_ABI::detail {
 /// Many threads push, one strand takes all. A partition is in at most one stack (its wake_pending flag).
 class woken_stack {
  public:
-  /// True when the strand must be told; who cannot says not_told().
+  /// True when the strand must be told; who cannot says not_told(), and whoever finds that said tells it.
   bool push(partition_queue& woken) noexcept {
     partition_queue* top = top_.load(std::memory_order_relaxed);
     do {
@@ -22,7 +22,13 @@ class woken_stack {
     } while (!top_.compare_exchange_weak(top, &woken, std::memory_order_acq_rel, std::memory_order_relaxed));
     return !told_.exchange(true, std::memory_order_acq_rel);
   }
-  void not_told() noexcept { told_.store(false, std::memory_order_release); }
+  void not_told() noexcept {
+    told_.store(false, std::memory_order_release);
+    unheard_.store(true, std::memory_order_release);
+  }
+  bool take_unheard() noexcept {
+    return unheard_.load(std::memory_order_relaxed) && unheard_.exchange(false, std::memory_order_acq_rel);
+  }
 
   /// Calls `seen` for each, in the order of pushing; the partition may be pushed again from then on.
   template <class Function>
@@ -47,6 +53,7 @@ class woken_stack {
  private:
   std::atomic<partition_queue*> top_{nullptr};
   std::atomic<bool> told_{false};
+  std::atomic<bool> unheard_{false};
 };
 
 }  // namespace cokafka::inline COKAFKA_ABI::detail
