@@ -123,7 +123,8 @@ struct config {
   /// `reconnect.backoff.max.ms`: the longest wait before a new connection, 0 or more.
   std::chrono::milliseconds reconnect_backoff_max{1'000};
 
-  /// `socket.connection.setup.timeout.ms`: for the first attempt to connect, 1 or more; doubled each time, +-20 %.
+  /// `socket.connection.setup.timeout.ms`: for the first attempt to connect, 1 or more; doubled each time, +-20 %. For
+  /// metadata at most 5 s while there is another server to ask, but in each fourth round.
   std::chrono::milliseconds socket_connection_setup_timeout{10'000};
   /// `socket.connection.setup.timeout.max.ms`: the longest time for an attempt to connect, 1 or more.
   std::chrono::milliseconds socket_connection_setup_timeout_max{30'000};
