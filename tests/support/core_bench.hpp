@@ -257,7 +257,8 @@ class lot_bench {
   void place() { lot.place_waiting(out); }
   void expire_after(clock_duration wait, const std::string& unreachable = {}) {
     now += wait;
-    lot.expire(now, unreachable, {}, out);
+    while (lot.earliest_parked_deadline().value_or(clock_time::max()) <= now)
+      lot.expire(now, unreachable, {}, 256, out);
   }
   /// Takes the next batch of the partition and acknowledges it at this offset; its memory is free again.
   std::uint32_t acknowledge(partition_queue& of, std::int64_t base_offset = 0) {

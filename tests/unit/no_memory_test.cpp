@@ -229,7 +229,7 @@ class short_world : public lot_bench {
   void pass(clock_duration time) {
     now += time;
     for (const auto& each : lot.topics.find("t")->partitions()) take([&] { each->expire(now, {}, out); });
-    take([&] { lot.expire(now, "nobody answers", {}, out); });
+    take([&] { lot.expire(now, "nobody answers", {}, 256, out); });
   }
   /// Until nothing is left.
   void settle() {

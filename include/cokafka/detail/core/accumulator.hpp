@@ -84,8 +84,10 @@ class accumulator {
   /// Memory was given back: places what waits for it. True when somebody still waits, and not only for a broker's
   /// share.
   bool place_waiting(effects& out);
-  /// Fails what has waited too long; `unreachable` says why metadata is missing, where that is known.
-  void expire(clock_time now, const std::string& unreachable, boost::system::error_code cause, effects& out);
+  /// Fails what has waited too long, at most so many: the others are still due then. `unreachable` says why metadata is
+  /// missing, where that is known.
+  void expire(clock_time now, const std::string& unreachable, boost::system::error_code cause, std::size_t most,
+              effects& out);
   void fail_parked(const error_details& why, clock_time now, effects& out) noexcept;
   /// Parked records fail with errc::purged, and every owner is told to purge its partitions.
   void purge(clock_time now, effects& out);

@@ -78,11 +78,51 @@ COKAFKA_DECL void accumulator::refuse(topic& of, broker_errc why, const std::str
   if (of.waiting > 0) std::erase_if(metadata_line_, fails);
 }
 
+namespace accumulating {
+
+// Why records are due that wait for metadata: thousands in a row of one topic get the same text.
+class missing_metadata {
+ public:
+  explicit missing_metadata(const std::string& unreachable) : unreachable_(unreachable) {}
+  void explain(const topic& of, error_details& why) noexcept {
+    const broker_errc last = of.last_error.load(std::memory_order_relaxed);
+    if (!unreachable_.empty()) {
+      why.code = errc::no_brokers;
+      why.message = if_memory([this] { return unreachable_; });
+    } else if (last == broker_errc::none) {
+      why.code = errc::metadata_timed_out;
+    } else {
+      why.code = last;
+      why.message = if_memory([&] { return text_for(of, last); });
+    }
+  }
+
+ private:
+  const std::string& text_for(const topic& of, broker_errc last) {
+    if (of_ == &of && last_ == last) return text_;
+    of_ = nullptr;
+    text_ = "topic " + std::string(of.name.str()) + ": " + make_error_code(last).message();
+    of_ = &of;
+    last_ = last;
+    return text_;
+  }
+
+  const std::string& unreachable_;
+  const topic* of_ = nullptr;
+  broker_errc last_ = broker_errc::none;
+  std::string text_{};
+};
+
+}  // namespace accumulating
+
 COKAFKA_DECL void accumulator::expire(clock_time now, const std::string& unreachable, boost::system::error_code cause,
-                                      effects& out) {
+                                      std::size_t most, effects& out) {
   std::unique_lock guard(mutex_);
+  accumulating::missing_metadata metadata(unreachable);
   bool any = false;
-  while (deadline_entry* due = deadlines_.pop_due(now)) {
+  for (; most > 0; --most) {
+    deadline_entry* const due = deadlines_.pop_due(now);
+    if (due == nullptr) break;
     any = true;
     auto& parked = *static_cast<parked_record*>(due->owner);
     error_details why;
@@ -92,20 +132,7 @@ COKAFKA_DECL void accumulator::expire(clock_time now, const std::string& unreach
       case parked_for::share:
       case parked_for::space: why.code = errc::buffer_timed_out; break;
       case parked_for::partition: why.code = errc::unknown_partition; break;
-      case parked_for::metadata: {
-        const broker_errc last = parked.of->last_error.load(std::memory_order_relaxed);
-        if (!unreachable.empty()) {
-          why.code = errc::no_brokers;
-          why.message = if_memory([&] { return unreachable; });
-        } else if (last != broker_errc::none) {
-          why.code = last;
-          why.message = if_memory(
-              [&] { return "topic " + std::string(parked.of->name.str()) + ": " + make_error_code(last).message(); });
-        } else {
-          why.code = errc::metadata_timed_out;
-        }
-        break;
-      }
+      case parked_for::metadata: metadata.explain(*parked.of, why); break;
     }
     fail_one(parked, std::move(why), now, out);
     take_out(parked);

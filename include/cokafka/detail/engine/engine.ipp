@@ -156,7 +156,8 @@ COKAFKA_DECL void engine::handle_own_deadline(const deadline_entry& due, clock_t
   switch (static_cast<deadline_kind>(due.kind)) {
     case deadline_kind::call_timeout: control_.timed_out(); break;
     case deadline_kind::parked_expiry:
-      accumulator_.expire(now, if_memory([this] { return unreachable_text(); }), control_error_, out);
+      // As many as a run of handlers delivers in one go: those run before the next fall due.
+      accumulator_.expire(now, if_memory([this] { return unreachable_text(); }), control_error_, 256, out);
       break;
     case deadline_kind::idle_close: close_idle_control(now); break;
     case deadline_kind::watch_expiry:

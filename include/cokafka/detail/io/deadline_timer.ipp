@@ -7,6 +7,7 @@
 #include "cokafka/detail/io/deadline_timer.hpp"
 
 #include <boost/asio/bind_executor.hpp>
+#include <boost/asio/post.hpp>
 #include <new>
 #include <utility>
 
@@ -43,17 +44,22 @@ COKAFKA_DECL void deadline_timer::stop() noexcept {
 COKAFKA_DECL void deadline_timer::arm(clock_time at) {
   armed_for_.reset();  // until it is: without memory the next update() tries again
   const std::uint64_t mine = ++generation_;
-  timer_->wait_until(at, asio::bind_executor(strand_, [this, mine, alive = owner_](error_code failed) {
-                       const auto owner = alive.lock();
-                       if (!owner || failed || mine != generation_) return;
-                       armed_for_.reset();
-                       wake_ups_.fetch_add(1, std::memory_order_relaxed);
-                       try {
-                         due_();
-                       } catch (const std::bad_alloc&) {  // what is still due follows at once
-                       }
-                       update();
-                     }));
+  auto fire = [this, mine, alive = owner_](error_code failed) {
+    const auto owner = alive.lock();
+    if (!owner || failed || mine != generation_) return;
+    armed_for_.reset();
+    wake_ups_.fetch_add(1, std::memory_order_relaxed);
+    try {
+      due_();
+    } catch (const std::bad_alloc&) {  // what is still due follows at once
+    }
+    update();
+  };
+  if (at <= env_.now()) {  // behind what is posted already: a timer would cost a system call and come no sooner
+    asio::post(strand_, [fire = std::move(fire)] { fire(error_code()); });
+  } else {
+    timer_->wait_until(at, asio::bind_executor(strand_, std::move(fire)));
+  }
   armed_for_ = at;
 }
 
