@@ -4465,8 +4465,10 @@ class accumulator {
   /// Memory was given back: places what waits for it. True when somebody still waits, and not only for a broker's
   /// share.
   bool place_waiting(effects& out);
-  /// Fails what has waited too long; `unreachable` says why metadata is missing, where that is known.
-  void expire(clock_time now, const std::string& unreachable, boost::system::error_code cause, effects& out);
+  /// Fails what has waited too long, at most so many: the others are still due then. `unreachable` says why metadata is
+  /// missing, where that is known.
+  void expire(clock_time now, const std::string& unreachable, boost::system::error_code cause, std::size_t most,
+              effects& out);
   void fail_parked(const error_details& why, clock_time now, effects& out) noexcept;
   /// Parked records fail with errc::purged, and every owner is told to purge its partitions.
   void purge(clock_time now, effects& out);
@@ -11609,11 +11611,51 @@ COKAFKA_DECL void accumulator::refuse(topic& of, broker_errc why, const std::str
   if (of.waiting > 0) std::erase_if(metadata_line_, fails);
 }
 
+namespace accumulating {
+
+// Why records are due that wait for metadata: thousands in a row of one topic get the same text.
+class missing_metadata {
+ public:
+  explicit missing_metadata(const std::string& unreachable) : unreachable_(unreachable) {}
+  void explain(const topic& of, error_details& why) noexcept {
+    const broker_errc last = of.last_error.load(std::memory_order_relaxed);
+    if (!unreachable_.empty()) {
+      why.code = errc::no_brokers;
+      why.message = if_memory([this] { return unreachable_; });
+    } else if (last == broker_errc::none) {
+      why.code = errc::metadata_timed_out;
+    } else {
+      why.code = last;
+      why.message = if_memory([&] { return text_for(of, last); });
+    }
+  }
+
+ private:
+  const std::string& text_for(const topic& of, broker_errc last) {
+    if (of_ == &of && last_ == last) return text_;
+    of_ = nullptr;
+    text_ = "topic " + std::string(of.name.str()) + ": " + make_error_code(last).message();
+    of_ = &of;
+    last_ = last;
+    return text_;
+  }
+
+  const std::string& unreachable_;
+  const topic* of_ = nullptr;
+  broker_errc last_ = broker_errc::none;
+  std::string text_{};
+};
+
+}  // namespace accumulating
+
 COKAFKA_DECL void accumulator::expire(clock_time now, const std::string& unreachable, boost::system::error_code cause,
-                                      effects& out) {
+                                      std::size_t most, effects& out) {
   std::unique_lock guard(mutex_);
+  accumulating::missing_metadata metadata(unreachable);
   bool any = false;
-  while (deadline_entry* due = deadlines_.pop_due(now)) {
+  for (; most > 0; --most) {
+    deadline_entry* const due = deadlines_.pop_due(now);
+    if (due == nullptr) break;
     any = true;
     auto& parked = *static_cast<parked_record*>(due->owner);
     error_details why;
@@ -11623,20 +11665,7 @@ COKAFKA_DECL void accumulator::expire(clock_time now, const std::string& unreach
       case parked_for::share:
       case parked_for::space: why.code = errc::buffer_timed_out; break;
       case parked_for::partition: why.code = errc::unknown_partition; break;
-      case parked_for::metadata: {
-        const broker_errc last = parked.of->last_error.load(std::memory_order_relaxed);
-        if (!unreachable.empty()) {
-          why.code = errc::no_brokers;
-          why.message = if_memory([&] { return unreachable; });
-        } else if (last != broker_errc::none) {
-          why.code = last;
-          why.message = if_memory(
-              [&] { return "topic " + std::string(parked.of->name.str()) + ": " + make_error_code(last).message(); });
-        } else {
-          why.code = errc::metadata_timed_out;
-        }
-        break;
-      }
+      case parked_for::metadata: metadata.explain(*parked.of, why); break;
     }
     fail_one(parked, std::move(why), now, out);
     take_out(parked);
@@ -12316,17 +12345,22 @@ COKAFKA_DECL void deadline_timer::stop() noexcept {
 COKAFKA_DECL void deadline_timer::arm(clock_time at) {
   armed_for_.reset();  // until it is: without memory the next update() tries again
   const std::uint64_t mine = ++generation_;
-  timer_->wait_until(at, asio::bind_executor(strand_, [this, mine, alive = owner_](error_code failed) {
-                       const auto owner = alive.lock();
-                       if (!owner || failed || mine != generation_) return;
-                       armed_for_.reset();
-                       wake_ups_.fetch_add(1, std::memory_order_relaxed);
-                       try {
-                         due_();
-                       } catch (const std::bad_alloc&) {  // what is still due follows at once
-                       }
-                       update();
-                     }));
+  auto fire = [this, mine, alive = owner_](error_code failed) {
+    const auto owner = alive.lock();
+    if (!owner || failed || mine != generation_) return;
+    armed_for_.reset();
+    wake_ups_.fetch_add(1, std::memory_order_relaxed);
+    try {
+      due_();
+    } catch (const std::bad_alloc&) {  // what is still due follows at once
+    }
+    update();
+  };
+  if (at <= env_.now()) {  // behind what is posted already: a timer would cost a system call and come no sooner
+    asio::post(strand_, [fire = std::move(fire)] { fire(error_code()); });
+  } else {
+    timer_->wait_until(at, asio::bind_executor(strand_, std::move(fire)));
+  }
   armed_for_ = at;
 }
 
@@ -13717,7 +13751,8 @@ COKAFKA_DECL void engine::handle_own_deadline(const deadline_entry& due, clock_t
   switch (static_cast<deadline_kind>(due.kind)) {
     case deadline_kind::call_timeout: control_.timed_out(); break;
     case deadline_kind::parked_expiry:
-      accumulator_.expire(now, if_memory([this] { return unreachable_text(); }), control_error_, out);
+      // As many as a run of handlers delivers in one go: those run before the next fall due.
+      accumulator_.expire(now, if_memory([this] { return unreachable_text(); }), control_error_, 256, out);
       break;
     case deadline_kind::idle_close: close_idle_control(now); break;
     case deadline_kind::watch_expiry:
